@@ -1,0 +1,117 @@
+/**
+ * The configuration of one node after overlays, defaults and checks: typed, frozen, durations in milliseconds, names
+ * resolved. `load()` makes it; control maps it to the options of each concept.
+ */
+
+export interface Config {
+  readonly version: 1;
+  readonly source: { readonly file: string; readonly sha256: string };
+  /** This node's name, address and labels; every node's are in `nodes`. */
+  readonly node: string;
+  readonly nodes: Readonly<Record<string, NodeConfig>>;
+  readonly cluster: { readonly name: string };
+  readonly vrrp: readonly InstanceConfig[];
+  readonly frontends: readonly FrontendConfig[];
+  readonly backends: readonly BackendConfig[];
+  readonly proxy: { readonly threads: number | "auto"; readonly maxconn: number; readonly user: string };
+  readonly admin: AdminConfig;
+  readonly log: { readonly level: "debug" | "info" | "notice" | "warning" | "error" };
+}
+
+export interface NodeConfig {
+  readonly address: string | null;
+  readonly labels: Readonly<Record<string, string>>;
+}
+
+export interface InstanceConfig {
+  readonly name: string;
+  readonly interface: string;
+  readonly virtualRouterId: number;
+  readonly version: 2 | 3;
+  readonly priority: number;
+  readonly advertInterval: number;
+  readonly preempt: boolean;
+  readonly preemptDelay: number;
+  readonly authentication:
+    | { readonly type: "pass"; readonly password: string; readonly alsoAccept: readonly string[] }
+    | null;
+  readonly addresses: readonly {
+    readonly address: string;
+    readonly prefix: number;
+    readonly interface: string;
+    readonly label?: string;
+  }[];
+  readonly unicast:
+    | { readonly source: string | null; readonly peers: readonly string[]; readonly minTtl: number }
+    | null;
+  readonly checksum: "auto" | "pseudo" | "plain";
+  readonly garp: { readonly repeat: number; readonly delay: number; readonly refresh: number };
+  readonly track: {
+    readonly frontends: readonly TrackConfig[];
+    readonly backends: readonly TrackConfig[];
+    readonly interfaces: readonly { readonly name: string; readonly effect: "yield" | "fault" }[];
+  };
+  readonly handover: { readonly connections: "auto" | "none"; readonly drain: number };
+}
+
+/** `minUp`: servers (backend) that must be up. `effect: none` turns an implicit tracker off. */
+export interface TrackConfig {
+  readonly name: string;
+  readonly effect: "yield" | "fault" | "none";
+  readonly minUp: number;
+}
+
+export interface FrontendConfig {
+  readonly name: string;
+  readonly mode: "http" | "tcp";
+  /** Resolved: "VI_1:80" is one entry for every address of VI_1, with its `instance`. */
+  readonly binds: readonly { readonly address: string; readonly port: number; readonly instance: string | null }[];
+  readonly forwardfor: boolean;
+  readonly trustedProxies: readonly string[];
+  readonly defaultBackend: string | null;
+  readonly maxconn: number;
+  readonly timeouts: {
+    readonly httpRequest: number;
+    readonly keepAlive: number;
+    readonly client: number;
+    readonly tunnel: number;
+  };
+}
+
+export interface BackendConfig {
+  readonly name: string;
+  readonly balance: string;
+  readonly check: CheckConfig | null;
+  readonly onDown: "keep" | "close";
+  readonly servers: readonly ServerConfig[];
+  readonly retries: number;
+  readonly timeouts: { readonly connect: number; readonly server: number; readonly queue: number };
+}
+
+export interface ServerConfig {
+  readonly name: string;
+  readonly address: string;
+  readonly port: number;
+  readonly weight: number;
+  readonly maxconn: number | null;
+  readonly backup: boolean;
+  readonly labels: Readonly<Record<string, string>>;
+}
+
+/** `use` chooses the checker, `with` holds what its own schema defines. `initial`: what a server is before its first verdict. */
+export interface CheckConfig {
+  readonly use: "tcp" | "http";
+  readonly with: Readonly<Record<string, unknown>>;
+  readonly interval: number;
+  readonly timeout: number;
+  readonly rise: number;
+  readonly fall: number;
+  readonly initial: "wait" | "up" | "down";
+}
+
+export interface AdminConfig {
+  /** "127.0.0.1:9700" or "unix:PATH"; null = off. */
+  readonly bind: string | null;
+  /** Unix socket for the local command line; null = off. */
+  readonly socket: string | null;
+}

@@ -1,0 +1,140 @@
+/**
+ * What control and the proxy process say to each other: one JSON value a line, commands on its stdin, reports on its
+ * stdout. Closing stdin is the command to drain and stop. Durations are milliseconds, `at` is milliseconds since the
+ * epoch.
+ */
+
+/** One listening address of a frontend. `address` may belong to nobody yet (IP_FREEBIND); "0.0.0.0" or "::" = every. */
+export interface BindOptions {
+  readonly address: string;
+  readonly port: number;
+}
+
+export interface FrontendOptions {
+  readonly name: string;
+  readonly mode: "http" | "tcp";
+  readonly binds: readonly BindOptions[];
+  readonly forwardfor: boolean;
+  /** CIDRs whose own X-Forwarded-* are kept and appended to. */
+  readonly trustedProxies: readonly string[];
+  readonly defaultBackend: string | null;
+  readonly maxconn: number;
+  readonly timeouts: {
+    /** Whole request head, from its first byte. */
+    readonly httpRequest: number;
+    /** Idle between requests. */
+    readonly keepAlive: number;
+    /** No progress from or to the client within a message. */
+    readonly client: number;
+    readonly tunnel: number;
+  };
+}
+
+export interface ServerOptions {
+  readonly name: string;
+  readonly address: string;
+  readonly port: number;
+  /** 0–256; 0 takes no new requests. */
+  readonly weight: number;
+  readonly maxconn: number | null;
+  readonly backup: boolean;
+  readonly labels: Readonly<Record<string, string>>;
+}
+
+export interface BackendOptions {
+  readonly name: string;
+  readonly balance: string;
+  readonly servers: readonly ServerOptions[];
+  /** Further servers tried after a refused or timed-out connect. */
+  readonly retries: number;
+  readonly onDown: "keep" | "close";
+  readonly timeouts: { readonly connect: number; readonly server: number; readonly queue: number };
+}
+
+export interface ProxyOptions {
+  readonly threads: number;
+  readonly maxconn: number;
+  readonly frontends: readonly FrontendOptions[];
+  readonly backends: readonly BackendOptions[];
+}
+
+export type ServerState = "up" | "down" | "standby" | "drain" | "maint" | "unresolved";
+
+/** What checks and operators decided of one server. */
+export interface ServerVerdict {
+  readonly backend: string;
+  readonly server: string;
+  readonly state: ServerState;
+  readonly weight: number;
+}
+
+export type ProxyCommand =
+  /** The whole wanted set; what did not change is not touched. */
+  | {
+    readonly type: "apply";
+    readonly id: number;
+    readonly options: ProxyOptions;
+    readonly verdicts: readonly ServerVerdict[];
+  }
+  | { readonly type: "verdicts"; readonly verdicts: readonly ServerVerdict[] }
+  /** Virtual addresses handed over: connections to them get `Connection: close` with their next response. */
+  | { readonly type: "retire"; readonly addresses: readonly string[] }
+  /** Virtual addresses this node holds again. */
+  | { readonly type: "reinstate"; readonly addresses: readonly string[] }
+  /** Stop accepting, finish what runs, at most `drain` ms, exit. */
+  | { readonly type: "stop"; readonly drain: number };
+
+export interface FrontendCounters {
+  readonly name: string;
+  readonly connections: { readonly current: number; readonly total: number };
+  readonly requests_total: number;
+  readonly responses: Readonly<Record<"1xx" | "2xx" | "3xx" | "4xx" | "5xx", number>>;
+  readonly bytes_in: number;
+  readonly bytes_out: number;
+}
+
+export interface ServerCounters {
+  readonly backend: string;
+  readonly server: string;
+  readonly connections: number;
+  readonly queued: number;
+  readonly requests_total: number;
+  readonly connect_failures: number;
+}
+
+/** One engine thread; control judges a frontend by `listening` and by `turnAgeMs` (no turn for 1 s = failed). */
+export interface ThreadStatus {
+  readonly thread: number;
+  readonly alive: boolean;
+  readonly turnAgeMs: number;
+}
+
+/** `error` is one sentence for the operator: `Cannot listen on 192.0.2.1:80: EADDRINUSE, another program holds the port`. */
+export interface ListenerStatus {
+  readonly frontend: string;
+  readonly address: string;
+  readonly listening: boolean;
+  readonly error: string | null;
+}
+
+export type ProxyReport =
+  | {
+    readonly type: "ready";
+    readonly pid: number;
+    readonly io: "io_uring" | "epoll";
+    readonly user: string;
+    readonly missing: readonly string[];
+  }
+  | { readonly type: "applied"; readonly id: number; readonly listeners: readonly ListenerStatus[] }
+  | { readonly type: "listeners"; readonly listeners: readonly ListenerStatus[] }
+  /** Every 250 ms, from the proxy's main isolate. */
+  | {
+    readonly type: "status";
+    readonly at: number;
+    readonly threads: readonly ThreadStatus[];
+    readonly frontends: readonly FrontendCounters[];
+    readonly servers: readonly ServerCounters[];
+  }
+  /** A server refused or failed while serving: evidence for control, not a verdict. */
+  | { readonly type: "thread"; readonly thread: number; readonly text: string }
+  | { readonly type: "stopped" };
