@@ -54,7 +54,8 @@ export interface CommandOptions {
 /** A process that runs until the test lets go of it. Its output is kept and can be waited for. */
 export class Running implements AsyncDisposable {
   readonly pid: number;
-  readonly status: Promise<Deno.CommandStatus>;
+  /** Settles when it ends. */
+  readonly exit: Promise<Deno.CommandStatus>;
   #child: Deno.ChildProcess;
   #output = "";
   #changed = Promise.withResolvers<void>();
@@ -77,7 +78,7 @@ export class Running implements AsyncDisposable {
     }).spawn();
     this.pid = this.#child.pid;
     this.#drained = Promise.all([this.#collect(this.#child.stdout), this.#collect(this.#child.stderr)]).then(() => {});
-    this.status = this.#child.status.then((status) => {
+    this.exit = this.#child.status.then((status) => {
       this.#ended = status;
       this.#wake();
       return status;
@@ -126,7 +127,7 @@ export class Running implements AsyncDisposable {
   async stop(signal: Deno.Signal = "SIGTERM", timeout = 3_000): Promise<Deno.CommandStatus> {
     this.signal(signal);
     const timer = setTimeout(() => this.signal("SIGKILL"), timeout);
-    const status = await this.status;
+    const status = await this.exit;
     clearTimeout(timer);
     // A grandchild that kept the pipe open must not hold the test: what it says from here on is lost.
     let late: ReturnType<typeof setTimeout> | undefined;
