@@ -1,11 +1,20 @@
 /**
  * Tandem: a high-availability load balancer in one program.
  *
+ * As a program it runs the command line; as a module it is what plugin authors and embedders import. Child processes and
+ * engine threads are this same module again, so a bundle or a binary needs no second file.
+ *
  * @module
  */
 export * from "./plugins/contract.ts";
 
 if (import.meta.main) {
-  const { main } = await import("./runtime/cli.ts");
-  Deno.exit(await main(Deno.args));
+  if ("DedicatedWorkerGlobalScope" in globalThis) {
+    // A thread of the proxy process: the only Worker that Tandem starts.
+    const { run } = await import("./runtime/proxy/engine_thread.ts");
+    await run();
+  } else {
+    const { main } = await import("./runtime/cli.ts");
+    Deno.exit(await main(Deno.args));
+  }
 }
