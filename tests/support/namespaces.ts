@@ -110,7 +110,7 @@ export class Lan implements AsyncDisposable {
     return `${this.prefix}-switch`;
   }
 
-  /** Pulls (`down`) or plugs (`up`) the host's cable at the switch: the host sees loss of carrier. */
+  /** Pulls (`down`) or plugs (`up`) the host's cable at the switch: the host sees loss of carrier at once; frames flow up to 1 s after `up`. */
   async port(name: string, state: "up" | "down"): Promise<void> {
     await command(["ip", "-n", this.switch, "link", "set", "dev", this.host(name).name, state]);
   }
