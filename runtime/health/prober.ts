@@ -1,0 +1,176 @@
+/**
+ * Who is healthy: probes every server's target on schedule and keeps what each server is. Servers that are checked in the
+ * same way at the same place share one probe, and each counts its answers by its own rise and fall.
+ */
+import type { Checker, Target } from "../../plugins/contract.ts";
+import { type Health, initialHealth, observe, type Thresholds } from "./counter.ts";
+import { probe, type ProbeDependencies, type ProbeResult } from "./probe.ts";
+import { untilNextProbe } from "./schedule.ts";
+
+/** One server and how it is checked. Durations are ms. */
+export interface CheckedServer {
+  readonly target: Target;
+  readonly check: Thresholds & {
+    /** Name of the checker. */
+    readonly use: string;
+    /** Its own configuration. */
+    readonly with: unknown;
+    readonly interval: number;
+    readonly timeout: number;
+    /** What the server is before its first answer. */
+    readonly initial: "wait" | "up" | "down";
+  };
+}
+
+/** What is known of one server. */
+export interface Standing {
+  readonly target: Target;
+  readonly health: Health;
+  /** Since when it is in that state, ms since the epoch. */
+  readonly since: number;
+  /** The newest answer; null before the first. */
+  readonly last: { readonly result: ProbeResult; readonly at: number } | null;
+}
+
+export interface ProberOptions extends ProbeDependencies {
+  /** Finds a checker by the name in `use`. */
+  readonly checker: (use: string) => Checker<unknown>;
+  /** Called after every answer; `before` is what the server was until then. */
+  readonly observed: (standing: Standing, before: Health) => void;
+  /** 0 ≤ random < 1. @default Math.random */
+  readonly random?: () => number;
+}
+
+export interface Prober extends Disposable {
+  /** The whole wanted set. A server whose address is unchanged keeps its state, one whose check is unchanged its probe too. */
+  watch(servers: readonly CheckedServer[]): void;
+  standing(backend: string, server: string): Standing | null;
+  /** Whether every server has had its first answer, or need not wait for one. */
+  settled(): boolean;
+}
+
+interface Subject {
+  server: CheckedServer;
+  standing: Standing;
+  probe: Probe;
+}
+
+interface Probe {
+  readonly key: string;
+  readonly subjects: Set<Subject>;
+  timer: Disposable | null;
+  /** Nobody wants it any more; what it still answers is not heard. */
+  ended: boolean;
+}
+
+export function createProber(options: ProberOptions): Prober {
+  const { clock } = options;
+  const random = options.random ?? Math.random;
+  const subjects = new Map<string, Subject>();
+  const probes = new Map<string, Probe>();
+
+  async function run(probing: Probe, first: boolean): Promise<void> {
+    const began = clock.monotonic();
+    const [{ server }] = probing.subjects;
+    const { use, interval, timeout } = server.check;
+    const result = await probe(options.checker(use), server.check.with, server.target, timeout, options);
+    if (probing.ended) return;
+    for (const subject of [...probing.subjects]) hear(subject, result);
+    if (probing.ended) return;
+    const wait = untilNextProbe({ began, first, now: clock.monotonic(), interval }, random());
+    probing.timer = clock.after(wait, () => void run(probing, false));
+  }
+
+  function hear(subject: Subject, result: ProbeResult): void {
+    const { standing, server } = subject;
+    const health = observe(standing.health, result.state, server.check);
+    const now = clock.now();
+    const since = health.state === standing.health.state ? standing.since : now;
+    subject.standing = { target: server.target, health, since, last: { result, at: now } };
+    options.observed(subject.standing, standing.health);
+  }
+
+  function join(key: string): Probe {
+    const found = probes.get(key);
+    if (found !== undefined) return found;
+    const started: Probe = { key, subjects: new Set(), timer: null, ended: false };
+    probes.set(key, started);
+    // In the next turn, when all who share it have joined.
+    started.timer = clock.after(0, () => void run(started, true));
+    return started;
+  }
+
+  function leave(subject: Subject): void {
+    const { probe: left, server } = subject;
+    left.subjects.delete(subject);
+    if (left.subjects.size > 0) return;
+    left.ended = true;
+    left.timer?.[Symbol.dispose]();
+    probes.delete(left.key);
+    options.checker(server.check.use).forget?.(server.target);
+  }
+
+  function set(server: CheckedServer): void {
+    const name = nameOf(server.target.backend, server.target.server);
+    const key = probeKey(server);
+    const known = subjects.get(name);
+    if (known !== undefined && samePlace(known.server.target, server.target)) {
+      known.server = server;
+      known.standing = { ...known.standing, target: server.target };
+      if (known.probe.key === key) return;
+      const joined = join(key);
+      leave(known);
+      known.probe = joined;
+      joined.subjects.add(known);
+      return;
+    }
+    if (known !== undefined) leave(known);
+    const health = initialHealth(server.check.initial);
+    const subject: Subject = {
+      server,
+      standing: { target: server.target, health, since: clock.now(), last: null },
+      probe: join(key),
+    };
+    subject.probe.subjects.add(subject);
+    subjects.set(name, subject);
+  }
+
+  return {
+    watch(servers) {
+      const wanted = new Set(servers.map(({ target }) => nameOf(target.backend, target.server)));
+      for (const [name, subject] of subjects) {
+        if (wanted.has(name)) continue;
+        leave(subject);
+        subjects.delete(name);
+      }
+      for (const server of servers) set(server);
+    },
+    standing: (backend, server) => subjects.get(nameOf(backend, server))?.standing ?? null,
+    settled: () => [...subjects.values()].every(({ standing }) => standing.health.state !== "wait"),
+    [Symbol.dispose]() {
+      for (const subject of subjects.values()) leave(subject);
+      subjects.clear();
+    },
+  };
+}
+
+function nameOf(backend: string, server: string): string {
+  return `${backend}/${server}`;
+}
+
+function samePlace(a: Target, b: Target): boolean {
+  return a.address === b.address && a.port === b.port;
+}
+
+/** Equal for checks whose answers must be equal. Rise, fall and initial are each server's own. */
+function probeKey({ target, check }: CheckedServer): string {
+  return JSON.stringify([
+    check.use,
+    check.with,
+    check.interval,
+    check.timeout,
+    target.address,
+    target.port,
+    target.labels,
+  ]);
+}

@@ -1,0 +1,98 @@
+import assert from "node:assert/strict";
+import { defineChecker, type Verdict } from "../../../plugins/contract.ts";
+import { type CheckedServer, createProber } from "../../../runtime/health/prober.ts";
+import { createLogger } from "../../../runtime/telemetry/log.ts";
+import { fakeClock } from "../../support/fake_clock.ts";
+
+const up: Verdict = { state: "up", reason: "ok" };
+const down: Verdict = { state: "down", reason: "connect refused" };
+
+function server(name: string, overrides: Partial<CheckedServer["check"]> = {}, port = 80): CheckedServer {
+  return {
+    target: { backend: "web", server: name, address: "192.0.2.1", port, labels: {} },
+    check: { use: "fake", with: {}, interval: 2000, timeout: 1000, rise: 2, fall: 3, initial: "wait", ...overrides },
+  };
+}
+
+/** A prober whose checker answers `answer()`, with a record of what it ran and told. */
+function fixture(answer: () => Verdict | Promise<Verdict>) {
+  const clock = fakeClock(1_000_000);
+  const ran: string[] = [];
+  const told: string[] = [];
+  const forgotten: string[] = [];
+  const prober = createProber({
+    clock,
+    host: { node: "n1", cluster: "edge", labels: {} },
+    log: createLogger({ role: "test", write: () => {} }),
+    random: () => 0.5,
+    checker: () =>
+      defineChecker<unknown>({
+        check(target) {
+          ran.push(`${target.server}@${clock.monotonic()}`);
+          return answer();
+        },
+        forget: (target) => void forgotten.push(target.server),
+      }),
+    observed: ({ target, health, last }, before) =>
+      told.push(`${target.server} ${before.state}>${health.state} ${last?.result.reason}`),
+  });
+  return { clock, prober, ran, told, forgotten };
+}
+
+Deno.test("createProber() probes at once, then half an interval spread apart, then every interval", async () => {
+  const { clock, prober, ran } = fixture(() => up);
+  prober.watch([server("a")]);
+  assert.equal(prober.settled(), false);
+  await clock.advance(6000);
+  assert.deepEqual(ran, ["a@0", "a@1500", "a@3500", "a@5500"]);
+  assert.equal(prober.settled(), true);
+  prober[Symbol.dispose]();
+});
+
+Deno.test("createProber() runs identical probes once and counts for each server", async () => {
+  const { clock, prober, ran } = fixture(() => down);
+  prober.watch([server("a", { initial: "up", fall: 1 }), server("b", { initial: "up", fall: 2 }), server("c", {}, 81)]);
+  await clock.advance(0);
+  assert.deepEqual(ran, ["a@0", "c@0"]);
+  assert.equal(prober.standing("web", "a")?.health.state, "down");
+  assert.equal(prober.standing("web", "b")?.health.state, "up");
+  await clock.advance(1500);
+  assert.equal(prober.standing("web", "b")?.health.state, "down");
+  assert.equal(prober.standing("web", "a")?.since, 1_000_000);
+  assert.equal(prober.standing("web", "b")?.since, 1_001_500);
+  prober[Symbol.dispose]();
+});
+
+Deno.test("createProber() never overlaps probes of one target, and an unanswered one is unknown", async () => {
+  const { clock, prober, ran, told } = fixture(() => new Promise<Verdict>(() => {}));
+  prober.watch([server("a", { interval: 500, initial: "up" })]);
+  await clock.advance(2300);
+  assert.deepEqual(ran, ["a@0", "a@1100", "a@2200"]);
+  assert.deepEqual(told[0], "a up>up the checker gave no answer within 1.1 s");
+  prober[Symbol.dispose]();
+});
+
+Deno.test("createProber() takes what a checker throws as down with its message", async () => {
+  const { clock, prober, told } = fixture(() => Promise.reject(new Error("role is replica")));
+  prober.watch([server("a")]);
+  await clock.advance(0);
+  assert.deepEqual(told, ["a wait>down role is replica"]);
+  prober[Symbol.dispose]();
+});
+
+Deno.test("watch() keeps what did not change, and forgets what is gone", async () => {
+  const { clock, prober, ran, forgotten } = fixture(() => up);
+  prober.watch([server("a"), server("b", {}, 81)]);
+  await clock.advance(100);
+  prober.watch([server("a"), server("b", { interval: 1000 }, 81)]);
+  assert.equal(prober.standing("web", "b")?.health.state, "up", "a changed interval keeps the state");
+  await clock.advance(0);
+  assert.deepEqual(ran, ["a@0", "b@0", "b@100"], "an unchanged check is not probed anew");
+  prober.watch([server("a", {}, 82)]);
+  assert.equal(prober.standing("web", "a")?.health.state, "wait", "another port is another server");
+  assert.equal(prober.standing("web", "b"), null);
+  prober.watch([]);
+  assert.equal(forgotten.length > 0, true);
+  await clock.advance(10_000);
+  assert.equal(ran.length, 3, "nothing runs for nobody");
+});
