@@ -1,0 +1,261 @@
+/**
+ * A process gives up, before it executes code that nobody trusts, everything that code does not need: what the kernel
+ * took away survives `execve` and can never be had back.
+ *
+ * Every measure stands on its own. What a kernel or a missing privilege does not allow is reported, with what covers for
+ * it; the caller decides whether that is enough.
+ */
+import { CALL_NUMBERS, confinedCalls } from "./confine_calls.ts";
+import { isMapped } from "./credentials.ts";
+import { check } from "./errno.ts";
+import { enforceLandlock, type PathRule } from "./landlock.ts";
+import { libc } from "./libc.ts";
+import { installSeccomp, seccompProgram } from "./seccomp.ts";
+
+export interface ConfinementOptions {
+  /** Bytes of private memory, V8's reserved code range (512 MiB) included. */
+  readonly memory: number;
+  readonly openFiles: number;
+  /** Threads of the uid; enforced only with an own uid, because the kernel counts them by uid. */
+  readonly threads: number;
+  /** Own identity; null keeps ours. Needs CAP_SETUID and an id mapped in this user namespace. */
+  readonly user: { readonly uid: number; readonly gid: number } | null;
+  /** What is left of the file system. */
+  readonly paths: readonly PathRule[];
+  /** Address families (AF_*) a socket may have. */
+  readonly socketFamilies: readonly number[];
+}
+
+export type MeasureName =
+  | "limits"
+  | "own network"
+  | "own session"
+  | "low priority"
+  | "own uid"
+  | "no capabilities"
+  | "dies with parent"
+  | "no new privileges"
+  | "landlock"
+  | "seccomp"
+  | "closed descriptors";
+
+/** One measure: in force, or why not. */
+export type Measure =
+  | { readonly name: MeasureName; readonly state: "in force"; readonly detail: string }
+  | {
+    readonly name: MeasureName;
+    readonly state: "missing";
+    readonly detail: string;
+    /** The measure that gives the same protection; null when nothing does. */
+    readonly coveredBy: MeasureName | null;
+  };
+
+/** Measures that are less than full confinement: what `isolation: strict` refuses. */
+export function shortfalls(measures: readonly Measure[]): string[] {
+  const inForce = new Set(measures.filter((measure) => measure.state === "in force").map((measure) => measure.name));
+  return measures.flatMap((measure) =>
+    measure.state === "in force" || (measure.coveredBy !== null && inForce.has(measure.coveredBy))
+      ? []
+      : [`${measure.name}: ${measure.detail}`]
+  );
+}
+
+const CLONE_NEWNET = 0x4000_0000, CLONE_NEWIPC = 0x0800_0000, CLONE_NEWUTS = 0x0400_0000;
+const SCHED_IDLE = 5, PRIO_PROCESS = 0n, LOWEST_NICE = 19n;
+const PR_SET_PDEATHSIG = 1, PR_CAPBSET_DROP = 24, PR_SET_NO_NEW_PRIVS = 38, PR_CAP_AMBIENT = 47;
+const PR_CAP_AMBIENT_CLEAR_ALL = 4n;
+const SIGINT = 2, SIGKILL = 9, SIGTERM = 15, SIG_IGN = 1;
+const LINUX_CAPABILITY_VERSION_3 = 0x2008_0522;
+const FIRST_OTHER_DESCRIPTOR = 3n, LAST_DESCRIPTOR = 0xffff_ffffn, CLOSE_RANGE_CLOEXEC = 4n;
+/** RLIMIT_*, asm-generic/resource.h; equal on x86-64 and arm64. */
+const Limit = {
+  FSIZE: 1,
+  DATA: 2,
+  CORE: 4,
+  NPROC: 6,
+  NOFILE: 7,
+  MEMLOCK: 8,
+  MSGQUEUE: 12,
+  NICE: 13,
+  RTPRIO: 14,
+} as const;
+
+/**
+ * Confines this thread, and what it executes next, as far as the kernel and our privileges allow. The order matters:
+ * namespaces and the bounding set need capabilities, the uid change drops them, `no_new_privs` is the condition of
+ * landlock and seccomp, and seccomp comes last because it refuses much of what the others call.
+ *
+ * Other threads of the process are not confined until `execve` ends them: execute soon after.
+ */
+export function confine(options: ConfinementOptions): Measure[] {
+  const measures: Measure[] = [];
+  const take = (name: MeasureName, coveredBy: MeasureName | null, apply: () => string) => {
+    try {
+      measures.push({ name, state: "in force", detail: apply() });
+    } catch (error) {
+      measures.push({
+        name,
+        state: "missing",
+        detail: error instanceof Error ? error.message : String(error),
+        coveredBy,
+      });
+    }
+  };
+  const ownUid = canChangeUser(options.user);
+  take("closed descriptors", null, closeOnExecute);
+  take("own session", null, ownSession);
+  take("own network", options.socketFamilies.length === 0 ? "seccomp" : null, ownNamespaces);
+  take("low priority", null, lowPriority);
+  // The bounding set must go while the capability to shrink it is there.
+  take("no capabilities", "no new privileges", dropBoundingSet);
+  take("own uid", null, () => {
+    if (ownUid !== null) throw new Error(ownUid);
+    return changeUser(options.user!);
+  });
+  replace(measures, "no capabilities", () => dropCapabilities());
+  take("dies with parent", null, diesWithParent);
+  take("no new privileges", null, () => {
+    check(libc().prctl(PR_SET_NO_NEW_PRIVS, 1n, 0n, 0n, 0n), "prctl", "Cannot set no_new_privs");
+    return "set";
+  });
+  take("landlock", null, () => {
+    const access = enforceLandlock({ paths: options.paths });
+    if (access.files === 0n) throw new Error("This kernel has no landlock: files are protected by the uid alone");
+    // TCP ports, signals and abstract sockets are refused by seccomp in any case.
+    return access.missing.length > 0 ? `files (without ${access.missing.join(", ")})` : "files, TCP, signals";
+  });
+  // Late, because this stage's own heap may be larger than what the next one gets.
+  take("limits", null, () => limitResources(options, ownUid === null));
+  take("seccomp", null, () => {
+    installSeccomp(
+      seccompProgram(confinedCalls(libc().getpid(), options.socketFamilies), CALL_NUMBERS, Deno.build.arch),
+    );
+    return options.socketFamilies.length === 0
+      ? "no sockets"
+      : `sockets of families ${options.socketFamilies.join(", ")}`;
+  });
+  return measures;
+}
+
+/** A measure of two halves is in force when both are. */
+function replace(measures: Measure[], name: MeasureName, second: () => string): void {
+  const index = measures.findIndex((measure) => measure.name === name);
+  try {
+    const detail = second();
+    const first = measures[index];
+    // Without privileges there is no bounding set to shrink; an empty permitted set and no_new_privs say the same.
+    measures[index] = first.state === "in force" ? first : { name, state: "in force", detail };
+  } catch (error) {
+    measures[index] = { name, state: "missing", detail: String(error), coveredBy: null };
+  }
+}
+
+function number(call: keyof typeof CALL_NUMBERS): bigint {
+  const found = CALL_NUMBERS[call][Deno.build.arch];
+  if (found === null) throw new Error(`Cannot call ${call}: ${Deno.build.arch} does not have it`);
+  return BigInt(found);
+}
+
+/** Not closed at once: the runtime of this stage still uses them. */
+function closeOnExecute(): string {
+  const result = libc().syscall6(
+    number("close_range"),
+    FIRST_OTHER_DESCRIPTOR,
+    LAST_DESCRIPTOR,
+    CLOSE_RANGE_CLOEXEC,
+    0n,
+    0n,
+    0n,
+  );
+  check(Number(result), "close_range", "Cannot mark descriptors close-on-exec");
+  return "all but 0, 1, 2";
+}
+
+/** Ctrl-C and a group's SIGTERM are for the parent: it ends us in order. An ignored signal stays ignored over `execve`. */
+function ownSession(): string {
+  libc().signal(SIGINT, BigInt(SIG_IGN));
+  libc().signal(SIGTERM, BigInt(SIG_IGN));
+  check(Number(libc().syscall6(number("setsid"), 0n, 0n, 0n, 0n, 0n, 0n)), "setsid", "Cannot start a session");
+  return "no terminal, SIGINT and SIGTERM ignored";
+}
+
+function ownNamespaces(): string {
+  const flags = CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS;
+  check(libc().unshare(flags), "unshare", "Cannot make an empty network namespace, which needs CAP_SYS_ADMIN");
+  return "empty namespace";
+}
+
+function lowPriority(): string {
+  const nice = libc().syscall6(number("setpriority"), PRIO_PROCESS, 0n, LOWEST_NICE, 0n, 0n, 0n);
+  check(Number(nice), "setpriority", "Cannot lower the priority");
+  check(libc().sched_setscheduler(0, SCHED_IDLE, new Uint8Array(4)), "sched_setscheduler", "Cannot enter SCHED_IDLE");
+  return "SCHED_IDLE, nice 19";
+}
+
+function limitResources(options: ConfinementOptions, ownUid: boolean): string {
+  const limits: [keyof typeof Limit, number][] = [
+    ["DATA", options.memory],
+    ["NOFILE", options.openFiles],
+    ["FSIZE", 0],
+    ["CORE", 0],
+    ["MEMLOCK", 0],
+    ["MSGQUEUE", 0],
+    ["NICE", 0],
+    ["RTPRIO", 0],
+  ];
+  // Where the uid is shared, the limit would count every other thread of its owner. Memory bounds threads too.
+  if (ownUid) limits.push(["NPROC", options.threads]);
+  for (const [name, value] of limits) {
+    const both = new Uint8Array(new BigUint64Array([BigInt(value), BigInt(value)]).buffer);
+    check(libc().setrlimit(Limit[name], both), "setrlimit", `Cannot limit ${name} to ${value}`);
+  }
+  return limits.filter(([, value]) => value > 0).map(([name, value]) => `${name} ${value}`).join(", ");
+}
+
+/** Why the uid cannot be changed; null when it can. */
+function canChangeUser(user: ConfinementOptions["user"]): string | null {
+  if (user === null) return "No uid of its own was given";
+  if (libc().geteuid() !== 0) return "Needs to start as root: without it the plugin shares our uid";
+  for (const [map, id] of [["uid_map", user.uid], ["gid_map", user.gid]] as const) {
+    if (!isMapped(Deno.readTextFileSync(`/proc/self/${map}`), id)) {
+      return `Id ${id} is not mapped in this user namespace`;
+    }
+  }
+  return null;
+}
+
+function changeUser(user: { readonly uid: number; readonly gid: number }): string {
+  const subject = `Cannot become uid ${user.uid}`;
+  check(libc().setgroups(0n, null), "setgroups", subject);
+  check(libc().setresgid(user.gid, user.gid, user.gid), "setresgid", subject);
+  check(libc().setresuid(user.uid, user.uid, user.uid), "setresuid", subject);
+  return `uid ${user.uid}`;
+}
+
+function dropBoundingSet(): string {
+  // The highest capability is not known beforehand: the kernel answers EINVAL behind the last one.
+  const last = Number(Deno.readTextFileSync("/proc/sys/kernel/cap_last_cap").trim());
+  for (let capability = 0; capability <= last; capability++) {
+    check(
+      libc().prctl(PR_CAPBSET_DROP, BigInt(capability), 0n, 0n, 0n),
+      "prctl(PR_CAPBSET_DROP)",
+      "Cannot shrink the bounding set",
+    );
+  }
+  return "bounding set empty";
+}
+
+/** Also for a control process that was given ambient capabilities by systemd: `execve` would hand them on. */
+function dropCapabilities(): string {
+  libc().prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0n, 0n, 0n);
+  const capset = Deno.build.arch === "aarch64" ? 91 : 126;
+  const header = new Uint32Array([LINUX_CAPABILITY_VERSION_3, 0]);
+  check(libc().capset(capset, header, new Uint32Array(6)), "capset", "Cannot drop capabilities");
+  return "none permitted";
+}
+
+/** After the uid change, which clears it. A parent that died before this call is seen by its closed pipe. */
+function diesWithParent(): string {
+  check(libc().prctl(PR_SET_PDEATHSIG, BigInt(SIGKILL), 0n, 0n, 0n), "prctl", "Cannot set the parent death signal");
+  return "SIGKILL";
+}
