@@ -1,62 +1,12 @@
 /** Holds virtual addresses on interfaces as leases, announces them, and puts back what others take away. */
+import { parseAddress } from "../bytes/address.ts";
 import type { InterfaceAddress, Link, NetworkEvent } from "../os/rtnetlink.ts";
+import { type AnnouncementSchedule, Announcer } from "./announcer.ts";
+import { ArpOperation, encodeGratuitousArp } from "./arp.ts";
+import type { FramePort, HolderEvent, Holding, NetworkPort, VirtualAddress } from "./holding.ts";
+import { encodeNeighbourAdvertisement } from "./ndp.ts";
 
-/** A virtual address and the interface that carries it. */
-export interface VirtualAddress {
-  readonly address: string;
-  readonly prefix: number;
-  readonly interface: string;
-  readonly label?: string;
-}
-
-/** What an instance wants held, and how. */
-export interface Holding {
-  readonly addresses: readonly VirtualAddress[];
-  /** Advertisement interval in ms; decides the length of the lease (`leaseFor`). */
-  readonly advertInterval: number;
-  /** Announcement schedule; `delay` and `refresh` in ms, 0 = none. */
-  readonly garp: { readonly repeat: number; readonly delay: number; readonly refresh: number };
-}
-
-/** The links and addresses of this machine, as the holder needs them; `openNetwork()` gives the real one. */
-export interface NetworkPort {
-  link(name: string): Link | undefined;
-  addresses(index: number): readonly InterfaceAddress[];
-  /** Adds the address or renews its lease. @throws {OsError} */
-  addAddress(address: { index: number; address: string; prefix: number; label?: string; lease: number }): void;
-  /** Removes the address; one that is not there is no error. @throws {OsError} */
-  removeAddress(address: { index: number; address: string; prefix: number }): void;
-  /** Lets secondary addresses live on when their primary goes. @throws {Error} */
-  promoteSecondaries(link: string): void;
-}
-
-/** Sends one Ethernet frame; `openPacketSocket()` gives the real one. False: it could not leave now. */
-export interface FramePort {
-  send(index: number, frame: Uint8Array): boolean;
-}
-
-/** What the holder did or found. `text` is a sentence for the log. */
-export interface HolderEvent {
-  readonly type:
-    /** On the interface now, first time since acquire. */
-    | "held"
-    /** Someone else removed it; it is back and announced again. */
-    | "restored"
-    /** Cannot be held now: the interface is missing or the kernel refused. Tried again when the interface appears. */
-    | "waiting"
-    /** Someone else configured it permanently: used and announced, but its lifetime is left alone, also at release. */
-    | "foreign"
-    /** Off the interface, because it was released. */
-    | "released"
-    /** A dead run of ours left it: kept because we hold it again, or removed. */
-    | "adopted"
-    | "leftover";
-  /** Empty where no instance is meant. */
-  readonly instance: string;
-  readonly address: string;
-  readonly interface: string;
-  readonly text: string;
-}
+export type { AddressKey, FramePort, HolderEvent, Holding, NetworkPort, VirtualAddress } from "./holding.ts";
 
 export interface HolderOptions {
   readonly network: NetworkPort;
@@ -64,28 +14,339 @@ export interface HolderOptions {
   readonly report: (event: HolderEvent) => void;
 }
 
-/**
- * Synchronous and non-blocking; every time is monotonic ms. In one wake-up read the adverts first, then give the
- * holder its events: after a stall the election decides before a lapsed address is put back.
- */
-export interface Holder {
-  /** When `run` wants to be called next; Infinity = not at all. */
-  deadline(): number;
-  /** Renews leases and sends due announcements, at most a few frames a call. */
-  run(now: number): void;
-  /** Takes in what `Network.read()` returned. */
-  observe(event: NetworkEvent, now: number): void;
-  /** Holds exactly `holding` for the instance. Again with another list: only the difference is touched. */
-  acquire(instance: string, holding: Holding, now: number): void;
-  /** Takes the instance's addresses off their interfaces and ends their announcements. */
-  release(instance: string, now: number): void;
-  /** Evidence of a rival, or the peer has released: a new burst starts now. */
-  announce(instance: string, now: number): void;
-  /** At start: removes leased copies of `addresses` that a dead run left, except those of instances already acquired. */
-  reconcile(addresses: readonly VirtualAddress[], now: number): void;
-  /** The instance's addresses that are on an interface now. */
-  held(instance: string): readonly string[];
-  counters(instance: string): { readonly garpSent: number; readonly addressesRestored: number };
+/** The lease is renewed this often, in ms. */
+const renewal = 1000;
+/** Addresses that are announced in one call of `run`; the rest follows a millisecond later. */
+const announcedAtOnce = 8;
+
+/** How long the kernel keeps a virtual address of a router that is gone, in ms: about as long as its peers wait. */
+export function leaseFor(advertInterval: number): number {
+  return advertInterval <= 1000 ? 3000 : 3 * advertInterval;
 }
 
-export declare function createHolder(options: HolderOptions): Holder;
+type Standing =
+  | { readonly at: "held"; readonly index: number; readonly frames: readonly Uint8Array<ArrayBuffer>[] }
+  | { readonly at: "foreign"; readonly index: number; readonly frames: readonly Uint8Array<ArrayBuffer>[] }
+  | { readonly at: "waiting"; readonly reason: string };
+
+interface Tenure {
+  readonly instance: string;
+  readonly wanted: VirtualAddress;
+  readonly lease: number;
+  readonly schedule: AnnouncementSchedule;
+  standing: Standing;
+}
+
+interface Counters {
+  garpSent: number;
+  addressesRestored: number;
+}
+
+/**
+ * Holder of this process's virtual addresses. Synchronous and non-blocking; every time is monotonic ms. In one wake-up
+ * read the adverts first, then give the holder its events: after a stall the election decides before a lapsed
+ * address is put back.
+ */
+export class Holder {
+  readonly #network: NetworkPort;
+  readonly #frames: FramePort;
+  readonly #report: (event: HolderEvent) => void;
+  readonly #announcer = new Announcer();
+  readonly #tenures = new Map<string, Tenure>();
+  readonly #counters = new Map<string, Counters>();
+  #renewal = Infinity;
+
+  constructor(options: HolderOptions) {
+    this.#network = options.network;
+    this.#frames = options.frames;
+    this.#report = options.report;
+  }
+
+  /** When `run` wants to be called next; Infinity = not at all. */
+  deadline(): number {
+    return Math.min(this.#renewal, this.#announcer.deadline);
+  }
+
+  /** Renews leases and sends due announcements, a few frames a call. */
+  run(now: number): void {
+    if (now >= this.#renewal) {
+      this.#renewal = now + renewal;
+      for (const tenure of this.#tenures.values()) this.#renew(tenure, now);
+    }
+    for (const key of this.#announcer.take(now, announcedAtOnce)) this.#announceOne(key);
+  }
+
+  /** Holds exactly `holding` for the instance. Again with another list: only the difference is touched. */
+  acquire(instance: string, holding: Holding, now: number): void {
+    const keys = new Set(holding.addresses.map((address) => keyOf(instance, address)));
+    for (const [key, tenure] of this.#tenures) {
+      if (tenure.instance === instance && !keys.has(key)) this.#give(key, tenure);
+    }
+    const lease = leaseFor(holding.advertInterval);
+    for (const wanted of holding.addresses) {
+      const key = keyOf(instance, wanted);
+      const before = this.#tenures.get(key);
+      const standing: Standing = before?.standing ?? { at: "waiting", reason: "" };
+      const tenure = { instance, wanted, lease, schedule: holding.garp, standing };
+      this.#tenures.set(key, tenure);
+      if (before === undefined || before.standing.at === "waiting") this.#take(key, tenure, now, "held");
+    }
+    this.#renewal = Math.min(this.#renewal, now + renewal);
+    this.run(now);
+  }
+
+  /** Takes the instance's addresses off their interfaces and ends their announcements. */
+  release(instance: string): void {
+    for (const [key, tenure] of this.#tenures) {
+      if (tenure.instance === instance) this.#give(key, tenure);
+    }
+    if (this.#tenures.size === 0) this.#renewal = Infinity;
+  }
+
+  /** Evidence of a rival, or the peer has just released: a new burst starts now. */
+  announce(instance: string, now: number): void {
+    for (const [key, tenure] of this.#tenures) {
+      if (tenure.instance === instance && tenure.standing.at !== "waiting") {
+        this.#announcer.start(key, tenure.schedule, now);
+      }
+    }
+    this.run(now);
+  }
+
+  /** Takes in what `Network.read()` returned, after all of it was read. */
+  observe(event: NetworkEvent, now: number): void {
+    switch (event.type) {
+      case "link":
+        return this.#linkChanged(event.link, event.before, now);
+      case "linkGone":
+        return this.#linkGone(event.link);
+      case "address":
+        return this.#addressSeen(event.address);
+      case "addressGone":
+        return this.#addressGone(event.address, now);
+    }
+  }
+
+  /**
+   * At start: removes the leased ones of `addresses` that a dead run left, except what is held already. A permanent one
+   * is someone else's: it stays, and the report says what that means.
+   */
+  reconcile(addresses: readonly VirtualAddress[]): void {
+    for (const wanted of addresses) {
+      const link = this.#network.link(wanted.interface);
+      if (link === undefined || this.#holds(link.index, wanted.address)) continue;
+      for (const found of this.#network.addresses(link.index)) {
+        if (found.address === wanted.address) this.#clear(found, wanted);
+      }
+    }
+  }
+
+  /** The instance's addresses that are on an interface now, as "192.0.2.1/24". */
+  held(instance: string): readonly string[] {
+    return [...this.#tenures.values()]
+      .filter((tenure) => tenure.instance === instance && tenure.standing.at !== "waiting")
+      .map(({ wanted }) => `${wanted.address}/${wanted.prefix}`);
+  }
+
+  counters(instance: string): Readonly<Counters> {
+    return this.#countersOf(instance);
+  }
+
+  /** Puts the address on its interface, from whatever standing. */
+  #take(key: string, tenure: Tenure, now: number, as: "held" | "restored"): void {
+    const { wanted } = tenure;
+    const link = this.#network.link(wanted.interface);
+    if (link === undefined) return this.#wait(key, tenure, `Interface "${wanted.interface}" does not exist`);
+    const found = this.#network.addresses(link.index).find((one) => one.address === wanted.address);
+    const frames = announcementOf(wanted.address, link);
+    if (found !== undefined && found.validFor === null) {
+      tenure.standing = { at: "foreign", index: link.index, frames };
+      this.#say("foreign", tenure, `${nameOf(wanted)} is configured permanently by someone else: used as it is`);
+    } else {
+      try {
+        this.#network.promoteSecondaries(link.name);
+      } catch {
+        // Not supported or not allowed: it only matters when an address of the same network goes.
+      }
+      try {
+        this.#network.addAddress({ index: link.index, ...leaseOf(tenure) });
+      } catch (cause) {
+        return this.#wait(key, tenure, messageOf(cause));
+      }
+      tenure.standing = { at: "held", index: link.index, frames };
+      if (found !== undefined) this.#say("adopted", tenure, `${nameOf(wanted)} was left by an earlier run: kept`);
+      else if (as === "held") this.#say("held", tenure, `${nameOf(wanted)} is held`);
+    }
+    if (as === "restored") {
+      this.#countersOf(tenure.instance).addressesRestored++;
+      this.#say("restored", tenure, `${nameOf(wanted)} was removed by someone else: it is back`);
+    }
+    this.#announcer.start(key, tenure.schedule, now);
+  }
+
+  /** Takes the address off its interface, unless it is someone else's, and forgets it. */
+  #give(key: string, tenure: Tenure): void {
+    this.#announcer.stop(key);
+    this.#tenures.delete(key);
+    const { standing, wanted } = tenure;
+    if (standing.at === "waiting") return;
+    if (standing.at === "foreign") {
+      const text = `${
+        nameOf(wanted)
+      } stays: someone else configured it permanently, so this node goes on answering for it`;
+      return this.#say("foreign", tenure, text);
+    }
+    try {
+      this.#network.removeAddress({ index: standing.index, address: wanted.address, prefix: wanted.prefix });
+      this.#say("released", tenure, `${nameOf(wanted)} is released`);
+    } catch (cause) {
+      this.#say("released", tenure, `${messageOf(cause)}; its lease ends within ${tenure.lease / 1000} s`);
+    }
+  }
+
+  #wait(key: string, tenure: Tenure, reason: string): void {
+    this.#announcer.stop(key);
+    const { standing } = tenure;
+    tenure.standing = { at: "waiting", reason };
+    // Tried each second, said once.
+    if (standing.at === "waiting" && standing.reason === reason) return;
+    this.#say("waiting", tenure, `${nameOf(tenure.wanted)} cannot be held: ${reason}`);
+  }
+
+  #renew(tenure: Tenure, now: number): void {
+    const { standing, instance, wanted } = tenure;
+    switch (standing.at) {
+      case "foreign":
+        return;
+      case "waiting":
+        return this.#take(keyOf(instance, wanted), tenure, now, "held");
+      case "held":
+        try {
+          this.#network.addAddress({ index: standing.index, ...leaseOf(tenure) });
+        } catch (cause) {
+          this.#wait(keyOf(instance, wanted), tenure, messageOf(cause));
+        }
+    }
+  }
+
+  #linkChanged(link: Link, before: Link | null, now: number): void {
+    for (const [key, tenure] of this.#tenures) {
+      if (tenure.wanted.interface !== link.name) continue;
+      const { standing } = tenure;
+      if (standing.at === "waiting" || standing.index !== link.index) {
+        this.#take(key, tenure, now, "held");
+      } else {
+        tenure.standing = { ...standing, frames: announcementOf(tenure.wanted.address, link) };
+        // Whoever is behind a link that came back may have forgotten us, or be someone else now.
+        if (link.up && before?.up !== true) this.#announcer.start(key, tenure.schedule, now);
+      }
+    }
+  }
+
+  #linkGone(link: Link): void {
+    for (const [key, tenure] of this.#tenures) {
+      if (tenure.standing.at !== "waiting" && tenure.standing.index === link.index) {
+        this.#wait(key, tenure, `Interface "${link.name}" does not exist`);
+      }
+    }
+  }
+
+  #addressSeen(address: InterfaceAddress): void {
+    if (address.validFor !== null) return;
+    for (const tenure of this.#tenures.values()) {
+      if (tenure.standing.at === "held" && isAt(tenure, address) && address.prefix === tenure.wanted.prefix) {
+        tenure.standing = { ...tenure.standing, at: "foreign" };
+        this.#say("foreign", tenure, `${nameOf(tenure.wanted)} was made permanent by someone else: left as it is`);
+      }
+    }
+  }
+
+  #addressGone(address: InterfaceAddress, now: number): void {
+    for (const [key, tenure] of this.#tenures) {
+      if (!isAt(tenure, address)) continue;
+      const there = this.#network.addresses(address.index).some((one) => one.address === address.address);
+      // It may have been removed and added again since, by us too.
+      if (!there) this.#take(key, tenure, now, "restored");
+    }
+  }
+
+  #announceOne(key: string): void {
+    const tenure = this.#tenures.get(key);
+    if (tenure === undefined || tenure.standing.at === "waiting") return;
+    const { index, frames } = tenure.standing;
+    for (const frame of frames) {
+      if (this.#frames.send(index, frame)) this.#countersOf(tenure.instance).garpSent++;
+    }
+  }
+
+  #clear(found: InterfaceAddress, wanted: VirtualAddress): void {
+    if (found.validFor === null) {
+      const text = `${nameOf(wanted)} is configured permanently by someone else: ` +
+        `this node answers for it even while another router is active, remove it there`;
+      return this.#report({
+        type: "foreign",
+        instance: "",
+        address: wanted.address,
+        interface: wanted.interface,
+        text,
+      });
+    }
+    try {
+      this.#network.removeAddress(found);
+      const text = `${nameOf(wanted)} was left by an earlier run: removed`;
+      this.#report({ type: "leftover", instance: "", address: wanted.address, interface: wanted.interface, text });
+    } catch (cause) {
+      const text = `${messageOf(cause)}; its lease ends within ${found.validFor / 1000} s`;
+      this.#report({ type: "leftover", instance: "", address: wanted.address, interface: wanted.interface, text });
+    }
+  }
+
+  #holds(index: number, address: string): boolean {
+    for (const { standing, wanted } of this.#tenures.values()) {
+      if (standing.at !== "waiting" && standing.index === index && wanted.address === address) return true;
+    }
+    return false;
+  }
+
+  #countersOf(instance: string): Counters {
+    let counters = this.#counters.get(instance);
+    if (counters === undefined) this.#counters.set(instance, counters = { garpSent: 0, addressesRestored: 0 });
+    return counters;
+  }
+
+  #say(type: HolderEvent["type"], { instance, wanted }: Tenure, text: string): void {
+    this.#report({ type, instance, address: wanted.address, interface: wanted.interface, text });
+  }
+}
+
+function keyOf(instance: string, { address, prefix, interface: name }: VirtualAddress): string {
+  return `${instance} ${address}/${prefix} ${name}`;
+}
+
+function nameOf({ address, prefix, interface: name }: VirtualAddress): string {
+  return `${address}/${prefix} on "${name}"`;
+}
+
+function isAt({ standing, wanted }: Tenure, { index, address }: InterfaceAddress): boolean {
+  return standing.at !== "waiting" && standing.index === index && wanted.address === address;
+}
+
+function leaseOf({ wanted, lease }: Tenure) {
+  return { address: wanted.address, prefix: wanted.prefix, label: wanted.label, lease };
+}
+
+/** One round: what tells everyone on the link where the address is now. */
+function announcementOf(text: string, { mac }: Link): readonly Uint8Array<ArrayBuffer>[] {
+  // A link without Ethernet addresses has nobody to tell.
+  if (mac.length !== 6) return [];
+  const address = parseAddress(text);
+  if (address.length === 16) return [encodeNeighbourAdvertisement(address, mac)];
+  return [
+    encodeGratuitousArp(ArpOperation.request, address, mac),
+    encodeGratuitousArp(ArpOperation.reply, address, mac),
+  ];
+}
+
+function messageOf(cause: unknown): string {
+  return cause instanceof Error ? cause.message : String(cause);
+}
