@@ -38,7 +38,7 @@ const groups: readonly Group[] = [
 /** A \`deno test\` that does not end is killed after this, in ms: a hang must not take the other results with it. */
 const patience = 8 * 60_000;
 
-const root = fileURLToPath(new URL("..", import.meta.url));
+const root = fileURLToPath(new URL("..", import.meta.url)).replace(/\/$/, "");
 const inCi = Deno.env.get("CI") === "true";
 
 /** Runs what `args` ask for; the exit code. */

@@ -5,7 +5,7 @@
 import assert from "node:assert/strict";
 import { fileURLToPath } from "node:url";
 
-const root = fileURLToPath(new URL("../..", import.meta.url));
+const root = fileURLToPath(new URL("../..", import.meta.url)).replace(/\/$/, "");
 
 /** Direct imports of every module of the program, by path from the top: "runtime/os/libc.ts". */
 type Graph = ReadonlyMap<string, readonly string[]>;
