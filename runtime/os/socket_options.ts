@@ -1,0 +1,30 @@
+/** Options of TCP sockets that the data plane sets. */
+import { check } from "./errno.ts";
+import { libc } from "./libc.ts";
+
+const F_GETFL = 3;
+const F_SETFL = 4;
+const O_NONBLOCK = 0x800;
+const SOL_SOCKET = 1;
+const SO_LINGER = 13;
+const IPPROTO_TCP = 6;
+const TCP_NODELAY = 1;
+
+export function setBlocking(fd: number, blocking: boolean): void {
+  const flags = check(libc().fcntl(fd, F_GETFL, 0), "fcntl", "Cannot read the flags of a socket");
+  const wanted = blocking ? flags & ~O_NONBLOCK : flags | O_NONBLOCK;
+  if (wanted !== flags) check(libc().fcntl(fd, F_SETFL, wanted), "fcntl", "Cannot set the flags of a socket");
+}
+
+const lingerZero = new Int32Array([1, 0]);
+const one = new Int32Array([1]);
+
+/** The next close sends a reset and forgets what was not sent. Fails silently: the socket may be dead already. */
+export function setReset(fd: number): void {
+  libc().setsockopt(fd, SOL_SOCKET, SO_LINGER, lingerZero, 8);
+}
+
+/** Small messages leave at once. Accepted sockets inherit it from their listener. */
+export function setNoDelay(fd: number): void {
+  libc().setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, one, 4);
+}
