@@ -1,0 +1,153 @@
+/** `backends.NAME`: servers, how they are chosen and checked. */
+import { type Decoded, fields, later, laterForm, list, optional, record, required } from "./collections.ts";
+import { type Decoder, either, map } from "./decoder.ts";
+import { nearest } from "./nearest.ts";
+import { choice, integer, text, yesNo } from "./scalars.ts";
+import { child, got, type Tree } from "./tree.ts";
+import { duration, nameShape, serverEndpoint } from "./value_decoders.ts";
+
+const policies = ["roundrobin"] as const;
+const useRoundrobin = "use roundrobin, with weights where servers differ";
+const laterPolicies = Object.fromEntries(
+  ["leastconn", "random", "source", "uri", "header", "cookie", "first"].map((policy) => [policy, useRoundrobin]),
+);
+const policyName = choice(policies, laterPolicies);
+const chosenPolicy = fields({
+  use: required(policyName),
+  with: optional(fields({})),
+  fallback: later("leave it out; a built-in policy needs none"),
+});
+const balance = either(
+  (tree) => tree.kind === "map" ? map(chosenPolicy, ({ use }) => use) : policyName,
+  [policyName, chosenPolicy],
+);
+
+/** A status code or a range of them, as the checker reads it: 204, "200-399". */
+const status: Decoder<number | string> = {
+  schema: { anyOf: [{ type: "integer", minimum: 100, maximum: 599 }, { pattern: "^[1-5]\\d\\d-[1-5]\\d\\d$" }] },
+  decode(tree, report) {
+    if (tree.kind === "broken") return undefined;
+    const source = tree.kind === "scalar" ? tree.source : "";
+    const [, low, high = low] = /^([1-5]\d\d)(?:-([1-5]\d\d))?$/.exec(source) ?? [];
+    if (low !== undefined && Number(low) <= Number(high)) return low === high ? Number(low) : source;
+    report(tree, `must be a status code or a range such as 200-399, got ${got(tree)}`);
+    return undefined;
+  },
+};
+
+const port = optional(integer(1, 65535));
+
+/** What each built-in checker understands, beside the keys every check has. */
+const checkers = {
+  tcp: { port },
+  http: {
+    port,
+    path: optional(text({ pattern: /^\/[\x21-\x7e]*$/, wanted: 'a path that begins with "/", without spaces' })),
+    host: optional(text({ pattern: /^[A-Za-z0-9.\-_:[\]]+$/, wanted: "a host name" })),
+    headers: optional(record(text({ pattern: /^[^\r\n\0]*$/, wanted: "a field value in one line" }), {
+      key: { pattern: /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/, wanted: "a field name" },
+    })),
+    expect: optional(fields({
+      status: optional(list(status, { single: true, nonEmpty: "must not be empty: a check expects something" })),
+      headers: later("judge by expect.status"),
+      body: later("judge by expect.status"),
+    })),
+  },
+};
+
+const timing = {
+  interval: optional(duration(10, 3_600_000), 2000),
+  timeout: optional(duration(1, 3_600_000)),
+  rise: optional(integer(1, 1000), 2),
+  fall: optional(integer(1, 1000), 3),
+  initial: optional(choice(["wait", "up", "down"]), "wait"),
+};
+
+type Checker = keyof typeof checkers;
+const checkerName = choice(Object.keys(checkers) as Checker[]);
+const shortForms = {
+  tcp: fields({ type: optional(checkerName, "tcp"), ...checkers.tcp, ...timing }),
+  http: fields({ type: required(checkerName), ...checkers.http, ...timing }),
+};
+const longForms = {
+  tcp: fields({ use: required(checkerName), with: optional(fields(checkers.tcp)), ...timing }),
+  http: fields({ use: required(checkerName), with: optional(fields(checkers.http)), ...timing }),
+};
+const otherChecker = laterForm("use", "plugins come later; use tcp or http");
+
+type CheckDraft = Partial<Decoded<typeof timing>> & {
+  readonly use: Checker;
+  readonly with: Readonly<Record<string, unknown>>;
+};
+
+const check: Decoder<CheckDraft> = {
+  get schema() {
+    return { anyOf: [...Object.values(shortForms), ...Object.values(longForms)].map(({ schema }) => schema) };
+  },
+  decode(tree, report) {
+    const chosen = child(tree, "use");
+    if (chosen === undefined) {
+      const use = word(child(tree, "type")) === "http" ? "http" : "tcp";
+      const value = shortForms[use].decode(tree, report);
+      return value && { ...value, use, with: given(checkers[use], value) };
+    }
+    const use = word(chosen);
+    if (use !== "tcp" && use !== "http") {
+      // A name near a built-in is more likely mistyped than a plugin's.
+      const mistyped = nearest(use, Object.keys(checkers)) !== null;
+      return mistyped ? checkerName.decode(chosen, report) as undefined : otherChecker.decode(tree, report);
+    }
+    const value = longForms[use].decode(tree, report);
+    return value && { ...value, use, with: given(checkers[use], value.with ?? {}) };
+  },
+};
+
+/** The checker's own keys that were given, as plain data for the plugin. */
+function given(keys: object, values: object): Readonly<Record<string, unknown>> {
+  const chosen = Object.entries(values).filter(([key, value]) => Object.hasOwn(keys, key) && value !== null);
+  return Object.fromEntries(chosen.map(([key, value]) => [key, plain(value)]));
+}
+
+function plain(value: unknown): unknown {
+  if (value instanceof Map) return Object.fromEntries(value);
+  if (typeof value !== "object" || value === null || Array.isArray(value)) return value;
+  return Object.fromEntries(
+    Object.entries(value).filter(([, inner]) => inner !== null).map(([key, inner]) => [key, plain(inner)]),
+  );
+}
+
+function word(tree: Tree | undefined): string {
+  return tree?.kind === "scalar" ? String(tree.value) : "";
+}
+
+const longServer = fields({
+  address: required(serverEndpoint),
+  weight: optional(integer(0, 256), 1),
+  maxconn: optional(integer(1, 1_000_000)),
+  backup: optional(yesNo, false),
+  labels: optional(record(text()), null),
+});
+type ServerDraft = Decoded<typeof longServer.known>;
+const shortServer = map(
+  serverEndpoint,
+  (address): ServerDraft => ({ address, weight: 1, maxconn: null, backup: false, labels: null }),
+);
+const server = either<ServerDraft>((tree) => tree.kind === "map" ? longServer : shortServer, [shortServer, longServer]);
+
+export const backend = fields({
+  balance: optional(balance, "roundrobin"),
+  check: optional(check),
+  stickiness: later("leave it out and keep sessions where every server finds them"),
+  on_down: optional(choice(["keep", "close"]), "keep"),
+  when_empty: later("leave it out; with no server left the answer is a plain 503"),
+  servers: required(record(server, { key: nameShape, nonEmpty: "must not be empty: a backend needs a server" })),
+  timeouts: optional(
+    fields({ connect: optional(duration(1)), server: optional(duration(1)), queue: optional(duration(1)) }),
+    null,
+  ),
+  retries: optional(integer(0, 100), 3),
+  tls: later("leave it out and speak plain text to the servers, or use mode: tcp"),
+  discover: later("list the servers by address"),
+});
+
+export type BackendDraft = Decoded<typeof backend.known>;

@@ -1,0 +1,115 @@
+/** The keys of `tandem.yaml`. A key of the contract that is not built yet stands here as `later(what to do instead)`. */
+import { backend } from "./backend_schema.ts";
+import { type Decoded, fields, later, optional, partial, record, required } from "./collections.ts";
+import { type Decoder, either, fail, type JsonSchema, map, type Report } from "./decoder.ts";
+import { frontend } from "./frontend_schema.ts";
+import { instance } from "./instance_schema.ts";
+import { choice, integer, text } from "./scalars.ts";
+import { child, got, type Tree } from "./tree.ts";
+import { address, name, nameShape, secret } from "./value_decoders.ts";
+import { parseEndpoint } from "./values.ts";
+
+/** What a node entry says about the node. Its other keys are merged over the file before this is read. */
+export const nodeEntry = fields({
+  address: optional(address),
+  labels: optional(record(text()), null),
+});
+
+/** `unix:PATH`, an endpoint, or `none`. */
+const adminBind: Decoder<string> = map(text(), (value, tree, report) => {
+  if (value === "none") return value;
+  if (value.startsWith("unix:")) return value.startsWith("unix:/") ? value : fail(report, tree, "must be unix:/PATH");
+  const endpoint = parseEndpoint(value);
+  if (!endpoint.ok) return fail(report, tree, endpoint.reason);
+  const { host, port } = endpoint.value;
+  if (host.startsWith("127.") || host === "::1") return value;
+  const wanted = `bind 127.0.0.1:${port} or unix:/PATH`;
+  return fail(
+    report,
+    tree,
+    `needs tokens outside the loopback, which are not in this version: ${wanted}, got ${got(tree)}`,
+  );
+});
+
+const threads = either<number | "auto">((tree) => isNumber(tree) ? integer(1, 256) : choice(["auto"]), [
+  integer(1, 256),
+  choice(["auto"]),
+]);
+
+const cluster = fields({
+  name: optional(name, "tandem"),
+  secret: later("leave it out; the nodes agree through VRRP alone"),
+});
+const proxy = fields({
+  threads: optional(threads, "auto"),
+  maxconn: optional(integer(1, 1_000_000), 20_000),
+  user: optional(name, "tandem"),
+});
+const admin = fields({
+  bind: optional(adminBind, "127.0.0.1:9700"),
+  socket: optional(
+    text({ pattern: /^(\/.{1,106}|none)$/, wanted: "an absolute path, or none" }),
+    "/run/tandem/admin.sock",
+  ),
+  tokens: later("leave it out; the API is open to this machine only"),
+});
+const log = fields({
+  level: optional(choice(["debug", "info", "notice", "warning", "error"]), "info"),
+  access: later("leave it out; requests are counted in GET /api/v1/status"),
+});
+
+const named = { key: nameShape };
+
+export const root = fields({
+  version: required(choice([1])),
+  cluster: optional(cluster, null),
+  secrets: optional(record(secret, named), null),
+  nodes: optional(record(nodeEntry, { key: nameShape, nonEmpty: "must name a node" }), null),
+  defaults: optional(fields({ frontends: optional(anyMap()), backends: optional(anyMap()) }), null),
+  certificates: later("let the servers terminate TLS behind mode: tcp, or another program in front"),
+  vrrp: optional(record(instance, named), null),
+  frontends: optional(record(frontend, named), null),
+  backends: optional(record(backend, named), null),
+  proxy: optional(proxy, null),
+  isolation: later("leave it out; nothing here needs confinement yet"),
+  plugins: later("use the built-in checks (tcp, http) and roundrobin"),
+  notify: later("follow GET /api/v1/events of the admin API"),
+  admin: optional(admin, null),
+  metrics: later("ask GET /api/v1/status of the admin API"),
+  log: optional(log, null),
+});
+
+export type Draft = Decoded<typeof root.known>;
+
+/** JSON Schema of `tandem.yaml`, for editors. It knows types and names; references are for `check`. */
+export function jsonSchema(): JsonSchema {
+  return { $schema: "https://json-schema.org/draft/2020-12/schema", title: "tandem.yaml", ...root.schema };
+}
+
+/** Defaults are read by themselves too: a mistake in them is one also where no frontend or backend uses it. */
+export function examineDefaults(file: Tree, report: Report): void {
+  const defaults = child(file, "defaults");
+  const kinds: readonly [string, Decoder<unknown>][] = [
+    ["frontends", partial(frontend)],
+    ["backends", partial(backend)],
+  ];
+  for (const [section, decoder] of kinds) {
+    const tree = child(defaults, section);
+    if (tree?.kind === "map") decoder.decode(tree, report);
+  }
+}
+
+/** Judged where it is merged under each object, and once by itself. */
+function anyMap(): Decoder<Tree> {
+  return {
+    schema: { type: "object" },
+    decode(tree, report) {
+      if (tree.kind === "map" || tree.kind === "broken") return tree;
+      return fail(report, tree, `must be a map, got ${got(tree)}`);
+    },
+  };
+}
+
+function isNumber(tree: Tree): boolean {
+  return tree.kind === "scalar" && typeof tree.value === "number";
+}
