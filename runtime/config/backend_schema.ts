@@ -44,7 +44,7 @@ const checkers = {
     port,
     path: optional(text({ pattern: /^\/[\x21-\x7e]*$/, wanted: 'a path that begins with "/", without spaces' })),
     host: optional(text({ pattern: /^[A-Za-z0-9.\-_:[\]]+$/, wanted: "a host name" })),
-    headers: optional(record(text({ pattern: /^[^\r\n\0]*$/, wanted: "a field value in one line" }), {
+    headers: optional(record(text({ pattern: /^[^\r\n\0]*$/, wanted: "a field value in one line", secret: true }), {
       key: { pattern: /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/, wanted: "a field name" },
     })),
     expect: optional(fields({

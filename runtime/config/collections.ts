@@ -57,6 +57,8 @@ export interface Field<T> {
   readonly decoder: Decoder<T>;
   /** undefined: the key is required. */
   readonly otherwise: (() => T) | undefined;
+  /** What a written null means, where it means more than absence. */
+  readonly whenNull?: () => T;
 }
 
 export function required<T>(decoder: Decoder<T>): Field<T> {
@@ -122,7 +124,8 @@ export function partial<F extends Fields>({ known }: FieldsDecoder<F>): FieldsDe
   );
 }
 
-function decodeField(map: MapTree, key: string, { decoder, otherwise }: Field<unknown>, report: Report): unknown {
+function decodeField(map: MapTree, key: string, field: Field<unknown>, report: Report): unknown {
+  const { decoder, otherwise, whenNull } = field;
   const entry = map.entries.get(key);
   if (entry !== undefined && !isNull(entry.value)) {
     // What is not there yet is said at its key, where one looks for it.
@@ -130,6 +133,7 @@ function decodeField(map: MapTree, key: string, { decoder, otherwise }: Field<un
   }
   const empty = entry?.value.kind === "scalar" ? decoder.empty?.(entry.value) : undefined;
   if (entry !== undefined && empty) return fail(report, entry.value, empty);
+  if (entry !== undefined && whenNull !== undefined) return whenNull();
   if (otherwise !== undefined) return otherwise();
   const path = map.path === "" ? key : `${map.path}.${key}`;
   return fail(

@@ -30,15 +30,10 @@ export function judgeInstances(subject: Case): ReadonlyMap<string, Passwords> {
 }
 
 function judgeTimers(draft: InstanceDraft, tree: Tree, { report }: Case): void {
-  const interval = draft.advert_int;
-  if (interval !== undefined && draft.version === 2 && (interval % 1000 !== 0 || interval < 1000)) {
-    const got = printDuration(interval);
-    report(reach(tree, "advert_int"), `must be whole seconds at version 2, got ${got}: version 3 has 10ms–40.95s`);
-  }
-  if (interval !== undefined && draft.version === 3) {
-    const at = reach(tree, "advert_int");
-    if (interval > 40_950) report(at, `must be 10ms–40.95s at version 3, got ${printDuration(interval)}`);
-    else if (interval % 10 !== 0) report(at, `must be a multiple of 10ms, got ${printDuration(interval)}`);
+  const { advert_int: interval, version } = draft;
+  if (interval !== undefined && version !== undefined) {
+    const wrong = version === 2 ? wrongInterval2(interval) : wrongInterval3(interval);
+    if (wrong !== null) report(reach(tree, "advert_int"), `${wrong}, got ${printDuration(interval)}`);
   }
   if (draft.preempt === false && (draft.preempt_delay ?? 0) > 0) {
     report(reach(tree, "preempt_delay"), "delays nothing with preempt: false: leave one of the two out");
@@ -46,25 +41,40 @@ function judgeTimers(draft: InstanceDraft, tree: Tree, { report }: Case): void {
   if (draft.version === 2 && draft.checksum !== undefined && draft.checksum !== "auto") {
     report(reach(tree, "checksum"), "needs version: 3; version 2 has one checksum only");
   }
+  if (draft.handover?.connections === "none" && child(child(tree, "handover"), "drain") !== undefined) {
+    report(reach(tree, "handover", "drain"), "waits for nothing with connections: none: leave one of the two out");
+  }
+}
+
+/** One byte of seconds (RFC 3768 §5.3.7). */
+function wrongInterval2(interval: number): string | null {
+  if (interval % 1000 !== 0) return "must be whole seconds at version 2 (version 3 has 10ms–40.95s)";
+  return interval < 1000 || interval > 255_000 ? "must be 1s–255s at version 2" : null;
+}
+
+/** Twelve bits of centiseconds (RFC 9568 §5.2.7). */
+function wrongInterval3(interval: number): string | null {
+  if (interval < 10 || interval > 40_950) return "must be 10ms–40.95s at version 3";
+  return interval % 10 !== 0 ? "must be a multiple of 10ms at version 3" : null;
 }
 
 function judgePriority({ priority }: InstanceDraft, tree: Tree, { draft, node, report }: Case): void {
   if (typeof priority !== "object") return;
   const map = reach(tree, "priority");
   const nodes = draft.nodes ?? null;
+  const unknown = [...priority.keys()].filter((name) => nodes !== null && !nodes.has(name));
+  for (const name of unknown) report(reach(map, name), `unknown node "${name}"${hint(name, nodes?.keys() ?? [])}`);
+  // A mistyped name is one mistake, not also a missing one.
+  if (unknown.length === 0 && !priority.has(node)) report(map, `has no entry for node "${node}"`);
   const holders = new Map<number, string>();
   for (const [name, value] of priority) {
-    const at = reach(map, name);
-    if (nodes !== null && !nodes.has(name)) report(at, `unknown node "${name}"${hint(name, nodes.keys())}`);
-    if (value === undefined) continue;
+    if (value === undefined || unknown.includes(name)) continue;
     const other = holders.get(value);
-    if (other === undefined) holders.set(value, name);
-    else {
-      const wanted = `give them different ones, or write priority: ${value} if neither is preferred`;
-      report(at, `is ${value} on both ${other} and ${name}: ${wanted}`);
-    }
+    holders.set(value, other ?? name);
+    if (other === undefined) continue;
+    const wanted = `give them different ones, or write priority: ${value} if neither is preferred`;
+    report(reach(map, name), `is ${value} on both ${other} and ${name}: ${wanted}`);
   }
-  if (!priority.has(node)) report(map, `has no entry for node "${node}"`);
 }
 
 function judgeAddresses(draft: InstanceDraft, tree: Tree, { draft: { nodes }, node, report }: Case): void {

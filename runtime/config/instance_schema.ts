@@ -5,6 +5,7 @@ import { type Decoder, either, map } from "./decoder.ts";
 import { choice, integer, text, yesNo } from "./scalars.ts";
 import { child, type Tree } from "./tree.ts";
 import { address4, duration, interfaceName, nameShape, prefix, secret } from "./value_decoders.ts";
+import { printDuration } from "./values.ts";
 
 /** 0 is what a router says when it leaves; 255 is the owner of the addresses. */
 const onePriority = integer(1, 255);
@@ -73,6 +74,13 @@ const virtualMac: Decoder<boolean> = map(yesNo, (value, tree, report) => {
   return value ? undefined : false;
 });
 
+/** A refresh each few milliseconds would be a flood. */
+const refresh = map(duration(0), (value, tree, report) => {
+  if (value === 0 || value >= 1000) return value;
+  report(tree, `must be 0s (off) or at least 1s, got ${printDuration(value)}`);
+  return undefined;
+});
+
 const scripts = later("write a health check of a backend (check: { type: http, … }) and track that");
 
 export const instance = fields({
@@ -80,7 +88,7 @@ export const instance = fields({
   virtual_router_id: required(integer(1, 255)),
   version: optional(choice([2, 3]), 3),
   priority: optional(priority, 100),
-  advert_int: optional(duration(10, 255_000), 1000),
+  advert_int: optional(duration(0), 1000),
   preempt: optional(yesNo, true),
   preempt_delay: optional(duration(0), 0),
   authentication: optional(authentication),
@@ -96,7 +104,7 @@ export const instance = fields({
     fields({
       repeat: optional(integer(1, 100), 5),
       delay: optional(duration(0, 60_000), 5000),
-      refresh: optional(duration(0), 60_000),
+      refresh: optional(refresh, 60_000),
     }),
     null,
   ),

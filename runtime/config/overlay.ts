@@ -1,14 +1,16 @@
 /** Overlays: what `nodes:` and `defaults:` say, merged into one tree for one node. */
 import { child, type Entry, isNull, type MapTree, type Tree } from "./tree.ts";
 
-/** Maps merge by key, scalars and lists replace, null removes. Every value keeps its origin. */
+/**
+ * Maps merge by key, scalars and lists replace. null removes: it stays in the tree, as the absence that nothing below it
+ * fills again. Every value keeps its origin.
+ */
 export function merge(base: Tree, over: Tree): Tree {
   if (base.kind !== "map" || over.kind !== "map") return over;
   const entries = new Map<string, Entry>(base.entries);
   for (const [key, entry] of over.entries) {
     const below = base.entries.get(key);
-    if (isNull(entry.value)) entries.delete(key);
-    else entries.set(key, below === undefined ? entry : { ...entry, value: merge(below.value, entry.value) });
+    entries.set(key, below === undefined ? entry : { ...entry, value: merge(below.value, entry.value) });
   }
   return { ...over, entries };
 }
@@ -31,6 +33,8 @@ export function overlay(file: MapTree, node: string | null, mergeable: (key: str
 function withoutSections(nodes: MapTree, mergeable: (key: string) => boolean): MapTree {
   const entries = [...nodes.entries].map(([name, entry]): [string, Entry] => {
     const { value } = entry;
+    // A node may have nothing to say of itself but its name.
+    if (isNull(value)) return [name, { ...entry, value: { ...value, kind: "map", entries: new Map() } }];
     return [name, value.kind === "map" ? { ...entry, value: without(value, mergeable) } : entry];
   });
   return { ...nodes, entries: new Map(entries) };

@@ -45,12 +45,15 @@ const proxy = fields({
   maxconn: optional(integer(1, 1_000_000), 20_000),
   user: optional(name, "tandem"),
 });
+/** null and `none` turn it off. */
+const off = { whenNull: () => "none" };
+const socketPath = text({
+  pattern: /^(\/.{1,106}|none)$/,
+  wanted: "an absolute path of at most 107 characters, or none",
+});
 const admin = fields({
-  bind: optional(adminBind, "127.0.0.1:9700"),
-  socket: optional(
-    text({ pattern: /^(\/.{1,106}|none)$/, wanted: "an absolute path, or none" }),
-    "/run/tandem/admin.sock",
-  ),
+  bind: { ...optional(adminBind, "127.0.0.1:9700"), ...off },
+  socket: { ...optional(socketPath, "/run/tandem/admin.sock"), ...off },
   tokens: later("leave it out; the API is open to this machine only"),
 });
 const log = fields({

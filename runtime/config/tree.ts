@@ -67,11 +67,12 @@ export function isNull(tree: Tree): boolean {
   return tree.kind === "scalar" && tree.value === null && !tree.quoted;
 }
 
-/** What the author wrote, for "got …": short, and never the inside of a collection. */
+/** What the author wrote, for "got …": short, never the inside of a collection, and never where secrets are. */
 export function got(tree: Tree): string {
   switch (tree.kind) {
     case "scalar": {
       if (isNull(tree)) return "nothing";
+      if (holdsSecret(tree.path)) return "something else (not shown: it may be secret)";
       const text = tree.source.length > 60 ? `${tree.source.slice(0, 57)}…` : tree.source;
       return tree.quoted || typeof tree.value === "string" ? JSON.stringify(text) : text;
     }
@@ -82,4 +83,9 @@ export function got(tree: Tree): string {
     case "broken":
       return "something unreadable";
   }
+}
+
+/** Whether what stands at `path` may be a secret, or be one by mistake: `authentication: 1111`. */
+export function holdsSecret(path: string): boolean {
+  return /password|secret|token|hash|users|keys|headers|also_accept|authentication(?!\.type$)/i.test(path);
 }

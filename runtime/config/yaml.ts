@@ -15,7 +15,7 @@ import {
   type YAMLMap,
 } from "yaml";
 import type { Position, Problem } from "./problem.ts";
-import type { Entry, MapTree, Tree } from "./tree.ts";
+import { type Entry, holdsSecret, type MapTree, type Tree } from "./tree.ts";
 
 export interface ParsedYaml {
   /** null: there is no map to go on with. */
@@ -238,8 +238,4 @@ function explain({ code, message }: YAMLError, line: string): string {
   if (code === "TAB_AS_INDENT") return "is indented with a tab: YAML wants spaces";
   if (code === "MULTIPLE_DOCS") return "begins a second document: one file is one configuration";
   return `is not YAML: ${message.charAt(0).toLowerCase()}${message.slice(1)}`;
-}
-
-function holdsSecret(path: string): boolean {
-  return /password|secret|token|hash|users|keys|also_accept/i.test(path);
 }
