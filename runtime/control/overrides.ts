@@ -1,0 +1,118 @@
+/**
+ * What the operator said that differs from the configuration: servers in drain or maintenance, their weights, and planned
+ * moves that stay moved. Kept in the state directory, so it outlives restarts and reloads.
+ */
+import type { Hold } from "../vrrp/protocol.ts";
+
+/** Who said it, why, since when and until when (ms since the epoch; null = until it is taken back). */
+export interface Said {
+  readonly by: string;
+  readonly reason: string;
+  readonly since: number;
+  readonly until: number | null;
+}
+
+export interface ServerOverride extends Said {
+  readonly backend: string;
+  readonly server: string;
+  /** null = as its check says. */
+  readonly state: "drain" | "maint" | null;
+  /** null = as configured. */
+  readonly weight: number | null;
+}
+
+/** Everything that is overridden on this node. */
+export interface Overrides {
+  readonly servers: readonly ServerOverride[];
+  /** By instance. */
+  readonly holds: Readonly<Record<string, Hold>>;
+}
+
+export const none: Overrides = { servers: [], holds: {} };
+
+/** A change of one server by the operator. `ready` takes drain and maintenance back. */
+export interface ServerChange extends Said {
+  readonly state?: "ready" | "drain" | "maint";
+  readonly weight?: number;
+}
+
+export function serverOverride(overrides: Overrides, backend: string, server: string): ServerOverride | null {
+  return overrides.servers.find((one) => one.backend === backend && one.server === server) ?? null;
+}
+
+/**
+ * Overrides after `change`. What the change does not name stays as it is. `configured` is the server's own weight: setting
+ * that one is taking a weight back.
+ */
+export function changeServer(
+  overrides: Overrides,
+  backend: string,
+  server: string,
+  change: ServerChange,
+  configured: number,
+): Overrides {
+  const { by, reason, since, until } = change;
+  const before = serverOverride(overrides, backend, server);
+  const state = change.state === undefined ? before?.state ?? null : change.state === "ready" ? null : change.state;
+  const wanted = change.weight ?? before?.weight ?? null;
+  const weight = wanted === configured ? null : wanted;
+  const others = overrides.servers.filter((one) => one !== before);
+  if (state === null && weight === null) return { ...overrides, servers: others };
+  return { ...overrides, servers: [...others, { backend, server, state, weight, by, reason, since, until }] };
+}
+
+export function setHold(overrides: Overrides, instance: string, hold: Hold | null): Overrides {
+  const { [instance]: _, ...holds } = overrides.holds;
+  return { ...overrides, holds: hold === null ? holds : { ...holds, [instance]: hold } };
+}
+
+/** Overrides without those whose time is over at `now`; the same value when there are none. */
+export function expire(overrides: Overrides, now: number): Overrides {
+  const holds = Object.entries(overrides.holds);
+  const lasts = ({ until }: { readonly until: number | null }) => until === null || until > now;
+  if (overrides.servers.every(lasts) && holds.every(([, hold]) => lasts(hold))) return overrides;
+  return {
+    servers: overrides.servers.filter(lasts),
+    holds: Object.fromEntries(holds.filter(([, hold]) => lasts(hold))),
+  };
+}
+
+/** When the next override ends, ms since the epoch; null when none does by itself. */
+export function nextExpiry(overrides: Overrides): number | null {
+  const ends = [...overrides.servers, ...Object.values(overrides.holds)].flatMap(({ until }) => until ?? []);
+  return ends.length === 0 ? null : Math.min(...ends);
+}
+
+const fileName = "overrides.json";
+
+/**
+ * Reads what an earlier run kept; `none` when there is nothing.
+ *
+ * @throws {Error} when there is a file that cannot be understood: forgetting what the operator said is worse than saying so.
+ */
+export async function loadOverrides(directory: string): Promise<Overrides> {
+  const path = `${directory}/${fileName}`;
+  let text: string;
+  try {
+    text = await Deno.readTextFile(path);
+  } catch (cause) {
+    if (cause instanceof Deno.errors.NotFound) return none;
+    throw new Error(`Cannot read "${path}"`, { cause });
+  }
+  try {
+    const { servers, holds } = JSON.parse(text);
+    if (!Array.isArray(servers) || typeof holds !== "object" || holds === null) throw new Error("not overrides");
+    return { servers, holds };
+  } catch (cause) {
+    throw new Error(`Cannot read the overrides in "${path}": it is damaged; remove it to go on without them`, {
+      cause,
+    });
+  }
+}
+
+/** Writes `overrides` so that a crash leaves the old or the new file, never half of one. */
+export async function saveOverrides(directory: string, overrides: Overrides): Promise<void> {
+  const path = `${directory}/${fileName}`;
+  await Deno.writeTextFile(`${path}.new`, JSON.stringify(overrides, null, 2) + "\n", { mode: 0o640 });
+  await Deno.rename(`${path}.new`, path);
+}

@@ -1,0 +1,130 @@
+/** The proxy process as control sees it: what it was told, what it said, and everything told again after a death. */
+import type { Clock } from "../os/clock.ts";
+import type { Exit, RoleListener, RoleProcess } from "../os/process.ts";
+import type {
+  FrontendCounters,
+  ListenerStatus,
+  ProxyCommand,
+  ProxyOptions,
+  ProxyReport,
+  ServerCounters,
+  ServerVerdict,
+} from "../proxy/protocol.ts";
+import type { Logger } from "../telemetry/log.ts";
+import { type Child, superviseChild } from "./child.ts";
+import type { ProxyFacts } from "./tracking.ts";
+
+export interface ProxyProcessOptions {
+  readonly spawn: (listener: RoleListener) => RoleProcess;
+  readonly clock: Clock;
+  readonly log: Logger;
+  /** Every server's verdict, asked whenever the process is told everything. */
+  readonly verdicts: () => readonly ServerVerdict[];
+  /** Something that trackers judge by may have changed. */
+  readonly changed: () => void;
+  readonly died: (exit: Exit, wait: number) => void;
+}
+
+export type ProxyReady = Extract<ProxyReport, { readonly type: "ready" }>;
+
+export interface ProxyProcess {
+  readonly child: Child<ProxyCommand>;
+  readonly ready: ProxyReady | null;
+  facts(): ProxyFacts;
+  counters(): { readonly frontends: readonly FrontendCounters[]; readonly servers: readonly ServerCounters[] };
+  /** Makes `options` the wanted set; answers what listens then. */
+  apply(options: ProxyOptions): Promise<readonly ListenerStatus[]>;
+  send(command: Extract<ProxyCommand, { readonly type: "verdicts" | "retire" | "reinstate" }>): void;
+}
+
+type Status = Extract<ProxyReport, { readonly type: "status" }>;
+
+/** A proxy process says something every 250 ms. */
+const silence = 10_000;
+
+export function startProxyProcess(options: ProxyProcessOptions): ProxyProcess {
+  const { clock, log } = options;
+  let wanted: ProxyOptions | null = null;
+  let ready: ProxyReady | null = null;
+  let running = false;
+  let listeners: readonly ListenerStatus[] = [];
+  let status: Status | null = null;
+  let heard = clock.monotonic();
+  const applies = new Map<number, (listeners: readonly ListenerStatus[]) => void>();
+  let nextId = 1;
+
+  const applyCommand = (wanted: ProxyOptions): ProxyCommand & { readonly type: "apply" } => ({
+    type: "apply",
+    id: nextId++,
+    options: wanted,
+    verdicts: options.verdicts(),
+  });
+
+  const child = superviseChild<ProxyCommand, ProxyReport>({
+    name: "proxy",
+    spawn: options.spawn,
+    clock,
+    log,
+    silence,
+    started(send) {
+      running = true;
+      heard = clock.monotonic();
+      if (wanted === null) return;
+      const command = applyCommand(wanted);
+      // Whoever waited for the dead one's answer gets this one's.
+      const waiting = [...applies.values()];
+      applies.clear();
+      applies.set(command.id, (answer) => waiting.forEach((resolve) => resolve(answer)));
+      send(command);
+    },
+    reported(report) {
+      heard = clock.monotonic();
+      switch (report.type) {
+        case "ready":
+          ready = report;
+          for (const sentence of report.missing) log.warning(sentence);
+          return;
+        case "applied":
+          listeners = report.listeners;
+          applies.get(report.id)?.(report.listeners);
+          applies.delete(report.id);
+          return options.changed();
+        case "listeners":
+          listeners = report.listeners;
+          return options.changed();
+        case "status":
+          status = report;
+          return options.changed();
+        case "thread":
+          return log.warning(report.text, { thread: report.thread });
+        case "stopped":
+          return;
+      }
+    },
+    died(exit, wait) {
+      running = false;
+      listeners = [];
+      status = null;
+      options.died(exit, wait);
+      options.changed();
+    },
+  });
+
+  return {
+    child,
+    get ready() {
+      return ready;
+    },
+    facts: () => ({ running, listeners, threads: status?.threads ?? [], reportAge: clock.monotonic() - heard }),
+    counters: () => ({ frontends: status?.frontends ?? [], servers: status?.servers ?? [] }),
+    apply(next) {
+      wanted = next;
+      const command = applyCommand(next);
+      return new Promise((resolve) => {
+        applies.set(command.id, resolve);
+        child.send(command);
+      });
+    },
+    send: (command) => child.send(command),
+  };
+}

@@ -1,0 +1,48 @@
+/** What is worth telling when servers change. Pure. */
+import type { Happening } from "../telemetry/events.ts";
+import type { ServerView } from "./servers.ts";
+
+/** What to tell when a server went from `before` to `after`; null when nothing. */
+export function serverHappening(before: ServerView | null, after: ServerView): Happening | null {
+  if (before === null || isWaiting(after)) return null;
+  // A first answer that is good is what everybody expected.
+  if (isWaiting(before) ? after.state === "up" : after.state === before.state) return null;
+  const about = `${after.backend}/${after.server}`;
+  return {
+    type: "server.state",
+    severity: after.state === "down" ? "warning" : after.state === "up" ? "notice" : "info",
+    about,
+    text: `${about} is ${after.state}: ${after.reason}`,
+    fields: { from: before.state, to: after.state, reason: after.reason },
+  };
+}
+
+/** What to tell when all servers of `backend` together went from `before` to `after`; null when nothing. */
+export function backendHappening(
+  backend: string,
+  before: readonly ServerView[],
+  after: readonly ServerView[],
+): Happening | null {
+  const first = before.length === 0 || before.some(isWaiting);
+  if (after.length === 0 || after.some(isWaiting)) return null;
+  const had = first || before.some(isUp);
+  const has = after.some(isUp);
+  if (had === has) return null;
+  const counted = { up: after.filter(isUp).length, servers: after.length };
+  return {
+    type: "backend.state",
+    severity: has ? "notice" : "error",
+    about: backend,
+    text: has ? `${backend} has a server again` : `${backend} has no server left: all ${after.length} are out`,
+    fields: { from: had ? "up" : "down", to: has ? "up" : "down", ...counted },
+  };
+}
+
+function isUp({ state }: ServerView): boolean {
+  return state === "up";
+}
+
+/** Checked, but no answer yet. */
+function isWaiting({ check }: ServerView): boolean {
+  return check !== null && check.at === null;
+}

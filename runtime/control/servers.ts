@@ -1,0 +1,63 @@
+/** What each server is, from its check, its configuration and what the operator said. Pure. */
+import type { BackendConfig, Config, ServerConfig } from "../config/model.ts";
+import type { CheckedServer, Standing } from "../health/prober.ts";
+import type { ServerState, ServerVerdict } from "../proxy/protocol.ts";
+import type { ServerOverride } from "./overrides.ts";
+
+/** One server as the proxy and `status` see it. */
+export interface ServerView extends ServerVerdict {
+  /** When it came into that state, ms since the epoch. */
+  readonly since: number;
+  readonly reason: string;
+  /** The newest answer of its check; null when it is not checked. */
+  readonly check: { readonly ok: boolean; readonly reason: string; readonly at: number | null } | null;
+}
+
+/** Every server of `config` that has a check. */
+export function checkedServers(config: Config): CheckedServer[] {
+  return config.backends.flatMap(({ name: backend, check, servers }) =>
+    check === null ? [] : servers.map(({ name: server, address, port, labels }) => ({
+      target: { backend, server, address, port, labels },
+      check,
+    }))
+  );
+}
+
+/** Judges one server. `before` is the view until now: as long as the state is the same, so is its `since`. */
+export function viewServer(
+  backend: BackendConfig,
+  server: ServerConfig,
+  standing: Standing | null,
+  override: ServerOverride | null,
+  before: ServerView | null,
+  now: number,
+): ServerView {
+  const healthy = healthOf(backend, standing);
+  const forced = override?.state ?? null;
+  const state: ServerState = forced !== null && (forced === "maint" || healthy.state !== "down")
+    ? forced
+    : healthy.state;
+  const percent = standing?.last?.result.state === "up" ? standing.last.result.weightPercent ?? 100 : 100;
+  const weight = override?.weight ?? Math.round(server.weight * percent / 100);
+  const reason = state === forced ? override?.reason || `set by ${override?.by}` : healthy.reason;
+  const since = before?.state === state
+    ? before.since
+    : state === forced
+    ? override?.since ?? now
+    : standing?.since ?? now;
+  return { backend: backend.name, server: server.name, state, weight, since, reason, check: healthy.check };
+}
+
+function healthOf(
+  backend: BackendConfig,
+  standing: Standing | null,
+): Pick<ServerView, "state" | "reason" | "check"> {
+  if (backend.check === null) return { state: "up", reason: "not checked", check: null };
+  const last = standing?.last ?? null;
+  const reason = last?.result.reason ?? "not checked yet";
+  const health = standing?.health.state ?? "wait";
+  // A server that nobody has tried yet gets no traffic.
+  const state = health === "wait" ? "down" : health;
+  const ok = last === null ? state === "up" : last.result.state !== "down" && last.result.state !== "unknown";
+  return { state, reason, check: { ok, reason, at: last?.at ?? null } };
+}

@@ -1,0 +1,284 @@
+/** `GET /api/v1/status` (contract §4): the shape, and how it is made of what control knows. Pure. */
+import type { Config, InstanceConfig } from "../config/model.ts";
+import type { FrontendCounters, ServerCounters } from "../proxy/protocol.ts";
+import type { DropReason, InstanceCounters, InstanceState, InstanceStatus, Tracking } from "../vrrp/protocol.ts";
+import type { Overrides } from "./overrides.ts";
+import type { ServerView } from "./servers.ts";
+import type { ProxyFacts } from "./tracking.ts";
+
+/** Times are ISO 8601 in UTC. */
+export interface Status {
+  readonly node: string;
+  readonly version: string;
+  readonly uptime_s: number;
+  readonly io: "io_uring" | "epoll" | null;
+  readonly config: { readonly file: string; readonly sha256: string };
+  readonly vrrp: readonly InstanceView[];
+  readonly frontends: readonly FrontendView[];
+  readonly backends: readonly {
+    readonly name: string;
+    readonly balance: string;
+    readonly servers: readonly ServerStatus[];
+  }[];
+  readonly plugins: readonly never[];
+  readonly peer: PeerView | null;
+  readonly overrides: readonly OverrideView[];
+  readonly standby: null;
+  /** "starting", then "running", at last "stopping". */
+  readonly phase: Phase;
+  readonly children: readonly ChildView[];
+  readonly isolation: { readonly proxy_user: string | null; readonly realtime: boolean; readonly locked: boolean };
+  /** What this machine does not give, and what to do about it: a sentence each. */
+  readonly missing: readonly string[];
+}
+
+export type Phase = "starting" | "running" | "stopping";
+
+export interface InstanceView {
+  readonly name: string;
+  readonly state: InstanceState;
+  readonly since: string;
+  readonly reason: string;
+  readonly interface: string;
+  readonly virtual_router_id: number;
+  readonly version: 2 | 3;
+  readonly priority: { readonly configured: number; readonly effective: number };
+  readonly active_router: string | null;
+  readonly virtual_addresses: readonly string[];
+  readonly held: readonly string[];
+  readonly counters: InstanceCounters;
+  readonly tracking: Tracking;
+  readonly hold: HoldView | null;
+  readonly peer: InstanceStatus["peer"];
+  readonly handover: InstanceStatus["handover"];
+}
+
+export interface HoldView {
+  readonly by: string;
+  readonly reason: string;
+  readonly since: string;
+  readonly until: string | null;
+}
+
+export interface FrontendView {
+  readonly name: string;
+  readonly mode: "http" | "tcp";
+  readonly bind: readonly string[];
+  readonly listening: boolean;
+  /** Why it does not listen. */
+  readonly error: string | null;
+  readonly connections: { readonly current: number; readonly total: number };
+  readonly requests_total: number;
+  readonly responses: FrontendCounters["responses"];
+  readonly bytes: { readonly in: number; readonly out: number };
+}
+
+export interface ServerStatus {
+  readonly name: string;
+  readonly address: string;
+  readonly state: ServerView["state"];
+  readonly since: string;
+  readonly reason: string;
+  readonly weight: number;
+  readonly connections: number;
+  readonly queued: number;
+  readonly requests_total: number;
+  readonly connect_failures: number;
+  readonly check: { readonly ok: boolean; readonly reason: string; readonly at: string | null } | null;
+}
+
+export interface PeerView {
+  /** Its name in `nodes:`; null when its address is not there. */
+  readonly node: string | null;
+  readonly address: string;
+  readonly state: "ok" | "incompatible" | "silent";
+  readonly tandem: boolean;
+  readonly explain: string | null;
+}
+
+export type OverrideView =
+  & HoldView
+  & (
+    | {
+      readonly kind: "server";
+      readonly about: string;
+      readonly state: "drain" | "maint" | null;
+      readonly weight: number | null;
+    }
+    | { readonly kind: "hold"; readonly about: string }
+  );
+
+export interface ChildView {
+  readonly role: string;
+  readonly pid: number | null;
+  readonly restarts: number;
+}
+
+/** Everything that `status` tells of, as control has it. Times are ms since the epoch. */
+export interface Facts {
+  readonly config: Config;
+  readonly version: string;
+  readonly phase: Phase;
+  readonly startedAt: number;
+  readonly now: number;
+  readonly io: "io_uring" | "epoll" | null;
+  readonly instances: readonly InstanceStatus[];
+  /** Why an instance has not been started yet. */
+  readonly waiting: string;
+  readonly proxy: ProxyFacts;
+  readonly counters: { readonly frontends: readonly FrontendCounters[]; readonly servers: readonly ServerCounters[] };
+  readonly servers: (backend: string, server: string) => ServerView | null;
+  readonly overrides: Overrides;
+  readonly children: readonly ChildView[];
+  readonly isolation: Status["isolation"];
+  readonly missing: readonly string[];
+}
+
+export function buildStatus(facts: Facts): Status {
+  const { config } = facts;
+  return {
+    node: config.node,
+    version: facts.version,
+    uptime_s: Math.round((facts.now - facts.startedAt) / 100) / 10,
+    io: facts.io,
+    config: config.source,
+    vrrp: config.vrrp.map((instance) => viewInstance(instance, facts)),
+    frontends: config.frontends.map((frontend) => viewFrontend(frontend, facts)),
+    backends: config.backends.map((backend) => ({
+      name: backend.name,
+      balance: backend.balance,
+      servers: backend.servers.map((server) => viewServerStatus(backend.name, server, facts)),
+    })),
+    plugins: [],
+    peer: viewPeer(facts),
+    overrides: viewOverrides(facts.overrides),
+    standby: null,
+    phase: facts.phase,
+    children: facts.children,
+    isolation: facts.isolation,
+    missing: facts.missing,
+  };
+}
+
+/** "192.0.2.1:80", "[2001:db8::1]:80". */
+export function endpoint(address: string, port: number): string {
+  return address.includes(":") ? `[${address}]:${port}` : `${address}:${port}`;
+}
+
+function iso(at: number): string {
+  return new Date(at).toISOString();
+}
+
+const drops: readonly DropReason[] = [
+  "ttl",
+  "version",
+  "type",
+  "length",
+  "checksum",
+  "count",
+  "interval",
+  "auth",
+  "vrid",
+  "source",
+];
+
+const nothingCounted: InstanceCounters = {
+  adverts_sent: 0,
+  adverts_received: 0,
+  transitions: 0,
+  priority_zero_sent: 0,
+  priority_zero_received: 0,
+  vip_mismatch: 0,
+  incompatible: 0,
+  garp_sent: 0,
+  addresses_restored: 0,
+  dropped: Object.fromEntries(drops.map((reason) => [reason, 0])) as Record<DropReason, number>,
+};
+
+function viewInstance(instance: InstanceConfig, facts: Facts): InstanceView {
+  const status = facts.instances.find(({ name }) => name === instance.name);
+  return {
+    name: instance.name,
+    state: status?.state ?? "initialize",
+    since: iso(status?.since ?? facts.startedAt),
+    reason: status?.reason ?? facts.waiting,
+    interface: instance.interface,
+    virtual_router_id: instance.virtualRouterId,
+    version: instance.version,
+    priority: status?.priority ?? { configured: instance.priority, effective: instance.priority },
+    active_router: status?.activeRouter ?? null,
+    virtual_addresses: instance.addresses.map(({ address, prefix }) => `${address}/${prefix}`),
+    held: status?.held ?? [],
+    counters: status?.counters ?? nothingCounted,
+    tracking: status?.tracking ?? { effect: "none", causes: [] },
+    hold: status?.hold ? viewSaid(status.hold) : null,
+    peer: status?.peer ?? null,
+    handover: status?.handover ?? null,
+  };
+}
+
+function viewFrontend(frontend: Config["frontends"][number], facts: Facts): FrontendView {
+  const listeners = facts.proxy.listeners.filter((listener) => listener.frontend === frontend.name);
+  const counted = facts.counters.frontends.find(({ name }) => name === frontend.name);
+  return {
+    name: frontend.name,
+    mode: frontend.mode,
+    bind: frontend.binds.map(({ address, port }) => endpoint(address, port)),
+    listening: listeners.length > 0 && listeners.every(({ listening }) => listening),
+    error: listeners.find(({ error }) => error !== null)?.error ?? null,
+    connections: counted?.connections ?? { current: 0, total: 0 },
+    requests_total: counted?.requests_total ?? 0,
+    responses: counted?.responses ?? { "1xx": 0, "2xx": 0, "3xx": 0, "4xx": 0, "5xx": 0 },
+    bytes: { in: counted?.bytes_in ?? 0, out: counted?.bytes_out ?? 0 },
+  };
+}
+
+function viewServerStatus(
+  backend: string,
+  server: Config["backends"][number]["servers"][number],
+  facts: Facts,
+): ServerStatus {
+  const view = facts.servers(backend, server.name);
+  const counted = facts.counters.servers.find((one) => one.backend === backend && one.server === server.name);
+  return {
+    name: server.name,
+    address: endpoint(server.address, server.port),
+    state: view?.state ?? "down",
+    since: iso(view?.since ?? facts.startedAt),
+    reason: view?.reason ?? "not checked yet",
+    weight: view?.weight ?? server.weight,
+    connections: counted?.connections ?? 0,
+    queued: counted?.queued ?? 0,
+    requests_total: counted?.requests_total ?? 0,
+    connect_failures: counted?.connect_failures ?? 0,
+    check: view?.check ? { ...view.check, at: view.check.at === null ? null : iso(view.check.at) } : null,
+  };
+}
+
+/** The other node, as the instances hear it: the first that says something is wrong, else the first heard. */
+function viewPeer({ config, instances }: Facts): PeerView | null {
+  const heard = instances.flatMap(({ peer }) => peer ?? []);
+  const peer = heard.find(({ state }) => state !== "ok") ?? heard[0];
+  if (peer === undefined) return null;
+  const node = Object.entries(config.nodes).find(([, { address }]) => address === peer.address)?.[0] ?? null;
+  return { node, ...peer };
+}
+
+function viewSaid(
+  { by, reason, since, until }: { by: string; reason: string; since: number; until: number | null },
+): HoldView {
+  return { by, reason, since: iso(since), until: until === null ? null : iso(until) };
+}
+
+function viewOverrides({ servers, holds }: Overrides): OverrideView[] {
+  return [
+    ...servers.map((one) => ({
+      kind: "server" as const,
+      about: `${one.backend}/${one.server}`,
+      state: one.state,
+      weight: one.weight,
+      ...viewSaid(one),
+    })),
+    ...Object.entries(holds).map(([instance, hold]) => ({ kind: "hold" as const, about: instance, ...viewSaid(hold) })),
+  ];
+}
