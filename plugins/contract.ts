@@ -5,6 +5,10 @@
  * @module
  */
 
+import type { Declaration } from "./declaration.ts";
+
+export { type Declaration, type Field, type JsonSchema, s, schemaOf } from "./declaration.ts";
+
 /** One server that is checked. */
 export interface Target {
   readonly backend: string;
@@ -64,6 +68,35 @@ export interface Context<Config> {
   readonly signal: AbortSignal;
   readonly clock: Clock;
   readonly log: Log;
+  /** Exported with the plugin's name. Absent where the host keeps none. */
+  readonly metrics?: Metrics;
+  /** This node's memory for the plugin, of the size that was granted. Absent where nothing was. */
+  readonly store?: Store;
+  /** Sends a request to an endpoint the operator granted by name. Absent where none was. */
+  readonly fetch?: (endpoint: string, options?: FetchOptions) => Promise<Response>;
+}
+
+export interface Metrics {
+  count(name: string, by?: number): void;
+  gauge(name: string, value: number): void;
+}
+
+/** Survives restarts and swaps of the plugin. Keys and values count toward the granted bytes. */
+export interface Store {
+  get(key: string): Promise<string | null>;
+  /** null removes the key. Rejects when the grant is used up. */
+  set(key: string, value: string | null): Promise<void>;
+}
+
+/** The URL, the headers that prove who we are, and the signature are added by Tandem; redirects are answers. */
+export interface FetchOptions {
+  /** @default "GET", or "POST" with a body */
+  readonly method?: string;
+  /** Appended to the endpoint's URL: "/v2/enqueue", "?a=b". */
+  readonly path?: string;
+  readonly headers?: Readonly<Record<string, string>>;
+  /** Text and bytes as they are, anything else as JSON. */
+  readonly body?: unknown;
 }
 
 export interface CheckerContext<Config> extends Context<Config> {
@@ -73,6 +106,8 @@ export interface CheckerContext<Config> extends Context<Config> {
 
 export interface Checker<Config> {
   readonly kind: "checker";
+  /** The keys of `with:`; see {@linkcode s}. A plugin without any has no configuration. */
+  readonly config?: Declaration<Config>;
   init?(ctx: Context<Config>): void | Promise<void>;
   check(target: Target, ctx: CheckerContext<Config>): Verdict | Promise<Verdict>;
   /** The target is no longer checked. */
@@ -82,4 +117,134 @@ export interface Checker<Config> {
 /** Declares a health checker. Throwing is *down* with the message; no answer in time is *unknown*. */
 export function defineChecker<Config>(checker: Omit<Checker<Config>, "kind">): Checker<Config> {
   return { kind: "checker", ...checker };
+}
+
+/** A server as a policy sees it. Only servers that may get requests are listed. */
+export interface PolicyServer {
+  readonly name: string;
+  readonly address: string;
+  readonly port: number;
+  /** As configured or set by the operator, scaled by slow start and checks. */
+  readonly weight: number;
+  readonly backup: boolean;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly connections: number;
+  readonly queued: number;
+  /** Smoothed time to the first byte of a response, ms; null before the first. */
+  readonly latencyMs: number | null;
+  /** Part of the recent requests that failed, 0 to 1. */
+  readonly errorRate: number;
+}
+
+export interface PolicyInput {
+  readonly backend: string;
+  /** Rises with every change of the servers. */
+  readonly generation: number;
+  /** Why the plan is asked for. */
+  readonly because: "start" | "health" | "weights" | "interval";
+  readonly servers: readonly PolicyServer[];
+}
+
+/** How the engine picks servers until the next plan. */
+export interface Plan {
+  /** How long it holds without a new one, ms; then the backend's `fallback` picks. */
+  readonly ttlMs: number;
+  /** By name of server, 0 or more; a server that is not named gets 0. */
+  readonly weights: Readonly<Record<string, number>>;
+  /** @default "smooth" (weighted round robin) */
+  readonly pick?: "smooth" | "random2" | "leastconn";
+  /** The same key goes to the same server as long as that one may be used. */
+  readonly key?: {
+    readonly from: "client_ip" | "header" | "cookie" | "path" | "query";
+    /** Of the header, cookie or query parameter. */
+    readonly name?: string;
+    readonly table: "maglev" | "ring";
+  };
+  /** One sentence for `status`. */
+  readonly explain?: string;
+}
+
+export interface Policy<Config> {
+  readonly kind: "policy";
+  readonly config?: Declaration<Config>;
+  init?(ctx: Context<Config>): void | Promise<void>;
+  /** Asked on every change of health and at most ten times a second. */
+  plan(input: PolicyInput, ctx: Context<Config>): Plan | Promise<Plan>;
+}
+
+/** Declares a balancing policy. The engine applies its plan; no request waits for plugin code. */
+export function definePolicy<Config>(policy: Omit<Policy<Config>, "kind">): Policy<Config> {
+  return { kind: "policy", ...policy };
+}
+
+export type Severity = "debug" | "info" | "notice" | "warning" | "error";
+
+/** Something that happened. The same `id` comes again when a delivery is repeated. */
+export interface Event {
+  readonly v: 1;
+  readonly id: string;
+  /** Counts this node's events. */
+  readonly seq: number;
+  /** ISO 8601. */
+  readonly at: string;
+  readonly node: string;
+  readonly cluster: string;
+  readonly type:
+    | "vrrp.transition"
+    | "server.state"
+    | "backend.state"
+    | "peer.state"
+    | "config.reload"
+    | "plugin.state"
+    | "dropped";
+  readonly severity: Severity;
+  /** What it is about, alike for the event that opens and the one that resolves: "backends/web/servers/node01". */
+  readonly about: string;
+  /** `id` of the event that this one ends; null where it ends none. */
+  readonly resolves: string | null;
+  /** One sentence. */
+  readonly text: string;
+  /** Which delivery this is, from 1. */
+  readonly attempt: number;
+  /** What else is known, by type of event. */
+  readonly [detail: string]: unknown;
+}
+
+export interface Notifier<Config> {
+  readonly kind: "notifier";
+  readonly config?: Declaration<Config>;
+  init?(ctx: Context<Config>): void | Promise<void>;
+  /** Throw `Retry` or `GiveUp` to say what becomes of a failed delivery; anything else is tried three times. */
+  notify(event: Event, ctx: Context<Config>): void | Promise<void>;
+}
+
+/** Declares a notifier. Events come in order, each at least once. */
+export function defineNotifier<Config>(notifier: Omit<Notifier<Config>, "kind">): Notifier<Config> {
+  return { kind: "notifier", ...notifier };
+}
+
+/** The event could not be delivered now: again after `afterMs`. */
+export class Retry extends Error {
+  override readonly name = "Retry";
+  constructor(message: string, readonly afterMs: number, options?: ErrorOptions) {
+    super(message, options);
+  }
+}
+
+/** The event can never be delivered: go on with the next. */
+export class GiveUp extends Error {
+  override readonly name = "GiveUp";
+}
+
+export interface App<Config> {
+  readonly kind: "app";
+  readonly config?: Declaration<Config>;
+  init?(ctx: Context<Config>): void | Promise<void>;
+  /** Answers a request of the route: the `fetch` of a Hono application fits. */
+  fetch(request: Request, ctx: Context<Config>): Response | Promise<Response>;
+}
+
+/** Declares an application for a route. */
+export function defineApp<Config>(app: Omit<App<Config>, "kind">): App<Config> {
+  return { kind: "app", ...app };
 }

@@ -1,0 +1,45 @@
+/** Errors as the author of a plugin wants to read them: their own files and lines, nothing of ours. */
+import type { WireError } from "../protocol.ts";
+
+const MESSAGE_LIMIT = 2_000, FRAMES = 8;
+
+/** What of `error` crosses the pipe. `directory` is where the plugin was loaded from: paths become relative to it. */
+export function toWireError(error: unknown, directory: string): WireError {
+  if (!(error instanceof Error)) return { name: "Error", message: `Threw ${describe(error)}, which is no Error` };
+  const afterMs = "afterMs" in error && typeof error.afterMs === "number" ? { afterMs: error.afterMs } : {};
+  const stack = authoredStack(error.stack ?? "", directory);
+  return {
+    name: String(error.name).slice(0, 100),
+    message: relative(String(error.message), directory).slice(0, MESSAGE_LIMIT),
+    ...(stack === "" ? {} : { stack }),
+    ...afterMs,
+  };
+}
+
+/** `at check (main.ts:14:9)`, only frames of the plugin. */
+function authoredStack(stack: string, directory: string): string {
+  return stack.split("\n")
+    .filter((line) => /^\s+at /.test(line) && line.includes(directory))
+    .slice(0, FRAMES)
+    .map((line) => relative(line.trim(), directory))
+    .join("\n");
+}
+
+function relative(text: string, directory: string): string {
+  return text.replaceAll(`file://${directory}/`, "").replaceAll(`${directory}/`, "");
+}
+
+function describe(value: unknown): string {
+  try {
+    return JSON.stringify(value)?.slice(0, 200) ?? String(value);
+  } catch {
+    return `a ${typeof value}`;
+  }
+}
+
+/** The error of control's answer, as plugin code sees it. */
+export function fromWireError(error: WireError): Error {
+  const made = new Error(error.message);
+  made.name = error.name;
+  return made;
+}

@@ -1,0 +1,35 @@
+/** Stage 2 of a plugin's process: confined already, with no plugin code loaded yet. */
+import { toWireError } from "./authored.ts";
+import { Host } from "./host.ts";
+import { claimPipe, type Pipe } from "./pipe.ts";
+
+/** Runs until control closes the pipe. */
+export async function runHost(): Promise<void> {
+  const pipe = claimPipe();
+  const host = new Host(pipe);
+  logConsole(pipe);
+  // A promise that nobody awaited is a mistake of the plugin, and no reason to end what else it does.
+  globalThis.addEventListener("unhandledrejection", (event) => {
+    event.preventDefault();
+    const { name, message, stack } = toWireError(event.reason, host.directory);
+    pipe.send({ type: "log", level: "error", text: `Unhandled rejection: ${name}: ${message}`, fields: { stack } });
+  });
+  pipe.send({ type: "ready" });
+  await pipe.run((message) => host.receive(message));
+  Deno.exit(0);
+}
+
+/** `console` is what libraries speak to; here it is the plugin's log. */
+function logConsole(pipe: Pipe): void {
+  const levels = { debug: "debug", log: "info", info: "info", warn: "warn", error: "error", trace: "debug" } as const;
+  for (const [name, level] of Object.entries(levels)) {
+    Object.assign(console, {
+      [name]: (...values: unknown[]) => {
+        const text = values.map((value) => typeof value === "string" ? value : Deno.inspect(value)).join(" ");
+        pipe.send({ type: "log", level, text: text.slice(0, 8 * 1024) });
+      },
+    });
+  }
+}
+
+if (import.meta.main) await runHost();
