@@ -24,7 +24,9 @@ export interface NetworkPort {
   link(name: string): Link | undefined;
   addresses(index: number): readonly InterfaceAddress[];
   /** Adds the address or renews its lease, which is in ms. @throws {Error} */
-  addAddress(address: AddressKey & { readonly label?: string; readonly lease: number }): void;
+  addAddress(
+    address: AddressKey & { readonly label?: string; readonly lease: number; readonly hostScope?: boolean },
+  ): void;
   /** Removes the address; one that is not there is no error. @throws {Error} */
   removeAddress(address: AddressKey): void;
   /** Lets secondary addresses live on when their primary goes. @throws {Error} */

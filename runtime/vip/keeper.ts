@@ -3,82 +3,115 @@
  *
  * The giver moves the addresses to `lo` and goes on serving what it holds; the taker passes on to it every segment that
  * is not its own, until the giver has drained. No connection tracking: it would cost every packet for ever.
+ *
+ * ```
+ * taker  forward ───────── (becomes active) confirm ──────────────────────────── stopForwarding
+ * giver            retain, priority 0 ………… (hears the taker) Holder.release, drain … drained: the copies are gone
+ * ```
  */
+import { Forwarder } from "./forwarder.ts";
+import type { Forwarding, KeeperOptions, Retention } from "./keeping.ts";
+import { Retainer } from "./retainer.ts";
 
-/** What the taker forwards and to whom. */
-export interface Forwarding {
-  /** Interface on which the giver is reached. */
-  readonly interface: string;
-  readonly peer: { readonly address: string; readonly mac: Uint8Array };
-  readonly addresses: readonly string[];
-  readonly ports: readonly number[];
-  /** Time in ms within which `confirm` must come, else the rules go by themselves. @default 5000 */
-  readonly unconfirmed?: number;
-  /** Longest life of the rules after `confirm`, in ms: the peer's drain and a margin. */
-  readonly limit: number;
-}
+export type { Forwarding, KeeperEvent, KeeperOptions, Retention } from "./keeping.ts";
 
-/** What the giver keeps serving. */
-export interface Retention {
-  /** Interface that carried the addresses: its ARP settings are changed for the time. */
-  readonly interface: string;
-  readonly addresses: readonly string[];
-  readonly ports: readonly number[];
-  /** Longest time in ms that connections are kept for. */
-  readonly drain: number;
-}
+/**
+ * Synchronous and non-blocking; every time is monotonic ms. Methods that can fail return a reason: null = done. Nothing
+ * throws: a machine that cannot keep connections still moves its addresses.
+ */
+export class Keeper implements Disposable {
+  readonly #forwarder: Forwarder;
+  readonly #retainer: Retainer;
 
-export interface KeeperEvent {
-  readonly type:
-    /** The number of connections that the giver still has changed. */
-    | "connections"
-    /** The giver has none left, or the drain is over; its copies on `lo` are gone. */
-    | "drained"
-    /** The taker's rules reached their end without being told. */
-    | "expired";
-  readonly instance: string;
-  readonly connections: number;
-  readonly text: string;
-}
+  constructor(options: KeeperOptions) {
+    this.#forwarder = new Forwarder(options.report);
+    this.#retainer = new Retainer(options);
+  }
 
-export interface KeeperOptions {
-  readonly report: (event: KeeperEvent) => void;
-  /** File that remembers changed ARP settings over a crash; null = they are only restored by this process. */
-  readonly ledger: string | null;
-}
+  /** Poll it for POLLIN and call `read` then; negative where connections cannot be listed (poll ignores it). */
+  get fd(): number {
+    return this.#retainer.fd;
+  }
 
-/** Synchronous and non-blocking; every time is monotonic ms. Methods that may fail return a reason, null = done. */
-export interface Keeper {
-  /** Poll it for POLLIN and call `read` then. */
-  readonly fd: number;
   /** When `run` wants to be called next; Infinity = not at all. */
-  deadline(): number;
-  /** Renews leases, counts connections, ends what is over. */
-  run(now: number): void;
-  /** Takes in one piece of the socket listing; never the whole of a long one. */
-  read(now: number): void;
-  /** Why this machine cannot keep connections; null = it can. Asked of the kernel once. */
-  missing(): string | null;
+  deadline(): number {
+    return Math.min(this.#forwarder.deadline(), this.#retainer.deadline());
+  }
+
+  /** Renews leases, begins to count connections, ends what is over. */
+  run(now: number): void {
+    this.#forwarder.run(now);
+    this.#retainer.run(now);
+  }
+
+  /** Takes in one piece of the listing of connections; never the whole of a long one. */
+  read(now: number): void {
+    this.#retainer.read(now);
+  }
+
+  /** Why this machine cannot pass connections on as the taker; null = it can. Asked of the kernel once. */
+  missing(): string | null {
+    return this.#forwarder.missing();
+  }
 
   /** Taker, at the offer: loads the rules. Again for the same instance: replaces them. */
-  forward(instance: string, forwarding: Forwarding, now: number): string | null;
+  forward(instance: string, forwarding: Forwarding, now: number): string | null {
+    return this.#forwarder.forward(instance, forwarding, now);
+  }
+
   /** Taker, when it became active: the rules stay until `stopForwarding` or their limit. */
-  confirm(instance: string, now: number): void;
-  stopForwarding(instance: string): void;
-  /** Is anything forwarded for the instance? */
-  forwarding(instance: string): boolean;
+  confirm(instance: string, now: number): void {
+    this.#forwarder.confirm(instance, now);
+  }
+
+  /** Taker, when the giver has drained. Nothing happens where nothing is forwarded. */
+  stopForwarding(instance: string): void {
+    this.#forwarder.stop(instance);
+  }
+
+  forwarding(instance: string): boolean {
+    return this.#forwarder.forwarding(instance);
+  }
 
   /** Giver, before its first priority 0: puts the addresses on `lo` and begins to count. */
-  retain(instance: string, retention: Retention, now: number): string | null;
+  retain(instance: string, retention: Retention, now: number): string | null {
+    return this.#retainer.retain(instance, retention, now);
+  }
+
+  /** Giver, when its addresses are off their interface: from here the drain runs, and ends with the last connection. */
+  drain(instance: string, now: number): void {
+    this.#retainer.drain(instance, now);
+  }
+
   /** Connections that are left; null = not retaining, or not counted yet. */
-  connections(instance: string): number | null;
-  /** Removes the copies on `lo`: drained, or the instance is active here again (after `Holder.acquire`). */
-  letGo(instance: string): void;
+  connections(instance: string): number | null {
+    return this.#retainer.connections(instance);
+  }
 
-  /** At start: removes tables, copies on `lo` and settings that a dead run left; says what it found. */
-  clean(addresses: readonly string[]): readonly string[];
+  /**
+   * Removes the copies on `lo` without a report: nobody took the address, or it is active here again. Call it after
+   * `Holder.acquire`: while neither is there the kernel resets what it is asked for.
+   */
+  letGo(instance: string): void {
+    this.#retainer.letGo(instance);
+  }
+
+  retaining(instance: string): boolean {
+    return this.#retainer.retaining(instance);
+  }
+
+  /** At start: removes tables, copies of `addresses` on `lo` and settings that a dead run left; sentences for the log. */
+  clean(addresses: readonly string[]): readonly string[] {
+    return [...this.#forwarder.clean(), ...this.#retainer.clean(addresses)];
+  }
+
   /** Removes everything that this keeper made. */
-  close(): void;
-}
+  close(): void {
+    this.#forwarder.close();
+    this.#retainer.close();
+  }
 
-export declare function openKeeper(options: KeeperOptions): Keeper;
+  [Symbol.dispose](): void {
+    this.close();
+  }
+}
