@@ -1,0 +1,88 @@
+/** The demo's picture as lines of text: what is so now, and what was measured. Pure. */
+import { nodes, servers, virtualAddress } from "./picture.ts";
+import type { Row } from "./steps.ts";
+import { formatRow } from "./table.ts";
+import type { View } from "./stage.ts";
+
+/** Everything that one picture shows. */
+export interface Picture {
+  readonly view: View;
+  readonly traffic: {
+    /** Requests in the last second. */
+    readonly rate: number;
+    readonly total: number;
+    readonly failedLately: number;
+    readonly lastServer: string;
+    /** Share of each web server in the last seconds, percent. */
+    readonly shares: ReadonlyMap<string, number>;
+  };
+  readonly rows: readonly Row[];
+  /** What is happening: "crash of dlp1 …", or "". */
+  readonly busy: string;
+}
+
+const bold = (text: string) => `\x1b[1m${text}\x1b[0m`;
+const dim = (text: string) => `\x1b[2m${text}\x1b[0m`;
+const green = (text: string) => `\x1b[32m${text}\x1b[0m`;
+const red = (text: string) => `\x1b[31m${text}\x1b[0m`;
+
+/** Keys of the interactive demo, for its last line. */
+export const keys = "c crash   f failover   b failback   s stop or start node01   q quit";
+
+const half = 36;
+
+/** The lines of the screen, at most `height`. */
+export function draw(picture: Picture, height: number): string[] {
+  const { view, traffic, rows, busy } = picture;
+  const { mac, owner } = view.neighbour;
+  const left = (text: string, width = half) => text + " ".repeat(Math.max(0, width - visible(text)));
+  const failed = traffic.failedLately === 0 ? green("none failed") : red(`${traffic.failedLately} failed`);
+  const lines = [
+    bold("Tandem: two balancers, one address, on this machine in private namespaces"),
+    "",
+    `  client  asks http://${virtualAddress}/   ${traffic.rate} requests a second, ${failed} in the last 10 s`,
+    `    │     its ARP entry: ${mac ?? "none"}${owner === null ? "" : ` = ${bold(owner)}`}   last answer by ${
+      traffic.lastServer || "nobody"
+    }`,
+    "    │",
+    "  ──┴──────────────────────┬─────── one switched network ──────┬──────────",
+    "",
+    `  ${nodes.map(({ name, address }) => left(`${bold(name)} ${address}`)).join("")}`,
+    `  ${view.nodes.map((node) => left(nodeLine(node, view.holders))).join("")}`,
+    `  ${view.nodes.map((node) => left(dim(reasonLine(node)))).join("")}`,
+    "",
+    `  ${servers.map(({ name, address }) => left(`${bold(name)} ${address}`)).join("")}`,
+    `  ${
+      view.servers.map(({ name, running }) =>
+        left(`${running ? green("up") : red("stopped")}, answers ${traffic.shares.get(name) ?? 0} %`)
+      ).join("")
+    }`,
+    "",
+    ...rows.slice(-Math.max(1, height - 18)).map((row) =>
+      `  ${row.fault === null ? green("✓") : red("✗")} ${formatRow(row)}`
+    ),
+    busy === "" ? "" : `  … ${busy}`,
+    "",
+    `  ${keys}`,
+    dim(`  admin API: ${nodes.map(({ name, hostPort }) => `${name} http://127.0.0.1:${hostPort}`).join("   ")}`),
+  ];
+  return lines.slice(0, height);
+}
+
+function nodeLine(node: View["nodes"][number], holders: readonly string[]): string {
+  if (!node.running) return red("no power");
+  const state = node.status?.vrrp[0]?.state ?? "starting";
+  const holds = holders.includes(node.name) ? bold(green(` VIP ${virtualAddress}`)) : "";
+  return `${state === "active" ? green(state) : state}${holds}`;
+}
+
+function reasonLine(node: View["nodes"][number]): string {
+  const reason = node.status?.vrrp[0]?.reason ?? "";
+  return reason.length > half - 2 ? reason.slice(0, half - 3) + "…" : reason;
+}
+
+/** Characters that a terminal shows of `text`. */
+function visible(text: string): number {
+  // deno-lint-ignore no-control-regex
+  return text.replace(/\x1b\[\d*m/g, "").length;
+}

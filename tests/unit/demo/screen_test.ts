@@ -1,0 +1,54 @@
+import assert from "node:assert/strict";
+import { draw, type Picture } from "../../../runtime/demo/screen.ts";
+
+const picture: Picture = {
+  view: {
+    holders: ["dlp1"],
+    nodes: [
+      {
+        name: "dlp1",
+        running: true,
+        status: {
+          vrrp: [{ state: "active", reason: "no advert for 3.61 s", priority: { configured: 101, effective: 101 } }],
+          backends: [],
+        },
+      },
+      { name: "dlp2", running: false, status: null },
+    ],
+    servers: [{ name: "node01", running: true }, { name: "node02", running: false }],
+    neighbour: { mac: "02:00:00:00:00:01", owner: "dlp1" },
+  },
+  traffic: { rate: 300, total: 900, failedLately: 0, lastServer: "node01", shares: new Map([["node01", 100]]) },
+  rows: [],
+  busy: "",
+};
+
+/** The lines as a reader sees them. */
+function text(height: number): string[] {
+  // deno-lint-ignore no-control-regex
+  return draw(picture, height).map((line) => line.replace(/\x1b\[\d*m/g, ""));
+}
+
+Deno.test("draw() shows who owns the address, who answers and the client's ARP entry", () => {
+  const screen = text(24).join("\n");
+  for (
+    const wanted of [
+      "its ARP entry: 02:00:00:00:00:01 = dlp1",
+      "active VIP 192.168.219.100",
+      "no power",
+      "up, answers 100 %",
+      "stopped, answers 0 %",
+      "no advert for 3.61 s",
+      "http://127.0.0.1:9700",
+    ]
+  ) assert.ok(screen.includes(wanted), `${wanted} in:\n${screen}`);
+});
+
+Deno.test("draw() never makes more lines than the terminal has", () => {
+  for (const height of [5, 18, 24, 60]) assert.ok(text(height).length <= height, `${height} lines`);
+});
+
+Deno.test("draw() puts both nodes in columns, whatever their colours", () => {
+  const line = text(24).find((line) => line.includes("no power"))!;
+  assert.equal(line.indexOf("no power"), text(24).find((line) => line.includes("dlp2"))!.indexOf("dlp2"));
+});
