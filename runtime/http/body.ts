@@ -124,7 +124,7 @@ export class BodyDecoder {
     return 0;
   }
 
-  /** Offset behind what was read; passes `w` along as the place to keep the next byte at. */
+  /** Offset behind what was read. What is kept moves down over what was cut out. */
   #decodeChunks(bytes: Uint8Array, start: number, end: number): number {
     const keep = !this.#options.unchunk;
     let w = start;
@@ -232,6 +232,7 @@ export class BodyDecoder {
     if (++this.#trailerBytes > TRAILER_BYTES) return this.#fault("trailer");
     switch (this.#step) {
       case TRAILER_FIRST:
+        if (octet === LF) return this.#fault("bareLf");
         if (octet !== CR) {
           this.#step = TRAILER;
           return this.#holdTrailer(octet);

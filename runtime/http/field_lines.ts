@@ -183,7 +183,7 @@ function decimal(bytes: Uint8Array, start: number, end: number): number {
   let value = 0;
   for (let i = start; i < end; i++) {
     if ((OCTET[bytes[i]] & DIGIT) === 0) return -1;
-    value = value * 10 + bytes[i] - 0x30;
+    value = value * 10 + (bytes[i] - 0x30);
     if (value > Number.MAX_SAFE_INTEGER) return -1;
   }
   return value;
@@ -264,6 +264,8 @@ function mayBeNominated(id: number): boolean {
     case field.X_FORWARDED_PROTO:
     case field.X_FORWARDED_HOST:
     case field.FORWARDED:
+    // Upgrade is always named by Connection; whether it passes is the writer's decision.
+    case field.UPGRADE:
       return false;
   }
   return true;

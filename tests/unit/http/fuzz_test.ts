@@ -1,0 +1,199 @@
+/**
+ * Mutated requests through parser, writer and body decoder, cut at random, against the oracle: what is accepted means
+ * what the oracle reads, what goes out is one message that means the same, and the cut never matters.
+ *
+ * TANDEM_FUZZ = number of messages (default 20,000), TANDEM_FUZZ_SEED = where to begin.
+ */
+
+import assert from "node:assert/strict";
+import * as http from "../../../runtime/http/mod.ts";
+import { type OracleMessage, readRequest, valuesOf } from "./oracle.ts";
+
+const CORPUS = [
+  "GET / HTTP/1.1\r\nHost: a\r\n\r\n",
+  "GET /a/b?c=d HTTP/1.1\r\nHost: a.example:80\r\nAccept: */*\r\nCookie: a=b; c=d\r\nConnection: keep-alive\r\n\r\n",
+  "\r\nOPTIONS * HTTP/1.1\r\nHost: [::1]:8080\r\nTE: trailers\r\nConnection: TE, X-Drop\r\nX-Drop: 1\r\nX-Keep: 2\r\n\r\n",
+  "POST /p HTTP/1.1\r\nHost: a\r\nContent-Length: 11\r\n\r\nhello world",
+  "PUT http://a/x?y HTTP/1.1\r\nHost: a:80\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\nhello",
+  "POST /c HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n6\r\n world\r\n0\r\n\r\n",
+  "POST /c HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nTrailer: X-T\r\n\r\n" +
+  '1;a="b;\\"c"\r\nX\r\n00a ; q\r\n0123456789\r\n0;last\r\nX-T: 1\r\nHost: evil\r\n\r\n',
+  "POST / HTTP/1.0\r\nContent-Length: 3\r\nConnection: Keep-Alive\r\nX-Forwarded-For: 6.6.6.6\r\n\r\nabc",
+  "GET /ws HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nX_Forwarded_For: 1\r\n\r\n",
+];
+
+const SPLINTERS = [
+  ...'\r\n|\r|\n|\r\n\r\n|\n\n| |\t|:|,|;|\0|\x0b|\x7f|\u00e4|"|\\|0|5|f|G|/|?|#|*|%|[|]|_|-'.split("|"),
+  ..."chunked|Content-Length: 5\r\n|Content-Length: 0\r\n|Transfer-Encoding: chunked\r\n|Transfer-Encoding: gzip\r\n"
+    .split("|"),
+  ..."Host: b\r\n|Connection: close\r\n|Connection: host\r\n|Expect: x\r\n|HTTP/1.0|HTTP/1.1|HTTP/2.0|GET / |0\r\n\r\n"
+    .split("|"),
+  ..."1\r\nZ\r\n| \r\n| a\r\n|0x5|+5|5, 5|GET /smuggled HTTP/1.1\r\nHost: a\r\n\r\n".split("|"),
+];
+
+/** mulberry32: small, seeded, good enough. */
+function random(seed: number): (below: number) => number {
+  return (below) => {
+    seed = (seed + 0x6d2b79f5) | 0;
+    let t = Math.imul(seed ^ (seed >>> 15), 1 | seed);
+    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
+    return ((t ^ (t >>> 14)) >>> 0) % below;
+  };
+}
+
+function mutate(text: string, below: (n: number) => number): string {
+  for (let n = below(4); n > 0; n--) {
+    const at = below(text.length + 1);
+    switch (below(6)) {
+      case 0:
+        text = text.slice(0, at) + String.fromCharCode(below(256)) + text.slice(at + 1);
+        break;
+      case 1:
+        text = text.slice(0, at) + text.slice(at + 1 + below(4));
+        break;
+      case 2: {
+        const lines = text.split("\r\n");
+        lines.splice(below(lines.length), 0, lines[below(lines.length)]);
+        text = lines.join("\r\n");
+        break;
+      }
+      case 3: {
+        const lines = text.split("\r\n");
+        lines.splice(below(lines.length), 1);
+        text = lines.join("\r\n");
+        break;
+      }
+      default:
+        text = text.slice(0, at) + SPLINTERS[below(SPLINTERS.length)] + text.slice(at);
+    }
+  }
+  return text;
+}
+
+const REWRITE: http.RequestRewrite = {
+  client: http.bytesOf("198.51.100.7"),
+  scheme: http.HTTP,
+  trusted: false,
+  target: null,
+  host: http.bytesOf("origin"),
+  close: false,
+  tunnel: false,
+  edits: null,
+  append: null,
+};
+
+type Relayed = { verdict: "refused"; reason?: string; sent: string } | { verdict: "unfinished"; sent: string } | {
+  verdict: "whole";
+  sent: string;
+  consumed: number;
+  payload: number;
+};
+
+const head = new http.RequestHead();
+const body = new http.BodyDecoder();
+const out = new Uint8Array(8192);
+
+/** What a proxy would send on of `message` arriving in pieces that end at `cuts`. */
+function relay(message: Uint8Array, cuts: readonly number[]): Relayed {
+  head.reset();
+  let sent = "";
+  let from = 0;
+  let headDone = false;
+  for (const cut of [...cuts, message.length]) {
+    // Heads are collected, bodies are not.
+    const bytes = message.slice(from, cut);
+    let p = 0;
+    if (!headDone) {
+      const length = http.parseRequest(head, bytes, 0, bytes.length);
+      if (length < 0) return { verdict: "refused", reason: head.refusal?.reason, sent };
+      if (length === 0) continue;
+      headDone = true;
+      sent += http.textOf(out, 0, http.writeRequest(out, 0, out.length, head, REWRITE));
+      body.begin(head.framing, head.contentLength, { of: "request", unchunk: false, most: 1e6 });
+      p = length;
+    }
+    from += p + body.decode(bytes, p, bytes.length);
+    sent += http.textOf(bytes, p, body.outEnd);
+    if (body.state === http.BODY_REFUSED) return { verdict: "refused", reason: body.refusal?.reason, sent };
+    if (body.state === http.BODY_DONE) {
+      sent += http.textOf(body.tail, 0, body.tailEnd);
+      return { verdict: "whole", sent, consumed: from, payload: body.payload };
+    }
+  }
+  return { verdict: "unfinished", sent };
+}
+
+/** Fields the proxy may take away or write itself. */
+const OURS = new Set(
+  "connection keep-alive proxy-connection te upgrade http2-settings x-forwarded-for x-forwarded-proto x-forwarded-host forwarded host expect"
+    .split(" "),
+);
+
+function endToEnd({ fields }: OracleMessage, nominated: ReadonlySet<string>): string[] {
+  return fields.filter(([name]) => {
+    const lower = name.toLowerCase();
+    return !OURS.has(lower) && !nominated.has(lower) && lower !== "transfer-encoding" && !isShadow(lower);
+  }).map(([name, value]) => `${name}: ${value}`);
+}
+
+function isShadow(lower: string): boolean {
+  return lower.includes("_") &&
+    /^(x-forwarded-(for|proto|host)|content-length|transfer-encoding|keep-alive|proxy-connection|http2-settings|set-cookie|x-request-id)$/
+      .test(lower.replaceAll("_", "-"));
+}
+
+function judge(text: string, below: (n: number) => number): "whole" | "refused" | "unfinished" {
+  const message = http.bytesOf(text);
+  const relayed = relay(message, []);
+  const cuts = Array.from({ length: below(8) }, () => below(message.length + 1)).sort((a, b) => a - b);
+  assert.deepEqual(relay(message, cuts).verdict, relayed.verdict, `cut at ${cuts}`);
+  if (relayed.verdict === "whole") assert.deepEqual(relay(message, cuts), relayed, `cut at ${cuts}`);
+
+  const wanted = readRequest(text);
+  if (relayed.verdict !== "whole") {
+    assert.notEqual(wanted.verdict, "whole", `${relayed.verdict} though valid`);
+    // What went out before must not look like a whole message to the origin.
+    assert.notEqual(
+      readRequest(relayed.sent).verdict,
+      "whole",
+      "an unfinished or refused message reached the origin whole",
+    );
+    return relayed.verdict;
+  }
+  assert.equal(wanted.verdict, "whole", "accepted though not valid");
+  const received = wanted as OracleMessage;
+  assert.equal(relayed.consumed, received.consumed);
+  assert.equal(relayed.payload, received.payload.length);
+  const sent = readRequest(relayed.sent) as OracleMessage;
+  assert.equal(sent.verdict, "whole");
+  assert.equal(sent.consumed, relayed.sent.length, "more than one message went out");
+  assert.deepEqual([sent.method, sent.target, sent.minor], [received.method, received.target, 1]);
+  assert.equal(sent.payload, received.payload);
+  assert.deepEqual(valuesOf(sent.fields, "x-forwarded-for"), ["198.51.100.7"]);
+  if (valuesOf(received.fields, "host").length > 0) {
+    assert.deepEqual(valuesOf(sent.fields, "host"), valuesOf(received.fields, "host"));
+  }
+  const nominated = new Set(
+    valuesOf(received.fields, "connection").flatMap((value) => value.toLowerCase().split(/[, \t]+/)),
+  );
+  nominated.delete("content-length");
+  assert.deepEqual(endToEnd(sent, nominated), endToEnd(received, nominated));
+  return "whole";
+}
+
+Deno.test("request relaying agrees with the oracle on mutated messages", () => {
+  const messages = Number(Deno.env.get("TANDEM_FUZZ") ?? 20_000);
+  const first = Number(Deno.env.get("TANDEM_FUZZ_SEED") ?? 1);
+  const seen = { whole: 0, refused: 0, unfinished: 0 };
+  for (let seed = first; seed < first + messages; seed++) {
+    const below = random(seed);
+    const text = mutate(CORPUS[below(CORPUS.length)], below);
+    try {
+      seen[judge(text, below)]++;
+    } catch (cause) {
+      throw new Error(`Seed ${seed} fails: ${JSON.stringify(text)}: ${(cause as Error).message}`, { cause });
+    }
+  }
+  // A fuzzer whose messages are all refused, or all pass, tests nothing.
+  for (const [verdict, count] of Object.entries(seen)) assert.ok(count > messages / 50, `${verdict}: only ${count}`);
+});
