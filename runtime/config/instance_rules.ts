@@ -123,7 +123,9 @@ function judgeUnicast(draft: InstanceDraft, tree: Tree, { draft: { nodes }, node
     }
   }
   const ours = unicast.source ?? nodes?.get(node)?.address;
-  if (peers.length > 0 && peers.every((peer) => peer === ours)) report(list, `names nobody but this node (${ours})`);
+  if (ours && peers.length > 0 && peers.every((peer) => peer === ours)) {
+    report(list, `names nobody but this node (${ours})`);
+  }
 }
 
 function judgeAuthentication(draft: InstanceDraft, tree: Tree, subject: Case): Passwords | undefined {

@@ -1,6 +1,7 @@
 /** Which node of the file this machine is, and what a node entry may hold. */
 import type { Report } from "./decoder.ts";
 import { nearest } from "./nearest.ts";
+import { nodeKeys } from "./overlay.ts";
 import { root } from "./schema.ts";
 import { child, type MapTree } from "./tree.ts";
 
@@ -29,8 +30,6 @@ export function chooseNode(names: readonly string[] | null, asked: string | null
   return { ok: false, message: `no node is named "${asked}"; ${hint}` };
 }
 
-/** What a node entry says about the node itself; its other keys are sections merged over the file. */
-const ownKeys: readonly string[] = ["address", "labels"];
 /** Sections that are what they are on every node. */
 const commonKeys: readonly string[] = ["version", "nodes"];
 
@@ -48,12 +47,12 @@ export function examineNodes(file: MapTree, report: Report): void {
     if (value.kind !== "map") continue;
     for (const [key, entry] of value.entries) {
       if (commonKeys.includes(key)) report(entry, "is the same on every node: write it at the top of the file");
-      else if (!ownKeys.includes(key) && !isSection(key)) {
-        const meant = nearest(key, [...ownKeys, ...sections]);
+      else if (!nodeKeys.includes(key) && !isSection(key)) {
+        const meant = nearest(key, [...nodeKeys, ...sections]);
         report(
           entry,
           `unknown key${
-            meant === null ? `; a node has ${ownKeys.join(", ")} and sections` : `; did you mean "${meant}"?`
+            meant === null ? `; a node has ${nodeKeys.join(", ")} and sections` : `; did you mean "${meant}"?`
           }`,
         );
       }

@@ -1,6 +1,9 @@
 /** Overlays: what `nodes:` and `defaults:` say, merged into one tree for one node. */
 import { child, type Entry, isNull, type MapTree, type Tree } from "./tree.ts";
 
+/** What a node entry says about the node itself; its other keys are sections, merged over the file. */
+export const nodeKeys: readonly string[] = ["address", "labels"];
+
 /**
  * Maps merge by key, scalars and lists replace. null removes: it stays in the tree, as the absence that nothing below it
  * fills again. Every value keeps its origin.
@@ -25,17 +28,17 @@ export function overlay(file: MapTree, node: string | null, mergeable: (key: str
   // What stands at the top is the file's, so mistakes of the whole are told of it and not of the node entry.
   const merged = own === undefined ? file : { ...merge(file, own) as MapTree, at: file.at, path: file.path };
   const nodes = child(merged, "nodes");
-  const plain = nodes?.kind === "map" ? replace(merged, "nodes", withoutSections(nodes, mergeable)) : merged;
+  const plain = nodes?.kind === "map" ? replace(merged, "nodes", withoutSections(nodes)) : merged;
   return underlay(underlay(plain, "frontends", frontendDefaults), "backends", (defaults) => defaults);
 }
 
 /** Node entries with only what they say about nodes. */
-function withoutSections(nodes: MapTree, mergeable: (key: string) => boolean): MapTree {
+function withoutSections(nodes: MapTree): MapTree {
   const entries = [...nodes.entries].map(([name, entry]): [string, Entry] => {
     const { value } = entry;
     // A node may have nothing to say of itself but its name.
     if (isNull(value)) return [name, { ...entry, value: { ...value, kind: "map", entries: new Map() } }];
-    return [name, value.kind === "map" ? { ...entry, value: without(value, mergeable) } : entry];
+    return [name, value.kind === "map" ? { ...entry, value: without(value, (key) => !nodeKeys.includes(key)) } : entry];
   });
   return { ...nodes, entries: new Map(entries) };
 }

@@ -5,7 +5,7 @@ import { got, isNull, type ScalarTree } from "./tree.ts";
 import type { Parsed } from "./values.ts";
 
 /** Words that YAML 1.1 readers take for booleans. As text they are a trap for the next reader of the file. */
-const booleanWords = /^(y|n|yes|no|on|off|true|false)$/i;
+const booleanWords = /^(yes|no|on|off|true|false)$/i;
 
 export interface TextOptions {
   /** @default any */

@@ -1,7 +1,7 @@
 /** The keys of `tandem.yaml`. A key of the contract that is not built yet stands here as `later(what to do instead)`. */
 import { backend } from "./backend_schema.ts";
 import { type Decoded, fields, later, optional, partial, record, required } from "./collections.ts";
-import { type Decoder, either, fail, type JsonSchema, map, type Report } from "./decoder.ts";
+import { type Decoder, fail, type JsonSchema, map, type Report } from "./decoder.ts";
 import { frontend } from "./frontend_schema.ts";
 import { instance } from "./instance_schema.ts";
 import { choice, integer, text } from "./scalars.ts";
@@ -31,10 +31,15 @@ const adminBind: Decoder<string> = map(text(), (value, tree, report) => {
   );
 });
 
-const threads = either<number | "auto">((tree) => isNumber(tree) ? integer(1, 256) : choice(["auto"]), [
-  integer(1, 256),
-  choice(["auto"]),
-]);
+const threadCount = integer(1, 256);
+const threads: Decoder<number | "auto"> = {
+  schema: { anyOf: [threadCount.schema, { const: "auto" }] },
+  decode(tree, report) {
+    if (tree.kind !== "scalar") return threadCount.decode(tree, report);
+    if (typeof tree.value === "number") return threadCount.decode(tree, report);
+    return tree.value === "auto" ? "auto" : fail(report, tree, `must be auto or 1–256, got ${got(tree)}`);
+  },
+};
 
 const cluster = fields({
   name: optional(name, "tandem"),
@@ -111,8 +116,4 @@ function anyMap(): Decoder<Tree> {
       return fail(report, tree, `must be a map, got ${got(tree)}`);
     },
   };
-}
-
-function isNumber(tree: Tree): boolean {
-  return tree.kind === "scalar" && typeof tree.value === "number";
 }

@@ -24,7 +24,7 @@ export interface ParsedYaml {
 }
 
 /** Anchors can multiply (ten aliases of ten aliases …); a configuration of this many values is an attack or a mistake. */
-const maximumNodes = 200_000;
+const maximumNodes = 50_000;
 const maximumDepth = 64;
 
 /** Mistakes in one scalar: the rest of the file still means what it says. */
@@ -101,7 +101,11 @@ class Composition {
       // What the parser says after the first error of a line is about its own confusion.
       if (reported.has(at.line)) continue;
       reported.add(at.line);
-      this.#report(at, "", explain(error, this.#line(at.line)));
+      const line = this.#line(at.line);
+      const star = aliasKey.exec(line);
+      if (star !== null) {
+        this.#report({ ...at, column: star[1].length + 1 }, "", 'a leading "*" is a YAML alias: quote it');
+      } else this.#report(at, "", explain(error));
     }
     return fatal;
   }
@@ -109,7 +113,11 @@ class Composition {
   #tree(node: ParsedNode, path: string, depth: number): Tree {
     const at = this.#at(node.range[0]);
     if (++this.#nodes > maximumNodes || depth > maximumDepth) {
-      return this.#broken(at, path, "holds too many values or levels: are anchors nested in each other?");
+      // Said once; what follows is as broken.
+      if (this.#nodes <= maximumNodes + 1) {
+        this.#report(at, path, "holds too many values or levels: are anchors nested?");
+      }
+      return { kind: "broken", at, path };
     }
     if (isAlias(node)) return this.#alias(node, at, path, depth);
     if (node.anchor !== undefined) this.#anchored.set(node, path);
@@ -232,10 +240,26 @@ class Composition {
   }
 }
 
-function explain({ code, message }: YAMLError, line: string): string {
-  if (code === "BAD_ALIAS" || /^\s*(- )?\*\S*:(\s|$)/.test(line)) return 'a leading "*" is a YAML alias: quote it';
+/** A key such as `*.example:`, which the parser is confused by rather than precise about. */
+const aliasKey = /^(\s*(?:- )?)\*\S*:(?:\s|$)/;
+
+/** Errors whose text is the parser's own; the others quote the file, where a password may be. */
+const unquoting: ReadonlySet<string> = new Set([
+  "ALIAS_PROPS",
+  "BAD_INDENT",
+  "BAD_PROP_ORDER",
+  "BLOCK_IN_FLOW",
+  "KEY_OVER_1024_CHARS",
+  "MISSING_CHAR",
+  "MULTILINE_IMPLICIT_KEY",
+  "MULTIPLE_ANCHORS",
+]);
+
+function explain({ code, message }: YAMLError): string {
+  if (code === "BAD_ALIAS") return 'a leading "*" is a YAML alias: quote it';
   if (code === "BLOCK_AS_IMPLICIT_KEY") return 'has a second ": " in one line: quote the value, or indent a map';
   if (code === "TAB_AS_INDENT") return "is indented with a tab: YAML wants spaces";
   if (code === "MULTIPLE_DOCS") return "begins a second document: one file is one configuration";
-  return `is not YAML: ${message.charAt(0).toLowerCase()}${message.slice(1)}`;
+  if (unquoting.has(code)) return `is not YAML: ${message.charAt(0).toLowerCase()}${message.slice(1)}`;
+  return "is not YAML: what stands here does not belong here; is a quote, bracket or indent missing?";
 }
