@@ -31,6 +31,10 @@ const SPLINTERS = [
   ..."1\r\nZ\r\n| \r\n| a\r\n|0x5|+5|5, 5|GET /smuggled HTTP/1.1\r\nHost: a\r\n\r\n".split("|"),
 ];
 
+const LINE_ENDS = ["\n", "\r", "\n\n", "\r\r\n", " \r\n", "\r\n ", "\n\r\n", "\r\n\t", "\n\r", "", "\0\r\n", ";\r\n"];
+
+const COLONS = [" : ", "\t:", "", "::", ":\t", ":", " ", ":\r\n ", "\0: ", "=", ": \x0b"];
+
 /** mulberry32: small, seeded, good enough. */
 function random(seed: number): (below: number) => number {
   return (below) => {
@@ -44,7 +48,7 @@ function random(seed: number): (below: number) => number {
 function mutate(text: string, below: (n: number) => number): string {
   for (let n = below(4); n > 0; n--) {
     const at = below(text.length + 1);
-    switch (below(6)) {
+    switch (below(9)) {
       case 0:
         text = text.slice(0, at) + String.fromCharCode(below(256)) + text.slice(at + 1);
         break;
@@ -61,6 +65,27 @@ function mutate(text: string, below: (n: number) => number): string {
         const lines = text.split("\r\n");
         lines.splice(below(lines.length), 1);
         text = lines.join("\r\n");
+        break;
+      }
+      case 4: {
+        // Line ends are where parsers disagree most.
+        const lines = text.split("\r\n");
+        const line = below(lines.length - 1 || 1);
+        const rest = lines.splice(line + 1).join("\r\n");
+        text = lines.join("\r\n") + LINE_ENDS[below(LINE_ENDS.length)] + rest;
+        break;
+      }
+      case 5: {
+        // So are names, as their underscores and cases.
+        const lower = below(2) === 0;
+        text = text.replace(/[A-Za-z]+-[A-Za-z-]+(?=:)/, (name) => lower ? name.replace("-", "_") : name.toUpperCase());
+        break;
+      }
+      case 6: {
+        const colons = text.split(": ");
+        const colon = below(colons.length - 1 || 1);
+        const rest = colons.splice(colon + 1).join(": ");
+        text = colons.join(": ") + COLONS[below(COLONS.length)] + rest;
         break;
       }
       default:
@@ -169,6 +194,7 @@ function judge(text: string, below: (n: number) => number): "whole" | "refused" 
   assert.equal(sent.consumed, relayed.sent.length, "more than one message went out");
   assert.deepEqual([sent.method, sent.target, sent.minor], [received.method, received.target, 1]);
   assert.equal(sent.payload, received.payload);
+  assert.ok(!sent.fields.some(([name]) => isShadow(name.toLowerCase())), "a shadow of a field of ours went out");
   assert.deepEqual(valuesOf(sent.fields, "x-forwarded-for"), ["198.51.100.7"]);
   if (valuesOf(received.fields, "host").length > 0) {
     assert.deepEqual(valuesOf(sent.fields, "host"), valuesOf(received.fields, "host"));
