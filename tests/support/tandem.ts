@@ -165,7 +165,11 @@ export class TandemNode extends Running {
   }
 
   /** Waits until `probe` holds of its status; the last log lines are in the error when it never does. */
-  async waitFor<T>(what: string, probe: (status: Status) => T, timeout = 10_000): Promise<T> {
+  async waitFor<T>(
+    what: string,
+    probe: (status: Status) => T,
+    timeout = 10_000,
+  ): Promise<Exclude<T, null | undefined | false>> {
     try {
       return await until(`${this.node}: ${what}`, async () => {
         if (this.ended) throw new Error(`It ended with ${this.ended.signal ?? this.ended.code}`);
