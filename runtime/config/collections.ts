@@ -161,9 +161,13 @@ function describe(known: Fields): JsonSchema {
   };
 }
 
+/** A default is told in the file's own type: milliseconds are not what one writes for a duration. */
 function annotate({ schema }: Decoder<unknown>, otherwise: (() => unknown) | undefined): JsonSchema {
   const value = otherwise?.();
-  return ["string", "number", "boolean"].includes(typeof value) ? { ...schema, default: value } : schema;
+  const fits = typeof value === "boolean" || (typeof value === "number" && schema.type === "integer") ||
+    (typeof value === "string" && schema.type === "string") ||
+    (Array.isArray(schema.enum) && schema.enum.includes(value));
+  return fits ? { ...schema, default: value } : schema;
 }
 
 /** A form of the contract that is not built yet; the mistake is where `key` says which form it is. */

@@ -89,9 +89,30 @@ export const root = fields({
 
 export type Draft = Decoded<typeof root.known>;
 
-/** JSON Schema of `tandem.yaml`, for editors. It knows types and names; references are for `check`. */
+/** JSON Schema of `tandem.yaml`, for editors. It knows types and names; references and rules are for `check`. */
 export function jsonSchema(): JsonSchema {
-  return { $schema: "https://json-schema.org/draft/2020-12/schema", title: "tandem.yaml", ...root.schema };
+  const properties = root.schema.properties as Readonly<Record<string, JsonSchema>>;
+  const section = (key: string) => ({ $ref: `#/properties/${key}` });
+  const sections = Object.keys(properties).filter((key) => key !== "version" && key !== "nodes");
+  const node = {
+    type: ["object", "null"],
+    properties: {
+      ...nodeEntry.schema.properties as JsonSchema,
+      ...Object.fromEntries(sections.map((key) => [key, section(key)])),
+    },
+  };
+  const defaults = { frontends: partial(frontend).schema, backends: partial(backend).schema };
+  return {
+    $schema: "https://json-schema.org/draft/2020-12/schema",
+    title: "tandem.yaml",
+    ...root.schema,
+    properties: {
+      ...properties,
+      nodes: { type: "object", additionalProperties: node },
+      defaults: { type: "object", additionalProperties: false, properties: defaults },
+    },
+    patternProperties: { "^x-": {} },
+  };
 }
 
 /** Defaults are read by themselves too: a mistake in them is one also where no frontend or backend uses it. */
