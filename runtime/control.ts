@@ -1,41 +1,35 @@
 /**
  * The composition root of a node: configuration in; children, checks, trackers and operator verbs tied together; `status`
- * and events out. Start, reload and stop are one path: a plan from what runs to what is wanted, applied in the order that
- * serves before it announces.
+ * and events out. Start and reload are one path, from what runs to what is wanted, in the order that serves before it
+ * announces; stop goes back in the other order.
  */
-import tcp from "../plugins/health/tcp.ts";
-import http from "../plugins/health/http.ts";
 import type { Checker } from "../plugins/contract.ts";
+import http from "../plugins/health/http.ts";
+import tcp from "../plugins/health/tcp.ts";
+import { diff, type Plan } from "./config/diff.ts";
 import type { Config } from "./config/model.ts";
 import { addressChange } from "./control/addresses.ts";
-import {
-  changeServer,
-  expire,
-  loadOverrides,
-  nextExpiry,
-  none,
-  type Overrides,
-  saveOverrides,
-  type ServerChange,
-  serverOverride,
-  setHold,
-} from "./control/overrides.ts";
-import { describePlan, isEqual, type Plan, planChange } from "./control/plan.ts";
+import { isEqual } from "./control/equal.ts";
+import { createMoves, type Moves } from "./control/moves.ts";
+import { openOperatorState, type OperatorState } from "./control/operator_state.ts";
+import { changeServer, type ServerChange, serverOverride } from "./control/overrides.ts";
+import { describePlan } from "./control/plan.ts";
 import { proxyOptions } from "./control/proxy_options.ts";
 import { type ProxyProcess, startProxyProcess } from "./control/proxy_process.ts";
-import { backendHappening, serverHappening } from "./control/server_events.ts";
-import { checkedServers, type ServerView, viewServer } from "./control/servers.ts";
+import { RefusedError } from "./control/refused_error.ts";
+import { createServerBoard, type ServerBoard } from "./control/server_board.ts";
+import { checkedServers, type ServerView } from "./control/servers.ts";
 import { buildStatus, type Phase, type Status } from "./control/status.ts";
 import { frontendCause, trackInstance } from "./control/tracking.ts";
 import { vrrpOptions } from "./control/vrrp_options.ts";
-import { type Answer, startVrrpProcess, type VrrpProcess } from "./control/vrrp_process.ts";
+import { startVrrpProcess, type VrrpProcess } from "./control/vrrp_process.ts";
 import { createProber, type Prober } from "./health/prober.ts";
 import { type Clock, systemClock, within } from "./os/clock.ts";
 import { describeExit, type Exit, type RoleListener, type RoleProcess } from "./os/process.ts";
 import type { ListenerStatus, ServerVerdict } from "./proxy/protocol.ts";
-import { type Journal, openJournal } from "./telemetry/events.ts";
+import { type Happening, type Journal, openJournal } from "./telemetry/events.ts";
 import type { Logger } from "./telemetry/log.ts";
-import type { Hold, InstanceStatus, VrrpEvent } from "./vrrp/protocol.ts";
+import type { InstanceStatus } from "./vrrp/protocol.ts";
 
 export interface ControlOptions {
   readonly config: Config;
@@ -57,22 +51,12 @@ export interface ControlOptions {
   readonly clock?: Clock;
 }
 
-/** Why an operator's wish was not done, by a word that the API turns into a status code. */
-export class RefusedError extends Error {
-  override readonly name = "RefusedError";
-  constructor(readonly why: "unknown" | "conflict" | "invalid" | "unavailable", message: string) {
-    super(message);
-  }
+export interface Reloaded {
+  readonly plan: Plan;
+  readonly text: string;
 }
 
-/** Who asks for a planned move, why, and for how long (ms; null = until failback). */
-export interface MoveRequest {
-  readonly by: string;
-  readonly reason: string;
-  readonly for: number | null;
-}
-
-export interface Control {
+export interface Control extends Pick<Moves, "failover" | "failback"> {
   readonly journal: Journal;
   status(): Status;
   /** Why this node could not serve its addresses now; empty when it could. */
@@ -83,20 +67,10 @@ export interface Control {
    * @throws {Error} when it cannot serve: one sentence for each reason.
    */
   start(): Promise<void>;
-  /**
-   * Reads the configuration again and applies what changed.
-   *
-   * @throws {RefusedError} when it changes nothing because it is wrong.
-   */
-  reload(): Promise<{ readonly plan: Plan; readonly text: string }>;
-  /**
-   * Hands an instance over and holds it there. The answer comes when the move has begun; `moved` when it is over.
-   *
-   * @throws {RefusedError}
-   */
-  failover(instance: string, request: MoveRequest): Promise<{ readonly text: string; readonly moved: Promise<Answer> }>;
-  /** @throws {RefusedError} */
-  failback(instance: string): Promise<{ readonly text: string }>;
+  /** What a reload would do now. @throws {RefusedError} when the configuration is wrong. */
+  plan(): Promise<Reloaded>;
+  /** Reads the configuration again and applies what changed. @throws {RefusedError} when it is wrong: then nothing changed. */
+  reload(): Promise<Reloaded>;
   /** @throws {RefusedError} */
   changeServer(backend: string, server: string, change: ServerChange): ServerView;
   /** Hands over, drains, ends the children. Once. */
@@ -112,93 +86,99 @@ const patience = 10_000;
 /** How often trackers are judged though nothing was reported, ms. */
 const tick = 500;
 
-const builtIns: Readonly<Record<string, Checker<never>>> = { tcp, http };
+const builtIns: Readonly<Record<string, unknown>> = { tcp, http };
 
-/** Starts the children and gives them nothing to do yet. */
+/** Starts the children, and gives them nothing to do yet. */
 export async function createControl(options: ControlOptions): Promise<Control> {
   const clock = options.clock ?? systemClock;
-  const { log, stateDirectory } = options;
-  const journal = await openJournal({
-    node: options.config.node,
-    cluster: options.config.cluster.name,
-    directory: stateDirectory,
-    now: clock.now,
-  });
-  const overrides = stateDirectory === null ? none : await loadOverrides(stateDirectory);
-  return new Node(options, clock, journal, expire(overrides, clock.now()), log);
+  const { config, stateDirectory: directory, log } = options;
+  const [journal, operator] = await Promise.all([
+    openJournal({ node: config.node, cluster: config.cluster.name, directory, now: clock.now }),
+    openOperatorState(directory, clock, log),
+  ]);
+  return new Node(options, clock, journal, operator);
 }
 
 class Node implements Control {
-  /** What runs: set only when all of it was applied. */
+  /** What runs, or what is being applied. */
   private config: Config;
   private phase: Phase = "starting";
-  private views: ReadonlyMap<string, ServerView> = new Map();
   private reloading: Promise<unknown> = Promise.resolve();
-  private saving: Promise<unknown> = Promise.resolve();
-  private expiry: Disposable | null = null;
   private ticking: Disposable | null = null;
   private readonly startedAt: number;
   private readonly cores: number;
+  private readonly log: Logger;
+  private readonly prober: Prober;
+  private readonly board: ServerBoard;
   private readonly vrrp: VrrpProcess;
   private readonly proxy: ProxyProcess;
-  private readonly prober: Prober;
+  private readonly moves: Moves;
 
   constructor(
     private readonly options: ControlOptions,
     private readonly clock: Clock,
     readonly journal: Journal,
-    private overrides: Overrides,
-    private readonly log: Logger,
+    private readonly operator: OperatorState,
   ) {
-    this.config = options.config;
+    const { config, log } = options;
+    this.config = config;
+    this.log = log;
     this.startedAt = clock.now();
     this.cores = options.cores ?? navigator.hardwareConcurrency;
-    this.prober = createProber({
-      clock,
-      log: log.with({ part: "health" }),
-      host: {
-        node: this.config.node,
-        cluster: this.config.cluster.name,
-        labels: this.config.nodes[this.config.node]?.labels ?? {},
-      },
-      checker: (use) => builtIns[use] as Checker<unknown>,
-      observed: ({ target }) => this.judgeServers(target.backend),
-    });
     this.vrrp = startVrrpProcess({
       spawn: options.spawn.vrrp,
       clock,
       log,
-      holds: () => this.overrides.holds,
+      holds: () => operator.overrides.holds,
       status: (instance, before) => this.hearInstance(instance, before),
-      event: (event) => this.hearEvent(event),
+      event: (event) => this.tell(event),
       died: (exit, wait) => this.tellDeath("vrrp", exit, wait),
     });
     this.proxy = startProxyProcess({
       spawn: options.spawn.proxy,
       clock,
       log,
-      verdicts: () => [...this.views.values()].map(toVerdict),
+      verdicts: () => this.board.views().map(toVerdict),
       changed: () => this.judgeTrackers(),
       died: (exit, wait) => this.tellDeath("proxy", exit, wait),
     });
+    const labels = config.nodes[config.node]?.labels ?? {};
+    this.prober = createProber({
+      clock,
+      log: log.with({ part: "health" }),
+      host: { node: config.node, cluster: config.cluster.name, labels },
+      checker: (use) => builtIns[use] as Checker<unknown>,
+      observed: ({ target }) => this.judgeServers(target.backend),
+    });
+    this.board = createServerBoard({
+      standing: (backend, server) => this.prober.standing(backend, server),
+      override: (backend, server) => serverOverride(operator.overrides, backend, server),
+      now: clock.now,
+      changed: (views) => {
+        this.proxy.send({ type: "verdicts", verdicts: views.map(toVerdict) });
+        this.judgeTrackers();
+      },
+      tell: (happening) => this.tell(happening),
+    });
+    this.moves = createMoves({ config: () => this.config, vrrp: this.vrrp, state: operator, clock, patience });
+    operator.onExpiry = () => this.judgeServers();
   }
 
   async start(): Promise<void> {
+    const deadline = this.clock.monotonic() + firstRound;
     this.prober.watch(checkedServers(this.config));
     this.judgeServers();
-    this.expireLater();
-    const deadline = this.clock.monotonic() + firstRound;
-    const listeners = await within(this.clock, patience, this.proxy.apply(proxyOptions(this.config, this.cores)), null);
-    if (listeners === null) {
-      throw new Error(`The proxy process did not answer within ${patience / 1000} s; its log says why`);
-    }
-    refuseDeaf(listeners);
+    refuseDeaf(await this.applyProxy(this.config));
     // Contract 2.5: who announces an address can serve it.
-    while (!this.prober.settled() && this.clock.monotonic() < deadline) await this.settle(deadline);
+    while (!this.prober.settled() && this.clock.monotonic() < deadline) {
+      await new Promise<void>((resolve) => this.clock.after(5, resolve));
+    }
+    if (this.phase !== "starting") return;
     this.judgeTrackers();
     await this.applyVrrp(this.config);
+    if (this.phase !== "starting") return;
+    this.phase = "running";
     this.keepTicking();
-    if (this.phase === "starting") this.phase = "running";
   }
 
   status(): Status {
@@ -214,8 +194,8 @@ class Node implements Control {
       waiting: this.phase === "starting" ? "waiting for the first round of checks" : "not started yet",
       proxy: proxy.facts(),
       counters: proxy.counters(),
-      servers: (backend, server) => this.views.get(`${backend}/${server}`) ?? null,
-      overrides: this.overrides,
+      servers: this.board.view,
+      overrides: this.operator.overrides,
       children: [vrrp.child, proxy.child].map(({ name, pid, restarts }) => ({ role: name, pid, restarts })),
       isolation: {
         proxy_user: proxy.ready?.user ?? null,
@@ -233,69 +213,75 @@ class Node implements Control {
     const instances = this.config.vrrp.flatMap(({ name }) => {
       const status = this.vrrp.instances().find((one) => one.name === name);
       if (status === undefined) return [`${name} has not been started`];
-      if (status.state === "fault") return [`${name} is in fault: ${status.reason}`];
-      return status.tracking.causes.filter((cause) => !frontends.includes(cause));
+      return status.state === "fault" ? [`${name} is in fault: ${status.reason}`] : status.tracking.causes;
     });
     return [...new Set([...frontends, ...instances])];
   }
 
-  reload(): Promise<{ readonly plan: Plan; readonly text: string }> {
+  failover: Moves["failover"] = (instance, request) => this.moves.failover(instance, request);
+
+  failback: Moves["failback"] = (instance) => this.moves.failback(instance);
+
+  changeServer(backend: string, server: string, change: ServerChange): ServerView {
+    const configured = this.config.backends.find(({ name }) => name === backend)?.servers
+      .find(({ name }) => name === server);
+    if (configured === undefined) throw new RefusedError("unknown", `There is no server "${backend}/${server}"`);
+    this.operator.set(changeServer(this.operator.overrides, backend, server, change, configured.weight));
+    this.judgeServers(backend);
+    const view = this.board.view(backend, server);
+    if (view === null) throw new RefusedError("unknown", `There is no server "${backend}/${server}"`);
+    return view;
+  }
+
+  async plan(): Promise<Reloaded> {
+    try {
+      const plan = diff(this.config, await this.options.load());
+      return { plan, text: describePlan(plan) };
+    } catch (cause) {
+      throw new RefusedError("invalid", messageOf(cause));
+    }
+  }
+
+  reload(): Promise<Reloaded> {
     // One at a time: each compares with what the one before it left.
     const run = this.reloading.then(() => this.reloadNow());
     this.reloading = run.catch(() => {});
     return run;
   }
 
-  private async reloadNow(): Promise<{ readonly plan: Plan; readonly text: string }> {
+  private async reloadNow(): Promise<Reloaded> {
     const about = this.config.source.file;
     try {
       if (this.phase !== "running") throw new Error(`The node is ${this.phase}`);
       const wanted = await this.options.load();
-      const plan = planChange(this.config, wanted);
+      const plan = diff(this.config, wanted);
       await this.apply(wanted);
       const text = describePlan(plan);
-      this.log.notice(`Configuration reloaded: ${text}`);
-      this.journal.add({
-        type: "config.reload",
-        severity: "notice",
-        about,
-        text: `Reloaded: ${text}`,
-        fields: { plan },
-      });
+      this.tell({ type: "config.reload", severity: "notice", about, text: `Reloaded: ${text}`, fields: { plan } });
       return { plan, text };
     } catch (cause) {
-      const message = cause instanceof Error ? cause.message : String(cause);
-      this.log.error(`Configuration not reloaded, nothing changed: ${message}`);
-      this.journal.add({
-        type: "config.reload",
-        severity: "error",
-        about,
-        text: `Not reloaded, nothing changed: ${message}`,
-      });
-      throw new RefusedError("invalid", message);
+      const text = `Not reloaded, nothing changed: ${messageOf(cause)}`;
+      this.tell({ type: "config.reload", severity: "error", about, text });
+      throw new RefusedError("invalid", messageOf(cause));
     }
   }
 
   /** From what runs to `wanted`; back to what runs when a listener cannot be had. */
   private async apply(wanted: Config): Promise<void> {
     const running = this.config;
-    const before = proxyOptions(running, this.cores);
-    const after = proxyOptions(wanted, this.cores);
     this.adopt(wanted, running);
-    if (!isEqual(before, after)) {
-      const was = this.proxy.facts().listeners;
-      const listeners = await within(this.clock, patience, this.proxy.apply(after), null);
+    if (!isEqual(proxyOptions(running, this.cores), proxyOptions(wanted, this.cores))) {
+      const before = this.proxy.facts().listeners;
       try {
-        if (listeners === null) throw new Error(`The proxy process did not answer within ${patience / 1000} s`);
-        refuseDeaf(listeners, was);
+        refuseDeaf(await this.applyProxy(wanted), before);
       } catch (cause) {
         this.adopt(running, wanted);
-        await within(this.clock, patience, this.proxy.apply(before), null);
+        await this.applyProxy(running);
+        this.prober.watch(checkedServers(running));
         throw cause;
       }
     }
     this.prober.watch(checkedServers(wanted));
-    this.judgeServers();
     if (!isEqual(vrrpOptions(running), vrrpOptions(wanted))) await this.applyVrrp(wanted);
     this.judgeTrackers();
   }
@@ -310,71 +296,19 @@ class Node implements Control {
     this.judgeServers();
   }
 
+  private async applyProxy(config: Config): Promise<readonly ListenerStatus[]> {
+    const listeners = await within(this.clock, patience, this.proxy.apply(proxyOptions(config, this.cores)), null);
+    return listeners ?? neverAnswered("proxy");
+  }
+
   private async applyVrrp(config: Config): Promise<void> {
     const problems = await within(this.clock, patience, this.vrrp.apply(vrrpOptions(config)), null);
-    if (problems === null) {
-      throw new Error(`The vrrp process did not answer within ${patience / 1000} s; its log says why`);
-    }
-    if (problems.length > 0) throw new Error(problems.join("\n"));
-  }
-
-  async failover(instance: string, request: MoveRequest) {
-    this.expectInstance(instance);
-    const status = this.vrrp.instances().find(({ name }) => name === instance);
-    if (status?.state !== "active") {
-      const where = status?.activeRouter ? `; it is active on ${status.activeRouter}` : "";
-      throw new RefusedError("conflict", `${instance} is ${status?.state ?? "not started"} here, not active${where}`);
-    }
-    const since = this.clock.now();
-    const until = request.for === null ? null : since + request.for;
-    const hold: Hold = { since, until, reason: request.reason, by: request.by };
-    const { first, last } = await this.move({ type: "failover", instance, hold });
-    this.keepHold(instance, hold);
-    last.then(({ outcome }) => {
-      if (outcome === "failed" || outcome === "refused") this.keepHold(instance, null);
-    });
-    return { text: first.text, moved: last };
-  }
-
-  async failback(instance: string) {
-    this.expectInstance(instance);
-    if (this.overrides.holds[instance] === undefined) {
-      throw new RefusedError("conflict", `${instance} is not held here by a failover`);
-    }
-    const { first } = await this.move({ type: "failback", instance });
-    this.keepHold(instance, null);
-    return { text: first.text };
-  }
-
-  private async move(command: Parameters<VrrpProcess["move"]>[0]) {
-    const begun = await within(this.clock, patience, this.vrrp.move(command), null);
-    if (begun === null) throw new RefusedError("unavailable", "The vrrp process does not answer");
-    const { outcome, text } = begun.first;
-    if (outcome === "refused" || outcome === "failed") throw new RefusedError("conflict", text);
-    return begun;
-  }
-
-  private expectInstance(name: string): void {
-    if (!this.config.vrrp.some((instance) => instance.name === name)) {
-      const names = this.config.vrrp.map((instance) => instance.name).join(", ") || "none";
-      throw new RefusedError("unknown", `There is no instance "${name}"; there is ${names}`);
-    }
-  }
-
-  changeServer(backend: string, server: string, change: ServerChange): ServerView {
-    const configured = this.config.backends.find(({ name }) => name === backend)?.servers.find(({ name }) =>
-      name === server
-    );
-    if (configured === undefined) throw new RefusedError("unknown", `There is no server "${backend}/${server}"`);
-    this.override(changeServer(this.overrides, backend, server, change, configured.weight));
-    this.judgeServers(backend);
-    return this.views.get(`${backend}/${server}`)!;
+    if ((problems ?? neverAnswered("vrrp")).length > 0) throw new Error(problems?.join("\n"));
   }
 
   async stop(): Promise<void> {
     this.phase = "stopping";
     this.ticking?.[Symbol.dispose]();
-    this.expiry?.[Symbol.dispose]();
     const drain = Math.max(0, ...this.config.vrrp.map(({ handover }) => handover.drain)) || 10_000;
     const move = Math.max(0, ...this.config.vrrp.map(({ advertInterval }) => Math.max(1000, advertInterval) + 250));
     const began = this.clock.monotonic();
@@ -383,7 +317,7 @@ class Node implements Control {
     const rest = Math.max(1000, drain - (this.clock.monotonic() - began));
     await this.proxy.child.stop({ type: "stop", drain: rest }, rest + 1000);
     this.prober[Symbol.dispose]();
-    await this.saving;
+    await this.operator[Symbol.asyncDispose]();
     await this.journal[Symbol.asyncDispose]();
   }
 
@@ -394,127 +328,52 @@ class Node implements Control {
 
   private hearInstance(instance: InstanceStatus, before: InstanceStatus | null): void {
     const change = addressChange(before, instance);
-    if (change !== null) {
-      const addresses = this.config.vrrp.find(({ name }) => name === instance.name)?.addresses ?? [];
-      this.proxy.send({ type: change, addresses: addresses.map(({ address }) => address) });
-    }
-    // The hold ended there: its time is over, or the peer died.
-    if (before?.hold && instance.hold === null) this.keepHold(instance.name, null);
+    const addresses = this.config.vrrp.find(({ name }) => name === instance.name)?.addresses ?? [];
+    if (change !== null) this.proxy.send({ type: change, addresses: addresses.map(({ address }) => address) });
+    this.moves.hear(instance, before);
   }
 
-  private hearEvent(event: VrrpEvent): void {
-    this.tell(event);
-  }
-
-  private tell(happening: Parameters<Journal["add"]>[0]): void {
-    const { severity, text, about } = this.journal.add(happening);
-    this.log[severity](text, { event: happening.type, about });
-  }
-
-  private tellDeath(role: string, exit: Exit, wait: number): void {
-    if (this.phase === "stopping") return;
-    this.journal.add({
-      type: "process.state",
-      severity: "error",
-      about: role,
-      text: `The ${role} process died: ${describeExit(exit)}; it is started again ${
-        wait === 0 ? "at once" : `in ${wait} ms`
-      }`,
-      fields: { code: exit.code, signal: exit.signal, restart_ms: wait },
-    });
-  }
-
-  /** Judges the servers of one backend, or all, and passes on what changed: to the proxy at once, then to whoever reads. */
   private judgeServers(only?: string): void {
-    const now = this.clock.now();
-    const before = this.views;
-    const after = new Map(only === undefined ? [] : [...before].filter(([, { backend }]) => backend !== only));
-    const backends = this.config.backends.filter(({ name }) => only === undefined || name === only);
-    for (const backend of backends) {
-      for (const server of backend.servers) {
-        const key = `${backend.name}/${server.name}`;
-        const standing = this.prober.standing(backend.name, server.name);
-        const override = serverOverride(this.overrides, backend.name, server.name);
-        after.set(key, viewServer(backend, server, standing, override, before.get(key) ?? null, now));
-      }
-    }
-    this.views = after;
-    const changed = [...after].filter(([key, view]) => {
-      const was = before.get(key);
-      return was === undefined || was.state !== view.state || was.weight !== view.weight;
-    });
-    if (changed.length > 0) this.proxy.send({ type: "verdicts", verdicts: changed.map(([, view]) => toVerdict(view)) });
-    for (const backend of backends) this.tellServers(backend.name, before, after);
-    if (changed.length > 0) this.judgeTrackers();
-  }
-
-  private tellServers(
-    backend: string,
-    before: ReadonlyMap<string, ServerView>,
-    after: ReadonlyMap<string, ServerView>,
-  ): void {
-    const of = (views: ReadonlyMap<string, ServerView>) =>
-      [...views.values()].filter((view) => view.backend === backend);
-    for (const view of of(after)) {
-      const happening = serverHappening(before.get(`${backend}/${view.server}`) ?? null, view);
-      if (happening !== null) this.tell(happening);
-    }
-    const happening = backendHappening(backend, of(before), of(after));
-    if (happening !== null) this.tell(happening);
+    this.board.judge(this.config.backends, only);
   }
 
   private judgeTrackers(): void {
-    const facts = { proxy: this.proxy.facts(), servers: [...this.views.values()] };
+    const facts = { proxy: this.proxy.facts(), servers: this.board.views() };
     for (const instance of this.config.vrrp) {
       this.vrrp.track(instance.name, trackInstance(this.config, instance, facts));
     }
   }
 
+  /** Silence is no report: somebody has to look. */
   private keepTicking(): void {
     this.ticking = this.clock.after(tick, () => {
       this.judgeTrackers();
-      if (this.phase !== "stopping") this.keepTicking();
+      this.keepTicking();
     });
   }
 
-  /** Waits a moment for the next first answer. */
-  private settle(deadline: number): Promise<void> {
-    const wait = Math.min(5, deadline - this.clock.monotonic());
-    return new Promise((resolve) => this.clock.after(wait, resolve));
+  private tell(happening: Happening): void {
+    const { severity, text, type, about } = this.journal.add(happening);
+    this.log[severity](text, { event: type, about });
   }
 
-  private keepHold(instance: string, hold: Hold | null): void {
-    if (hold === null && this.overrides.holds[instance] === undefined) return;
-    this.override(setHold(this.overrides, instance, hold));
-  }
-
-  private override(overrides: Overrides): void {
-    this.overrides = overrides;
-    this.expireLater();
-    const { stateDirectory } = this.options;
-    if (stateDirectory === null) return;
-    this.saving = this.saving.then(() => saveOverrides(stateDirectory, overrides)).catch((error) => {
-      this.log.error(`Cannot keep what the operator said in "${stateDirectory}": ${error.message}`);
-    });
-  }
-
-  private expireLater(): void {
-    this.expiry?.[Symbol.dispose]();
-    const next = nextExpiry(this.overrides);
-    if (next === null) return;
-    // A timer holds 2^31 ms at most; what lasts longer is looked at again then.
-    const wait = Math.min(2 ** 31 - 1, Math.max(0, next - this.clock.now()));
-    this.expiry = this.clock.after(wait, () => {
-      const left = expire(this.overrides, this.clock.now());
-      if (left === this.overrides) return this.expireLater();
-      this.override(left);
-      this.judgeServers();
-    });
+  private tellDeath(role: string, exit: Exit, wait: number): void {
+    const again = wait === 0 ? "at once" : `in ${wait} ms`;
+    const text = `The ${role} process died: ${describeExit(exit)}; it is started again ${again}`;
+    this.tell({ type: "process.state", severity: "error", about: role, text, fields: { ...exit, restart_ms: wait } });
   }
 }
 
 function toVerdict({ backend, server, state, weight }: ServerView): ServerVerdict {
   return { backend, server, state, weight };
+}
+
+function messageOf(cause: unknown): string {
+  return cause instanceof Error ? cause.message : String(cause);
+}
+
+function neverAnswered(role: string): never {
+  throw new Error(`The ${role} process did not answer within ${patience / 1000} s; its log says why`);
 }
 
 /** @throws {Error} when a listener does not listen that did not fail before: a sentence for each. */
@@ -524,7 +383,6 @@ function refuseDeaf(listeners: readonly ListenerStatus[], before: readonly Liste
     !listening && !known.some((one) => one.frontend === frontend && one.address === address)
   );
   if (deaf.length === 0) return;
-  throw new Error(
-    deaf.map((one) => one.error ?? `Cannot listen on ${one.address} for frontend "${one.frontend}"`).join("\n"),
-  );
+  const sentences = deaf.map((one) => one.error ?? `Cannot listen on ${one.address} for frontend "${one.frontend}"`);
+  throw new Error([...new Set(sentences)].join("\n"));
 }

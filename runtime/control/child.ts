@@ -1,7 +1,7 @@
 /** One child process, kept alive: started, watched, and started again when it dies or falls silent. */
 import type { Clock } from "../os/clock.ts";
 import { within } from "../os/clock.ts";
-import { describeExit, type Exit, type RoleListener, type RoleProcess } from "../os/process.ts";
+import type { Exit, RoleListener, RoleProcess } from "../os/process.ts";
 import type { Logger } from "../telemetry/log.ts";
 import { afterDeath, clean } from "./backoff.ts";
 
@@ -74,7 +74,6 @@ export function superviseChild<Command, Report>(options: ChildOptions<Command, R
       restarts++;
       start();
     };
-    log.error(`The ${name} process died: ${describeExit(exit)}`, { restart_ms: wait, restarts });
     options.died(exit, wait);
     if (wait > 0) timer = clock.after(wait, again);
     else again();

@@ -13,7 +13,7 @@ import type {
   VrrpRuntime,
 } from "../vrrp/protocol.ts";
 import { type Child, superviseChild } from "./child.ts";
-import { isEqual } from "./plan.ts";
+import { isEqual } from "./equal.ts";
 import { vouchedInstances } from "./vrrp_options.ts";
 
 export interface VrrpProcessOptions {

@@ -1,0 +1,128 @@
+/** The admin API (contract §4) as a Hono app: what a node tells and takes. Errors are `{ "error": sentence }`. */
+import { isIP } from "node:net";
+import { type Context, Hono } from "hono";
+import type { ContentfulStatusCode } from "hono/utils/http-status";
+import type { Control } from "../control.ts";
+import { RefusedError } from "../control/refused_error.ts";
+import { eventStream } from "./event_stream.ts";
+import { renderMetrics } from "./metrics.ts";
+import { renderPage } from "./page.ts";
+import { decodeMove, decodeReload, decodeServerChange, RequestError } from "./requests.ts";
+
+const statusOf: Readonly<Record<RefusedError["why"], ContentfulStatusCode>> = {
+  unknown: 404,
+  conflict: 409,
+  invalid: 422,
+  unavailable: 503,
+};
+
+/** How many events are listed when nobody says. */
+const defaultLimit = 100;
+
+/**
+ * The app over a node.
+ *
+ * @example
+ * ```ts ignore
+ * const response = await createAdmin(control).request("/api/v1/status");
+ * ```
+ */
+export function createAdmin(control: Control): Hono {
+  const app = new Hono();
+
+  app.use(async (c, next) => {
+    const foreign = c.req.method === "GET" || c.req.method === "HEAD" ? null : foreignOrigin(c);
+    return foreign === null ? await next() : c.json({ error: foreign }, 403);
+  });
+
+  app.get("/healthz", (c) => c.text("ok\n"));
+  app.get("/readyz", (c) => {
+    const reasons = control.unready();
+    return c.text(reasons.length === 0 ? "ready\n" : `${reasons.join("\n")}\n`, reasons.length === 0 ? 200 : 503);
+  });
+  app.get(
+    "/metrics",
+    (c) => c.text(renderMetrics(control.status()), 200, { "content-type": "text/plain; version=0.0.4" }),
+  );
+  app.get("/", (c) => c.html(renderPage(control.status(), control.journal.list({ limit: 20 }))));
+
+  app.get("/api/v1/status", (c) => c.json(control.status()));
+  app.get("/api/v1/events", (c) => {
+    const after = count("after", c.req.query("after"));
+    if (c.req.header("accept")?.includes("text/event-stream")) {
+      // A reader that comes back names the last event it has seen.
+      const seen = after ?? count("Last-Event-ID", c.req.header("last-event-id"));
+      return eventStream(control.journal, seen, c.req.raw.signal);
+    }
+    return c.json(control.journal.list({ after, limit: count("limit", c.req.query("limit")) ?? defaultLimit }));
+  });
+  app.post("/api/v1/reload", async (c) => {
+    const { dryRun } = decodeReload(await body(c));
+    return c.json(await (dryRun ? control.plan() : control.reload()));
+  });
+  app.post("/api/v1/vrrp/:instance/failover", async (c) => {
+    const { wait, ...request } = decodeMove(await body(c));
+    const { text, moved } = await control.failover(c.req.param("instance"), request);
+    if (!wait) return c.json({ text }, 202);
+    const last = await moved;
+    return c.json(
+      { text: last.text, outcome: last.outcome },
+      last.outcome === "failed" || last.outcome === "refused" ? 409 : 200,
+    );
+  });
+  app.post(
+    "/api/v1/vrrp/:instance/failback",
+    async (c) => c.json(await control.failback(c.req.param("instance")), 202),
+  );
+  app.put("/api/v1/backends/:backend/servers/:server", async (c) => {
+    const change = decodeServerChange(await body(c), Date.now());
+    const view = control.changeServer(c.req.param("backend"), c.req.param("server"), change);
+    return c.json({
+      backend: view.backend,
+      server: view.server,
+      state: view.state,
+      weight: view.weight,
+      reason: view.reason,
+    });
+  });
+
+  app.notFound((c) => c.json({ error: `There is no ${c.req.method} ${c.req.path}` }, 404));
+  app.onError((error, c) => {
+    if (error instanceof RefusedError) return c.json({ error: error.message }, statusOf[error.why]);
+    if (error instanceof RequestError) return c.json({ error: error.message }, 400);
+    return c.json({ error: `This is a fault in Tandem: ${error.message}` }, 500);
+  });
+  return app;
+}
+
+/**
+ * Why a change is not taken from this browser, or null. Loopback needs no token, so a page from elsewhere must not be able
+ * to speak through the operator's browser: neither across origins, nor by a name that it made resolve to this machine.
+ */
+function foreignOrigin(c: Context): string | null {
+  const origin = c.req.header("origin");
+  if (origin === undefined) return null;
+  const host = c.req.header("host") ?? "";
+  const hostname = URL.canParse(`http://${host}`) ? new URL(`http://${host}`).hostname.replace(/^\[|\]$/g, "") : "";
+  if (URL.canParse(origin) && new URL(origin).host === host && (isIP(hostname) !== 0 || hostname === "localhost")) {
+    return null;
+  }
+  return `Changes are not taken from pages of ${JSON.stringify(origin)}`;
+}
+
+/** A parameter that counts, or undefined. */
+function count(name: string, text: string | undefined): number | undefined {
+  if (text === undefined || text === "") return undefined;
+  if (!/^\d{1,15}$/.test(text)) throw new RequestError(`"${name}" must be a whole number, got "${text}"`);
+  return Number(text);
+}
+
+async function body(c: Context): Promise<unknown> {
+  const text = await c.req.text();
+  if (text.trim() === "") return {};
+  try {
+    return JSON.parse(text);
+  } catch {
+    throw new RequestError("The body must be JSON");
+  }
+}

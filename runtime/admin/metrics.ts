@@ -1,0 +1,150 @@
+/** `GET /metrics`: the status in the Prometheus text format (version 0.0.4). Pure. */
+import type { Status } from "../control/status.ts";
+
+type Labels = Readonly<Record<string, string>>;
+type Sample = readonly [labels: Labels, value: number];
+
+interface Family {
+  readonly name: string;
+  readonly type: "counter" | "gauge";
+  readonly help: string;
+  readonly samples: readonly Sample[];
+}
+
+export function renderMetrics(status: Status): string {
+  return [...nodeFamilies(status), ...vrrpFamilies(status), ...frontendFamilies(status), ...serverFamilies(status)]
+    .filter(({ samples }) => samples.length > 0)
+    .map(renderFamily)
+    .join("");
+}
+
+function nodeFamilies(status: Status): Family[] {
+  return [
+    gauge("tandem_info", "Version and node, always 1", [[{ node: status.node, version: status.version }, 1]]),
+    gauge("tandem_uptime_seconds", "Time since the start of this node", [[{}, status.uptime_s]]),
+    counter(
+      "tandem_process_restarts_total",
+      "Child processes started again after they died",
+      status.children.map(({ role, restarts }) => [{ role }, restarts]),
+    ),
+    gauge(
+      "tandem_process_up",
+      "1 while the child process runs",
+      status.children.map(({ role, pid }) => [{ role }, pid === null ? 0 : 1]),
+    ),
+  ];
+}
+
+const instanceStates = ["initialize", "backup", "active", "fault"] as const;
+
+function vrrpFamilies({ vrrp }: Status): Family[] {
+  type Instance = Status["vrrp"][number];
+  const each = (value: (instance: Instance) => number): Sample[] =>
+    vrrp.map((instance) => [{ instance: instance.name }, value(instance)]);
+  return [
+    gauge(
+      "tandem_vrrp_state",
+      "1 for the state the instance is in",
+      vrrp.flatMap(({ name, state }) =>
+        instanceStates.map((one): Sample => [{ instance: name, state: one }, one === state ? 1 : 0])
+      ),
+    ),
+    gauge("tandem_vrrp_priority", "Priority in effect, 0-255", each(({ priority }) => priority.effective)),
+    counter("tandem_vrrp_transitions_total", "Changes of state", each(({ counters }) => counters.transitions)),
+    counter("tandem_vrrp_adverts_sent_total", "Advertisements sent", each(({ counters }) => counters.adverts_sent)),
+    counter(
+      "tandem_vrrp_adverts_received_total",
+      "Advertisements taken",
+      each(({ counters }) => counters.adverts_received),
+    ),
+    counter(
+      "tandem_vrrp_adverts_dropped_total",
+      "Advertisements not taken, by reason",
+      vrrp.flatMap(({ name, counters }) =>
+        Object.entries(counters.dropped).map(([reason, value]): Sample => [{ instance: name, reason }, value])
+      ),
+    ),
+    counter("tandem_vrrp_garp_sent_total", "Gratuitous ARP frames sent", each(({ counters }) => counters.garp_sent)),
+    counter(
+      "tandem_vrrp_addresses_restored_total",
+      "Virtual addresses put back after someone else removed them",
+      each(({ counters }) => counters.addresses_restored),
+    ),
+    gauge(
+      "tandem_vrrp_hold",
+      "1 while a planned move holds the instance away",
+      each(({ hold }) => hold === null ? 0 : 1),
+    ),
+  ];
+}
+
+function frontendFamilies({ frontends }: Status): Family[] {
+  type Frontend = Status["frontends"][number];
+  const each = (value: (frontend: Frontend) => number): Sample[] =>
+    frontends.map((frontend) => [{ frontend: frontend.name }, value(frontend)]);
+  return [
+    gauge(
+      "tandem_frontend_listening",
+      "1 while every address of the frontend listens",
+      each(({ listening }) => listening ? 1 : 0),
+    ),
+    gauge("tandem_frontend_connections", "Open client connections", each(({ connections }) => connections.current)),
+    counter(
+      "tandem_frontend_connections_total",
+      "Client connections taken",
+      each(({ connections }) => connections.total),
+    ),
+    counter("tandem_frontend_requests_total", "Requests taken", each((frontend) => frontend.requests_total)),
+    counter(
+      "tandem_frontend_responses_total",
+      "Responses sent, by class of status",
+      frontends.flatMap(({ name, responses }) =>
+        Object.entries(responses).map(([code, value]): Sample => [{ frontend: name, code }, value])
+      ),
+    ),
+    counter("tandem_frontend_received_bytes_total", "Bytes from clients", each(({ bytes }) => bytes.in)),
+    counter("tandem_frontend_sent_bytes_total", "Bytes to clients", each(({ bytes }) => bytes.out)),
+  ];
+}
+
+function serverFamilies({ backends }: Status): Family[] {
+  type Server = Status["backends"][number]["servers"][number];
+  const each = (value: (server: Server) => number): Sample[] =>
+    backends.flatMap(({ name, servers }) =>
+      servers.map((server): Sample => [{ backend: name, server: server.name }, value(server)])
+    );
+  return [
+    gauge("tandem_server_up", "1 while the server is up", each(({ state }) => state === "up" ? 1 : 0)),
+    gauge("tandem_server_weight", "Weight in effect", each(({ weight }) => weight)),
+    gauge("tandem_server_connections", "Open connections to the server", each(({ connections }) => connections)),
+    gauge("tandem_server_queued", "Requests waiting for the server", each(({ queued }) => queued)),
+    counter("tandem_server_requests_total", "Requests sent to the server", each((server) => server.requests_total)),
+    counter(
+      "tandem_server_connect_failures_total",
+      "Connections to the server that failed",
+      each((server) => server.connect_failures),
+    ),
+  ];
+}
+
+function gauge(name: string, help: string, samples: readonly Sample[]): Family {
+  return { name, type: "gauge", help, samples };
+}
+
+function counter(name: string, help: string, samples: readonly Sample[]): Family {
+  return { name, type: "counter", help, samples };
+}
+
+function renderFamily({ name, type, help, samples }: Family): string {
+  const lines = samples.map(([labels, value]) => `${name}${renderLabels(labels)} ${value}\n`);
+  return `# HELP ${name} ${help}\n# TYPE ${name} ${type}\n${lines.join("")}`;
+}
+
+function renderLabels(labels: Labels): string {
+  const pairs = Object.entries(labels).map(([name, value]) => `${name}="${escapeLabel(value)}"`);
+  return pairs.length === 0 ? "" : `{${pairs.join(",")}}`;
+}
+
+function escapeLabel(value: string): string {
+  return value.replaceAll("\\", "\\\\").replaceAll('"', '\\"').replaceAll("\n", "\\n");
+}

@@ -1,0 +1,103 @@
+/** Speaking to a running node as commands do: over the admin API, wherever it can be found. */
+import { CommandError, Exit } from "./exit.ts";
+
+export interface Reach {
+  /** `--admin`. */
+  readonly admin?: string;
+  /** `--config`, `--node`. */
+  readonly config?: string;
+  readonly node?: string;
+}
+
+export interface Answer {
+  readonly status: number;
+  // deno-lint-ignore no-explicit-any
+  readonly body: any;
+}
+
+/** Where nodes listen that nobody configured otherwise. */
+const usual = ["http://127.0.0.1:9700", "unix:/run/tandem/admin.sock"];
+
+/** The endpoints to try, in turn: `--admin`, else TANDEM_ADMIN, else by the configuration, else the usual ones. */
+export async function endpointsOf(reach: Reach): Promise<readonly string[]> {
+  const named = reach.admin ?? Deno.env.get("TANDEM_ADMIN");
+  if (named) {
+    return [named.startsWith("/") ? `unix:${named}` : /^\w+:(\/\/|\/)/.test(named) ? named : `http://${named}`];
+  }
+  const { findConfiguration, loadConfiguration } = await import("./configuration.ts");
+  const file = findConfiguration(reach.config ?? null);
+  if (file === null) return usual;
+  try {
+    const { admin } = await loadConfiguration(file, reach.node ?? null);
+    const { bind, socket } = admin;
+    // The address first: a socket is a file that nodes in other network namespaces share.
+    return [
+      ...bind === null ? [] : [bind.startsWith("unix:") ? bind : `http://${connectable(bind)}`],
+      ...socket === null ? [] : [`unix:${socket}`],
+    ];
+  } catch (error) {
+    // A file that is broken now is no reason not to find the node that runs since before.
+    if (reach.config !== undefined) throw error;
+    return usual;
+  }
+}
+
+/** Every address means this machine to whoever connects. */
+function connectable(bind: string): string {
+  return bind.replace(/^(\*|0\.0\.0\.0)?:/, "127.0.0.1:").replace(/^\[::\]:/, "[::1]:");
+}
+
+/** Asks the node. @throws {CommandError} with exit code 3 when no node answers. */
+export async function ask(reach: Reach, method: string, path: string, body?: unknown): Promise<Answer> {
+  const response = await open(reach, method, path, body);
+  const text = await response.text();
+  try {
+    return { status: response.status, body: JSON.parse(text) };
+  } catch {
+    throw new CommandError(Exit.unreachable, `What answers there is not a Tandem node: ${text.slice(0, 80)}`);
+  }
+}
+
+/** As `ask`, and only a good answer comes back. @throws {CommandError} with the node's own sentence when it refuses. */
+export async function demand(reach: Reach, method: string, path: string, body?: unknown): Promise<Answer["body"]> {
+  const answer = await ask(reach, method, path, body);
+  if (answer.status < 400) return answer.body;
+  const sentence = String(answer.body.error ?? answer.body.text ?? `The node answered ${answer.status}`);
+  throw new CommandError(answer.status === 400 || answer.status === 404 ? Exit.usage : Exit.failed, sentence);
+}
+
+/** The raw response, for streams. */
+export async function open(
+  reach: Reach,
+  method: string,
+  path: string,
+  body?: unknown,
+  headers: Readonly<Record<string, string>> = {},
+): Promise<Response> {
+  const endpoints = await endpointsOf(reach);
+  for (const endpoint of endpoints) {
+    const socket = endpoint.startsWith("unix:") ? endpoint.slice(5) : null;
+    const client = socket === null ? undefined : Deno.createHttpClient({ proxy: { transport: "unix", path: socket } });
+    try {
+      return await fetch(`${socket === null ? endpoint.replace(/\/+$/, "") : "http://tandem"}${path}`, {
+        method,
+        client,
+        body: body === undefined ? undefined : JSON.stringify(body),
+        headers: { ...body === undefined ? {} : { "content-type": "application/json" }, ...headers },
+      });
+    } catch {
+      client?.close();
+    }
+  }
+  throw new CommandError(
+    Exit.unreachable,
+    `No node answers at ${
+      endpoints.join(" or ") || "any endpoint: the configuration has none"
+    }; is it running? --admin URL names another place`,
+  );
+}
+
+/** Who gives the order, for those who read it later. */
+export function operator(): string {
+  return Deno.env.get("SUDO_USER") || Deno.env.get("USER") || "cli";
+}

@@ -1,0 +1,24 @@
+/** `drain`, `maint`, `ready`, `weight`: what the operator says of one server. */
+import { demand, operator } from "./admin_client.ts";
+import { CommandError, Exit } from "./exit.ts";
+import { parseOptions, reachOptions, saidOptions } from "./options.ts";
+import { print } from "./terminal.ts";
+
+export async function change(verb: "drain" | "maint" | "ready" | "weight", args: readonly string[]): Promise<number> {
+  const words = verb === "weight" ? 2 : 1;
+  const { values, positionals } = parseOptions(verb, args, { ...reachOptions, ...saidOptions }, [words, words]);
+  const [about, weight] = positionals;
+  const slash = about.indexOf("/");
+  if (slash < 1 || slash === about.length - 1) {
+    throw new CommandError(Exit.usage, `A server is BACKEND/SERVER, got "${about}"; see tandem ${verb} --help`);
+  }
+  if (weight !== undefined && !/^\d+$/.test(weight)) {
+    throw new CommandError(Exit.usage, `A weight is 0-256, got "${weight}"; see tandem weight --help`);
+  }
+  const [backend, server] = [about.slice(0, slash), about.slice(slash + 1)].map(encodeURIComponent);
+  const said = { for: values.for, reason: values.reason, by: operator() };
+  const wish = verb === "weight" ? { weight: Number(weight) } : { state: verb };
+  const answer = await demand(values, "PUT", `/api/v1/backends/${backend}/servers/${server}`, { ...wish, ...said });
+  print(`${about} is ${answer.state}, weight ${answer.weight}: ${answer.reason}`);
+  return Exit.done;
+}

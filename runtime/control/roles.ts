@@ -1,0 +1,81 @@
+/** How the children of a node are started: which program, which arguments, whose uid. */
+import { findUser, firstUnreadable, isMapped, type User } from "../os/credentials.ts";
+import { type Command, type RoleListener, type RoleProcess, selfCommand, spawnRole } from "../os/process.ts";
+
+export interface Spawners {
+  readonly vrrp: (listener: RoleListener) => RoleProcess;
+  readonly proxy: (listener: RoleListener) => RoleProcess;
+  /** Why the proxy does not have a uid of its own, and what to do: at most one sentence. */
+  readonly missing: readonly string[];
+}
+
+export interface SpawnerOptions {
+  /** Name of the proxy's user. */
+  readonly user: string;
+  /** null = none. */
+  readonly stateDirectory: string | null;
+}
+
+/** Chooses how children are started on this machine. */
+export async function chooseSpawners(options: SpawnerOptions): Promise<Spawners> {
+  const vrrp = selfCommand(["role", "vrrp"]);
+  const own = await ownUser(options);
+  const proxy = own.user === null ? { command: selfCommand(["role", "proxy"]), env: {} } : asUser(own.user, options);
+  return {
+    vrrp: (listener) => spawnRole(vrrp, listener),
+    proxy: (listener) => spawnRole(proxy.command, listener, { env: proxy.env }),
+    missing: own.missing,
+  };
+}
+
+interface OwnUser {
+  /** null = the proxy runs as we do. */
+  readonly user: User | null;
+  readonly missing: readonly string[];
+}
+
+async function ownUser({ user: name, stateDirectory }: SpawnerOptions): Promise<OwnUser> {
+  const refused = (why: string): OwnUser => ({ user: null, missing: [`The proxy has no uid of its own: ${why}`] });
+  const uid = Deno.uid();
+  const [passwd, uids, gids] = await Promise.all(
+    ["/etc/passwd", "/proc/self/uid_map", "/proc/self/gid_map"].map((path) => Deno.readTextFile(path).catch(() => "")),
+  );
+  const user = findUser(passwd, name);
+  if (user !== null && user.uid === uid) return { user: null, missing: [] };
+  if (uid !== 0) return refused("only root can give it one; start the node as root, or leave it as it is");
+  if (user === null) {
+    return refused(
+      `there is no user "${name}"; create it with: useradd --system --no-create-home --shell /usr/sbin/nologin ${name}`,
+    );
+  }
+  if (user.uid === 0) return refused(`proxy.user "${name}" is root; name another user`);
+  if (!isMapped(uids, user.uid) || !isMapped(gids, user.gid)) {
+    return refused(`uid ${user.uid} does not exist in this user namespace`);
+  }
+  if (!Deno.build.standalone && stateDirectory === null) {
+    return refused("Deno's cache for it would be in the state directory, and there is none");
+  }
+  const unreadable = firstUnreadable(programPaths(), user);
+  if (unreadable !== null) {
+    return refused(
+      `user "${name}" cannot read "${unreadable}"; put the program where everybody can, such as /opt/tandem`,
+    );
+  }
+  return { user, missing: [] };
+}
+
+/** What another user must be able to read to run this program. */
+function programPaths(): string[] {
+  if (Deno.build.standalone) return [Deno.execPath()];
+  return [Deno.execPath(), decodeURIComponent(new URL(Deno.mainModule).pathname)];
+}
+
+/** Through `role launch`, with a cache of its own: the one that root's Deno uses cannot be written, often not even read. */
+function asUser(user: User, { stateDirectory }: SpawnerOptions): { command: Command; env: Record<string, string> } {
+  const command = selfCommand(["role", "launch", String(user.uid), String(user.gid), "proxy"]);
+  if (Deno.build.standalone) return { command, env: {} };
+  const cache = `${stateDirectory}/deno-${user.name}`;
+  Deno.mkdirSync(cache, { recursive: true, mode: 0o755 });
+  Deno.chownSync(cache, user.uid, user.gid);
+  return { command, env: { TANDEM_LAUNCH_DENO_DIR: cache } };
+}

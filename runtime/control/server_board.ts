@@ -1,0 +1,65 @@
+/** What every server is now: judged anew when anything about it changes, passed on to the proxy at once and told after. */
+import type { BackendConfig } from "../config/model.ts";
+import type { Standing } from "../health/prober.ts";
+import type { Happening } from "../telemetry/events.ts";
+import type { ServerOverride } from "./overrides.ts";
+import { backendHappening, serverHappening } from "./server_events.ts";
+import { type ServerView, viewServer } from "./servers.ts";
+
+export interface ServerBoardOptions {
+  readonly standing: (backend: string, server: string) => Standing | null;
+  readonly override: (backend: string, server: string) => ServerOverride | null;
+  /** Milliseconds since the epoch. */
+  readonly now: () => number;
+  /** The state or weight of these changed. Called before anything is told: traffic comes first. */
+  readonly changed: (views: readonly ServerView[]) => void;
+  readonly tell: (happening: Happening) => void;
+}
+
+export interface ServerBoard {
+  view(backend: string, server: string): ServerView | null;
+  views(): readonly ServerView[];
+  /** Judges the servers of `backends`, the whole set, or of those named `only`; the others stay as they are. */
+  judge(backends: readonly BackendConfig[], only?: string): void;
+}
+
+type Views = ReadonlyMap<string, ServerView>;
+
+export function createServerBoard(options: ServerBoardOptions): ServerBoard {
+  let views: Views = new Map();
+  return {
+    view: (backend, server) => views.get(`${backend}/${server}`) ?? null,
+    views: () => [...views.values()],
+    judge(backends, only) {
+      const before = views;
+      const judged = backends.filter(({ name }) => only === undefined || name === only);
+      const after = new Map(only === undefined ? [] : [...before].filter(([, { backend }]) => backend !== only));
+      for (const [key, view] of judged.flatMap((backend) => judgeBackend(backend, before, options))) {
+        after.set(key, view);
+      }
+      views = after;
+      const changed = [...after].filter(([key, view]) => isChanged(before.get(key), view)).map(([, view]) => view);
+      if (changed.length > 0) options.changed(changed);
+      for (const happening of judged.flatMap(({ name }) => happenings(name, before, after))) options.tell(happening);
+    },
+  };
+}
+
+function judgeBackend(backend: BackendConfig, before: Views, options: ServerBoardOptions): [string, ServerView][] {
+  return backend.servers.map((server) => {
+    const key = `${backend.name}/${server.name}`;
+    const standing = options.standing(backend.name, server.name);
+    const override = options.override(backend.name, server.name);
+    return [key, viewServer(backend, server, standing, override, before.get(key) ?? null, options.now())];
+  });
+}
+
+function isChanged(before: ServerView | undefined, after: ServerView): boolean {
+  return before === undefined || before.state !== after.state || before.weight !== after.weight;
+}
+
+function happenings(backend: string, before: Views, after: Views): Happening[] {
+  const of = (views: Views) => [...views.values()].filter((view) => view.backend === backend);
+  const servers = of(after).map((view) => serverHappening(before.get(`${backend}/${view.server}`) ?? null, view));
+  return [...servers, backendHappening(backend, of(before), of(after))].filter((one) => one !== null);
+}
