@@ -12,11 +12,6 @@ export async function playOnce(stage: Stage, say: (text: string) => void, signal
     const row = await step.run(stage, signal);
     rows.push(row);
     say(`    ${formatRow(row)}\n`);
-    // What comes after a start that failed would fail for the same reason.
-    if (index === 0 && row.fault !== null) {
-      for (const name of ["dlp1", "dlp2"]) say(`--- log of ${name}\n${stage.log(name)}\n`);
-      break;
-    }
   }
   say(`\n${formatTable(rows)}`);
   const held = rows.filter(({ fault }) => fault === null).length;

@@ -48,7 +48,9 @@ export async function start(stage: Stage, signal: AbortSignal): Promise<Row> {
   stage.startNode("dlp1");
   stage.startNode("dlp2");
   // Asking an address that nobody has yet would only fill the picture with failures.
-  await waitFor(() => stage.holders().length > 0, signal, 15_000);
+  const owned = await waitFor(() => stage.holders().length > 0 || !stage.running("dlp1"), signal, 15_000);
+  if (!stage.running("dlp1")) throw new Error(`Node dlp1 ended by itself:\n${stage.log("dlp1")}`);
+  if (!owned) throw new Error(`Nobody took the virtual IP within 15 s; dlp1 said:\n${stage.log("dlp1")}`);
   stage.startClient();
   const settled = await settle(stage, "dlp1", signal, 15_000);
   const served = await waitFor(() => stage.feed.lastServer !== "", signal, 5_000);
