@@ -75,6 +75,7 @@ async function outside(once: boolean): Promise<number> {
 
 /** The process inside the namespaces. */
 async function inside([directory, mode]: readonly string[]): Promise<number> {
+  const host = Deno.ppid;
   endWithParent("SIGTERM");
   Deno.writeTextFileSync(startedFile(directory), "");
   const stop = new AbortController();
@@ -88,6 +89,9 @@ async function inside([directory, mode]: readonly string[]): Promise<number> {
     if (error instanceof Stopped) return interrupted;
     complain(error instanceof Error ? error.message : String(error));
     return failed;
+  } finally {
+    // The process on the host removes its directory, unless it was killed.
+    if (Deno.ppid !== host) Deno.removeSync(directory, { recursive: true });
   }
 }
 

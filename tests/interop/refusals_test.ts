@@ -1,6 +1,6 @@
 /** What cannot work is said in one clear sentence, with an exit code, and without a stack trace. */
 import assert from "node:assert/strict";
-import type { Output } from "../support/command.ts";
+import { command, type Output } from "../support/command.ts";
 import { Pair } from "../support/pair.ts";
 import { tandem, tandemCommand } from "../support/tandem.ts";
 import { Scratch } from "../support/scratch.ts";
@@ -104,4 +104,15 @@ Deno.test("no configuration", async () => {
   using scratch = new Scratch();
   const output = await tandem(["run"], { timeout, allowFailure: true, cwd: scratch.path, env: { TANDEM_CONFIG: "" } });
   assertRefused(output, /tandem\.yaml/);
+});
+
+Deno.test("the demo where nobody may make namespaces", async () => {
+  // A user namespace that allows no further one, and no capability in it: what a restricted user has.
+  const program = tandemCommand(["demo", "--once"]);
+  const shell = 'echo 0 > /proc/sys/user/max_user_namespaces; exec setpriv --bounding-set=-all --inh-caps=-all -- "$@"';
+  const output = await command(["unshare", "--user", "--map-root-user", "sh", "-c", shell, "sh", ...program], {
+    timeout,
+    allowFailure: true,
+  });
+  assertRefused(output, /Cannot make namespaces: .*sysctl -w user\.max_user_namespaces=\d+/, 1);
 });
