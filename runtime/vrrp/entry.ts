@@ -40,7 +40,7 @@ export function waitBehind(backup: Backup, advert: Advert, parameters: Parameter
 }
 
 /**
- * Advertises first, so that nobody else starts; then come the addresses, then the announcement of where they are.
+ * Advertises first, so that nobody else starts; then come the addresses and the announcement of where they are.
  *
  * `behind`: the incompatible peer whose silence made us active. We know it to be one and give in when it comes back.
  */
@@ -64,7 +64,6 @@ export function becomeActive(
   const effects: Effect[] = [
     { type: "advertise", priority: parameters.priority },
     { type: "acquire" },
-    { type: "announce" },
     { type: "transition", from, to: "active", reason },
   ];
   if (parameters.held) effects.push({ type: "endHold", text: `Hold is over: ${reason}` });

@@ -131,8 +131,10 @@ export type Event =
 
 export type Effect =
   | { readonly type: "advertise"; readonly priority: number }
+  /** Put the addresses on their interfaces and announce them. */
   | { readonly type: "acquire" }
   | { readonly type: "release" }
+  /** Announce them again. */
   | { readonly type: "announce" }
   /** Ask the peer to get ready for the addresses. */
   | { readonly type: "offer"; readonly cause: MoveCause }

@@ -59,7 +59,7 @@ function brief(effect: Effect): string {
   return effect.type;
 }
 
-const taken = "advertise 100, acquire, announce, backup→active";
+const taken = "advertise 100, acquire, backup→active";
 const backup: Story = [[0, start]];
 const following: Story = [[0, start], [100, advert(150)]];
 const active: Story = [[0, start], [3610, timer]];
@@ -114,7 +114,7 @@ const rows: readonly Row[] = [
     event: start,
     with: { priority: 255 },
     then: "active",
-    effects: "advertise 255, acquire, announce, initialize→active",
+    effects: "advertise 255, acquire, initialize→active",
     wake: 1000,
     because: /address owner/,
   },
@@ -133,7 +133,7 @@ const rows: readonly Row[] = [
     at: 0,
     event: { type: "start", vouched: true },
     then: "active",
-    effects: "advertise 100, acquire, announce, initialize→active",
+    effects: "advertise 100, acquire, initialize→active",
     because: /resumed/,
   },
   { name: "initialize ignores adverts", given: [], at: 5, event: advert(150), then: "initialize" },
@@ -421,7 +421,7 @@ const rows: readonly Row[] = [
     event: { type: "changed" },
     with: { priority: 255 },
     then: "active",
-    effects: "advertise 255, acquire, announce, backup→active",
+    effects: "advertise 255, acquire, backup→active",
   },
   {
     name: "backup changed to a shorter interval",

@@ -1,0 +1,206 @@
+/**
+ * The vrrp process: composes virtual routers, virtual addresses and kept connections in one loop that never leaves FFI.
+ *
+ * Control speaks on stdin, one JSON value a line, and hears on stdout; closing stdin is the command to stop. Nothing else
+ * runs here: a late wake-up is a false failover.
+ */
+import { type Address, equalAddresses, parseAddress } from "../bytes/address.ts";
+import { OsError } from "../os/errno.ts";
+import { libc } from "../os/libc.ts";
+import { openPacketSocket } from "../os/packet_socket.ts";
+import { LineReader, LineWriter } from "../os/pipe.ts";
+import type { NetworkEvent } from "../os/rtnetlink.ts";
+import { type Network, openNetwork } from "../os/rtnetlink_network.ts";
+import { lockProgram, monotonic, Poller, setRealtime } from "../os/scheduling.ts";
+import { createLogger, type Logger } from "../telemetry/log.ts";
+import { Holder } from "../vip/holder.ts";
+import { Keeper, type KeeperEvent } from "../vip/keeper.ts";
+import type { VirtualAddress, VrrpCommand, VrrpReport, VrrpRuntime } from "../vrrp/protocol.ts";
+import { type InterfacePort, Router } from "../vrrp/router.ts";
+import { Wire } from "../vrrp/wire.ts";
+
+const SIGINT = 2;
+const SIGTERM = 15;
+const SIG_IGN = 1n;
+/** Above everything ordinary, below what a kernel runs at the top. */
+const realtimePriority = 50;
+/** IFA_F_SECONDARY: never the address that adverts come from while there is another. */
+const secondary = 0x01;
+
+/** Runs until stdin is closed or control says stop; answers the exit code. */
+export function run(): Promise<number> {
+  const log = createLogger({ role: "vrrp" });
+  // A terminal's Ctrl-C reaches the whole group: control decides what it means.
+  for (const signal of [SIGINT, SIGTERM]) libc().signal(signal, SIG_IGN);
+  try {
+    new VrrpProcess(log).run();
+    return Promise.resolve(0);
+  } catch (error) {
+    if (!(error instanceof OsError)) throw error;
+    log.error(error.message);
+    return Promise.resolve(1);
+  }
+}
+
+class VrrpProcess {
+  readonly #log: Logger;
+  readonly #poller = new Poller();
+  readonly #input = new LineReader(0);
+  readonly #output = new LineWriter(1);
+  readonly #network: Network;
+  readonly #holder: Holder;
+  readonly #keeper: Keeper;
+  readonly #router: Router;
+  #networkChanged = false;
+
+  /** @throws {OsError} EPERM without CAP_NET_RAW or CAP_NET_ADMIN. */
+  constructor(log: Logger) {
+    this.#log = log;
+    this.#network = openNetwork();
+    this.#holder = new Holder({
+      network: this.#network,
+      frames: openPacketSocket(),
+      report: ({ type, text, instance }) => log[type === "waiting" ? "error" : "info"](text, { instance }),
+    });
+    this.#keeper = new Keeper({
+      network: this.#network,
+      ledger: ledgerPath(),
+      report: (event) => this.#kept(event),
+    });
+    this.#router = new Router({
+      interfaces: interfacePort(this.#network),
+      addresses: this.#holder,
+      connections: this.#keeper,
+      openWire: (device, listener) => new Wire({ device, poller: this.#poller, ...listener }),
+      reconcile: (addresses) => this.#reconcile(addresses),
+      log,
+      report: (report) => this.#report(report),
+      now: monotonic,
+      wallClock: Date.now,
+      randomId: () => crypto.randomUUID(),
+    });
+  }
+
+  run(): void {
+    this.#poller.add(0, () => this.#listen());
+    this.#poller.add(this.#network.fd, () => this.#networkChanged = true);
+    if (this.#keeper.fd >= 0) this.#poller.add(this.#keeper.fd, () => this.#keeper.read(monotonic()));
+    this.#report({ type: "ready", pid: libc().getpid(), runtime: claimRuntime() });
+    while (!this.#router.stopped) this.#turn();
+    this.#report({ type: "stopped" });
+    this.#output.flush();
+    this.#keeper.close();
+    this.#network.close();
+  }
+
+  /** One wake-up. Adverts come first: after a stall the election decides before anything is put back. */
+  #turn(): void {
+    const deadline = Math.min(this.#router.deadline(), this.#holder.deadline(), this.#keeper.deadline());
+    this.#poller.wait(deadline - monotonic());
+    const now = monotonic();
+    if (this.#networkChanged) this.#observe(now);
+    this.#router.run(now);
+    if (now >= this.#holder.deadline()) this.#holder.run(now);
+    if (now >= this.#keeper.deadline()) this.#keeper.run(now);
+  }
+
+  #observe(now: number): void {
+    this.#networkChanged = false;
+    const events = this.#network.read();
+    for (const event of events) this.#holder.observe(event, now);
+    if (events.some(matters)) this.#router.look(now);
+  }
+
+  #listen(): void {
+    const now = monotonic();
+    const { lines, ended } = this.#input.read();
+    for (const line of lines) {
+      try {
+        this.#router.obey(JSON.parse(line) as VrrpCommand, now);
+      } catch (error) {
+        // One bad command must not take the addresses down.
+        const text = error instanceof Error ? error.message : String(error);
+        this.#log.error(`Cannot obey a command of control: ${text}`);
+      }
+    }
+    if (!ended) return;
+    this.#poller.remove(0);
+    this.#router.stop(now);
+  }
+
+  #report(report: VrrpReport): void {
+    this.#output.write(JSON.stringify(report));
+  }
+
+  #kept({ type, instance, text }: KeeperEvent): void {
+    this.#log.info(`${instance}: ${text}`);
+    if (type === "drained") this.#router.drained(instance, monotonic());
+  }
+
+  #reconcile(addresses: readonly VirtualAddress[]): void {
+    for (const text of this.#keeper.clean(addresses.map(({ address }) => address))) this.#log.notice(text);
+    this.#holder.reconcile(addresses);
+  }
+}
+
+/** Renewed leases announce themselves once a second and change nothing for a virtual router. */
+function matters(event: NetworkEvent): boolean {
+  return event.type !== "address" || event.address.validFor === null;
+}
+
+function interfacePort(network: Network): InterfacePort {
+  return {
+    view(name, ours) {
+      const link = network.link(name);
+      if (link === undefined) return null;
+      const found = network.addresses(link.index).filter(({ family }) => family === 4)
+        .map(({ address, flags }) => ({ address: parseAddress(address), flags }));
+      const isOurs = (address: Address) => ours.some((one) => equalAddresses(one, address));
+      // An address owner has nothing but the virtual address itself: better than none.
+      const rank = (entry: typeof found[number]) =>
+        (isOurs(entry.address) ? 2 : 0) + ((entry.flags & secondary) === 0 ? 0 : 1);
+      const addresses = found.sort((a, b) => rank(a) - rank(b)).map(({ address }) => address);
+      const mac = [...link.mac].map((byte) => byte.toString(16).padStart(2, "0")).join(":");
+      return { index: link.index, up: link.up, mac, addresses };
+    },
+    isLocal(address) {
+      for (const { index } of network.links()) {
+        if (
+          network.addresses(index).some((one) => one.family === 4 && equalAddresses(parseAddress(one.address), address))
+        ) {
+          return true;
+        }
+      }
+      return false;
+    },
+  };
+}
+
+/** Takes what this machine gives of real-time priority and locked memory, and says what is missing. */
+function claimRuntime(): VrrpRuntime {
+  const missing: string[] = [];
+  const attempt = (what: () => void, needs: string): boolean => {
+    try {
+      what();
+      return true;
+    } catch (error) {
+      if (!(error instanceof OsError)) throw error;
+      missing.push(`${error.message}, needs ${needs}`);
+      return false;
+    }
+  };
+  const realtime = attempt(() => setRealtime(realtimePriority), "CAP_SYS_NICE");
+  const locked = attempt(lockProgram, "CAP_IPC_LOCK");
+  return { realtime, locked, missing };
+}
+
+/** Where changed ARP settings are remembered over a crash; null where there is no state directory. */
+function ledgerPath(): string | null {
+  const directory = Deno.env.get("TANDEM_STATE_DIR") ?? "/var/lib/tandem";
+  try {
+    Deno.mkdirSync(directory, { recursive: true });
+    return `${directory}/vrrp-sysctls.json`;
+  } catch {
+    return null;
+  }
+}

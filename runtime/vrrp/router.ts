@@ -1,0 +1,297 @@
+/** All virtual routers of this node: applies the wanted set, gives each its packets, its interface and its time. */
+import { type Address, equalAddresses, parseAddress } from "../bytes/address.ts";
+import { decodeIPv4 } from "../bytes/ipv4.ts";
+import { OsError } from "../os/errno.ts";
+import type { Device, Received } from "../os/socket.ts";
+import type { Logger } from "../telemetry/log.ts";
+import { routerOf } from "./handover_message.ts";
+import { type InterfaceView, outlookOf } from "./outlook.ts";
+import type { AddressPort, ConnectionPort, InstancePorts, WirePort } from "./ports.ts";
+import type { Hold, InstanceOptions, Tracking, VrrpCommand, VrrpReport } from "./protocol.ts";
+import { type Surroundings, VirtualRouter } from "./virtual_router.ts";
+
+/** The interfaces and addresses of this machine. */
+export interface InterfacePort {
+  /** null = there is none of that name. `ours`: virtual addresses, which are never sent from. */
+  view(name: string, ours: readonly Address[]): InterfaceView | null;
+  isLocal(address: Address): boolean;
+}
+
+/** The sockets of one interface. */
+export interface OpenWire extends WirePort, Disposable {
+  readonly device: Device;
+  converseOn(addresses: readonly Address[]): void;
+}
+
+export interface WireListener {
+  packet(bytes: Uint8Array<ArrayBuffer>): void;
+  datagram(received: Received, address: Address): void;
+  problem(text: string): void;
+}
+
+export interface RouterOptions {
+  readonly interfaces: InterfacePort;
+  readonly addresses: AddressPort;
+  readonly connections: ConnectionPort;
+  /** @throws {OsError} */
+  readonly openWire: (device: Device, listener: WireListener) => OpenWire;
+  /** Removes what a dead run left of these addresses, except what has been acquired. */
+  readonly reconcile: (addresses: InstanceOptions["addresses"], now: number) => void;
+  readonly log: Logger;
+  readonly report: (report: VrrpReport) => void;
+  /** Monotonic ms. */
+  readonly now: () => number;
+  readonly wallClock: () => number;
+  readonly randomId: () => string;
+}
+
+const untracked: Tracking = { effect: "none", causes: [] };
+const statusEvery = 1000;
+
+export class Router {
+  readonly #options: RouterOptions;
+  readonly #routers = new Map<string, VirtualRouter>();
+  readonly #wires = new Map<string, OpenWire>();
+  /** Why an interface has no wire, told once. */
+  readonly #broken = new Map<string, string>();
+  #reconciled = false;
+  #changed = false;
+  #statusAt = 0;
+  #stopping = false;
+
+  constructor(options: RouterOptions) {
+    this.#options = options;
+  }
+
+  /** Told to stop, and every hand-over and drain is over. */
+  get stopped(): boolean {
+    return this.#stopping && this.#routers.size === 0;
+  }
+
+  obey(command: VrrpCommand, now: number): void {
+    switch (command.type) {
+      case "apply":
+        return this.#apply(command, now);
+      case "track":
+        return this.#routers.get(command.instance)?.track(command.tracking, now);
+      case "failover":
+      case "failback":
+        return this.#move(command, now);
+      case "stop":
+        return this.stop(now);
+    }
+  }
+
+  /** Hands everything over; `stopped` tells when that is done. */
+  stop(now: number): void {
+    if (this.#stopping) return;
+    this.#stopping = true;
+    for (const router of this.#routers.values()) router.stop(now);
+    this.#bury();
+  }
+
+  /** Links or addresses changed: interfaces are looked at again. */
+  look(now: number): void {
+    this.#connect();
+    for (const router of this.#routers.values()) router.see(this.#surroundings(router.options), now);
+    this.#converse();
+  }
+
+  /** The keeper says that an instance's kept connections have ended. */
+  drained(instance: string, now: number): void {
+    this.#routers.get(instance)?.drained(now);
+  }
+
+  deadline(): number {
+    let deadline = this.#statusAt;
+    for (const router of this.#routers.values()) deadline = Math.min(deadline, router.deadline());
+    return deadline;
+  }
+
+  run(now: number): void {
+    for (const router of this.#routers.values()) {
+      if (now >= router.deadline()) router.run(now);
+    }
+    this.#bury();
+    if (!this.#changed && now < this.#statusAt) return;
+    if (now >= this.#statusAt) {
+      // A hold may be over by the clock on the wall, which no deadline knows.
+      for (const router of this.#routers.values()) router.run(now);
+      this.#statusAt = now + statusEvery;
+    }
+    this.#changed = false;
+    const instances = [...this.#routers.values()].map((router) => router.status(now));
+    this.#options.report({ type: "status", at: this.#options.wallClock(), instances });
+  }
+
+  #apply(command: Extract<VrrpCommand, { type: "apply" }>, now: number): void {
+    if (this.#stopping) return;
+    const wanted = new Map(command.instances.map((options) => [options.name, options]));
+    for (const [name, router] of this.#routers) {
+      const options = wanted.get(name);
+      if (options === undefined) router.stop(now);
+      else if (!sameWire(router.options, options)) this.#abandon(router, now);
+    }
+    const fresh: InstanceOptions[] = [];
+    for (const options of wanted.values()) {
+      const router = this.#routers.get(options.name);
+      // One that was told to stop before and is wanted again begins anew.
+      if (router !== undefined && router.stopping) this.#abandon(router, now);
+      if (!this.#routers.has(options.name)) fresh.push(options);
+      else if (!isEqual(router?.options, options)) router?.reconfigure(options, now);
+    }
+    for (const options of fresh) this.#routers.set(options.name, new VirtualRouter(options, this.#portsFor(options)));
+    this.#connect();
+    for (const options of fresh) this.#begin(options, command, now);
+    for (const [name, tracking] of Object.entries(command.tracking)) this.#routers.get(name)?.track(tracking, now);
+    this.#reconcile(command, now);
+    this.look(now);
+    this.#bury();
+    this.#changed = true;
+    this.#options.report({ type: "applied", id: command.id, problems: [...this.#broken.values()] });
+  }
+
+  #begin(options: InstanceOptions, command: Extract<VrrpCommand, { type: "apply" }>, now: number): void {
+    const { name } = options;
+    const tracking = command.tracking[name] ?? untracked;
+    const hold: Hold | null = command.holds[name] ?? null;
+    const vouched = command.vouched.includes(name);
+    this.#routers.get(name)?.start(this.#surroundings(options), tracking, hold, vouched, now);
+  }
+
+  /** Once, when it is known what is held again: a dead run may have left addresses that nobody vouches for. */
+  #reconcile(command: Extract<VrrpCommand, { type: "apply" }>, now: number): void {
+    if (this.#reconciled) return;
+    this.#reconciled = true;
+    this.#options.reconcile(command.instances.flatMap(({ addresses }) => addresses), now);
+  }
+
+  #move(command: Extract<VrrpCommand, { type: "failover" | "failback" }>, now: number): void {
+    const { id, instance } = command;
+    const router = this.#routers.get(instance);
+    if (router === undefined) {
+      return this.#options.report({
+        type: "answer",
+        id,
+        outcome: "refused",
+        text: `There is no instance "${instance}"`,
+      });
+    }
+    if (command.type === "failover") router.failover(id, command.hold, now);
+    else router.failback(id, now);
+  }
+
+  #abandon(router: VirtualRouter, now: number): void {
+    router.abandon(now);
+    this.#routers.delete(router.options.name);
+  }
+
+  #bury(): void {
+    for (const [name, router] of this.#routers) {
+      if (!router.gone) continue;
+      this.#routers.delete(name);
+      this.#changed = true;
+    }
+    if (this.#routers.size === 0 && this.#wires.size > 0) this.#connect();
+  }
+
+  /** A wire for each interface that is used and there; none for others. An interface that came back has another index. */
+  #connect(): void {
+    const used = new Set([...this.#routers.values()].map(({ options }) => options.interface));
+    for (const [name, wire] of this.#wires) {
+      if (used.has(name) && this.#options.interfaces.view(name, [])?.index === wire.device.index) continue;
+      wire[Symbol.dispose]();
+      this.#wires.delete(name);
+    }
+    for (const name of used) {
+      const view = this.#options.interfaces.view(name, []);
+      if (view !== null && !this.#wires.has(name)) this.#open({ name, index: view.index });
+    }
+  }
+
+  #open(device: Device): void {
+    const { log } = this.#options;
+    try {
+      const wire = this.#options.openWire(device, {
+        packet: (bytes) => this.#receive(device.name, bytes),
+        datagram: (received) => this.#converseWith(device.name, received),
+        problem: (text) => log.warning(text),
+      });
+      this.#wires.set(device.name, wire);
+      this.#broken.delete(device.name);
+    } catch (error) {
+      if (!(error instanceof OsError)) throw error;
+      if (this.#broken.get(device.name) !== error.message) log.error(error.message);
+      this.#broken.set(device.name, error.message);
+    }
+  }
+
+  /** The hand-over channel listens on the addresses that adverts come from. */
+  #converse(): void {
+    for (const [name, wire] of this.#wires) {
+      const sources: Address[] = [];
+      for (const { options, primary } of this.#routers.values()) {
+        if (options.interface !== name || primary === null) continue;
+        if (!sources.some((source) => equalAddresses(source, primary))) sources.push(primary);
+      }
+      wire.converseOn(sources);
+    }
+  }
+
+  #receive(device: string, bytes: Uint8Array<ArrayBuffer>): void {
+    const packet = decodeIPv4(bytes);
+    if (packet === undefined) return;
+    const now = this.#options.now();
+    const here = [...this.#routers.values()].filter(({ options }) => options.interface === device);
+    const id = packet.payload[1];
+    const router = here.find(({ options }) => options.virtualRouterId === id);
+    if (router !== undefined || id === undefined) {
+      for (const one of router === undefined ? here : [router]) one.receive(packet, now);
+    } else {
+      for (const one of here) one.foreign(id, packet.source, now);
+    }
+  }
+
+  #converseWith(device: string, received: Received): void {
+    const id = routerOf(received.bytes);
+    for (const router of this.#routers.values()) {
+      const { options } = router;
+      if (options.interface !== device || options.virtualRouterId !== id) continue;
+      router.converse(received.bytes, received.source, this.#options.now());
+    }
+  }
+
+  #surroundings(options: InstanceOptions): Surroundings {
+    const { interfaces } = this.#options;
+    const ours = [...this.#routers.values()].flatMap(({ options }) => options.addresses)
+      .map(({ address }) => parseAddress(address));
+    const view = interfaces.view(options.interface, ours);
+    const broken = this.#broken.get(options.interface);
+    const outlook = broken !== undefined && view !== null
+      ? { usable: false, reason: broken, view } as const
+      : outlookOf(options, view, (address) => interfaces.isLocal(address));
+    const failed = options.trackInterfaces.filter(({ name }) => interfaces.view(name, [])?.up !== true);
+    const effect = failed.some((one) => one.effect === "fault") ? "fault" : failed.length > 0 ? "yield" : "none";
+    return { outlook, interfaces: { effect, causes: failed.map(({ name }) => `interface "${name}" is down`) } };
+  }
+
+  #portsFor({ interface: device }: InstanceOptions): InstancePorts {
+    const { addresses, connections, log, report, wallClock, randomId } = this.#options;
+    const wire: WirePort = {
+      transmit: (packet, destination) => this.#wires.get(device)?.transmit(packet, destination) ?? 0,
+      say: (bytes, source, destination) => this.#wires.get(device)?.say(bytes, source, destination) ?? 0,
+    };
+    const changed = () => void (this.#changed = true);
+    return { addresses, connections, wire, log, report, changed, wallClock, randomId };
+  }
+}
+
+/** Whether the same virtual router is meant: what is different may change while it runs. */
+function sameWire(one: InstanceOptions, other: InstanceOptions): boolean {
+  return one.interface === other.interface && one.virtualRouterId === other.virtualRouterId;
+}
+
+/** Equal by value; options are plain JSON, written by one hand, so the order of keys is the same. */
+function isEqual(one: unknown, other: unknown): boolean {
+  return JSON.stringify(one) === JSON.stringify(other);
+}
