@@ -33,7 +33,7 @@ export function backendHappening(
     type: "backend.state",
     severity: has ? "notice" : "error",
     about: backend,
-    text: has ? `${backend} has a server again` : `${backend} has no server left: all ${after.length} are out`,
+    text: has ? `${backend} has a server again` : `${backend} has no server left of ${after.length}`,
     fields: { from: had ? "up" : "down", to: has ? "up" : "down", ...counted },
   };
 }

@@ -1,0 +1,58 @@
+import assert from "node:assert/strict";
+import {
+  changeServer,
+  expire,
+  loadOverrides,
+  nextExpiry,
+  none,
+  type Overrides,
+  saveOverrides,
+  type ServerChange,
+  setHold,
+} from "../../../runtime/control/overrides.ts";
+
+const said = { by: "ann", reason: "disk", since: 1000, until: null };
+
+Deno.test("changeServer() changes what is named and takes back what is as configured", () => {
+  const rows: [string, Partial<ServerChange>[], [state: string | null, weight: number | null] | null][] = [
+    ["drain", [{ state: "drain" }], ["drain", null]],
+    ["maintenance after drain", [{ state: "drain" }, { state: "maint" }], ["maint", null]],
+    ["ready takes it back", [{ state: "maint" }, { state: "ready" }], null],
+    ["ready leaves the weight", [{ state: "maint", weight: 9 }, { state: "ready" }], [null, 9]],
+    ["a weight leaves the state", [{ state: "drain" }, { weight: 0 }], ["drain", 0]],
+    ["the configured weight takes it back", [{ weight: 9 }, { weight: 1 }], null],
+    ["ready of what was never overridden", [{ state: "ready" }], null],
+  ];
+  for (const [name, changes, expected] of rows) {
+    const [result] = changes.reduce<Overrides>((all, change) =>
+      changeServer(all, "web", "a", { ...said, ...change }, 1), none).servers;
+    assert.deepEqual(result === undefined ? null : [result.state, result.weight], expected, name);
+  }
+});
+
+Deno.test("expire() ends what is over, and only that", () => {
+  const hold = { ...said, until: 3000 };
+  const drained = changeServer(none, "web", "a", { ...said, state: "drain", until: 2000 }, 1);
+  const all = setHold(changeServer(drained, "web", "b", { ...said, state: "maint" }, 1), "VI_1", hold);
+  assert.equal(nextExpiry(all), 2000);
+  assert.equal(expire(all, 1999), all);
+  const later = expire(all, 2000);
+  assert.deepEqual(later.servers.map(({ server }) => server), ["b"]);
+  assert.deepEqual(later.holds, { VI_1: hold });
+  assert.deepEqual(expire(all, 3000).holds, {});
+  assert.equal(nextExpiry(expire(all, 3000)), null);
+});
+
+Deno.test("loadOverrides() reads what saveOverrides() wrote, and refuses damage", async () => {
+  const directory = await Deno.makeTempDir();
+  try {
+    assert.equal(await loadOverrides(directory), none);
+    const all = setHold(changeServer(none, "web", "a", { ...said, state: "drain", weight: 3 }, 1), "VI_1", said);
+    await saveOverrides(directory, all);
+    assert.deepEqual(await loadOverrides(directory), all);
+    await Deno.writeTextFile(`${directory}/overrides.json`, "{");
+    await assert.rejects(loadOverrides(directory), /is damaged; remove it to go on without them/);
+  } finally {
+    await Deno.remove(directory, { recursive: true });
+  }
+});
