@@ -1,0 +1,239 @@
+import assert from "node:assert/strict";
+import { createAdmin } from "../../../runtime/admin/app.ts";
+import { createControl } from "../../../runtime/control.ts";
+import { createLogger } from "../../../runtime/telemetry/log.ts";
+import type { InstanceStatus } from "../../../runtime/vrrp/protocol.ts";
+import { fakeProxy, fakeVrrp } from "../control/fake_roles.ts";
+import { config, pairText } from "../control/pair_config.ts";
+
+async function fixture(state: InstanceStatus["state"] = "active") {
+  const world = { text: pairText };
+  const control = await createControl({
+    config: config(),
+    load: () => Promise.resolve().then(() => config(world.text)),
+    version: "0.1.0",
+    log: createLogger({ role: "test", write: () => {} }),
+    spawn: { vrrp: fakeVrrp(() => state).spawn, proxy: fakeProxy().spawn },
+    stateDirectory: null,
+    missing: [],
+  });
+  await control.start();
+  const app = createAdmin(control);
+  const ask = async (method: string, path: string, body?: unknown, headers?: Record<string, string>) => {
+    const response = await app.request(`http://127.0.0.1:9700${path}`, {
+      method,
+      headers,
+      body: typeof body === "string" ? body : body === undefined ? undefined : JSON.stringify(body),
+    });
+    return { status: response.status, body: await response.text(), headers: response.headers };
+  };
+  return { app, control, world, ask, [Symbol.asyncDispose]: () => control.stop() };
+}
+
+Deno.test("GET /api/v1/status has the shape of contract §4", async () => {
+  await using node = await fixture();
+  const { status, body } = await node.ask("GET", "/api/v1/status");
+  assert.equal(status, 200);
+  const told = JSON.parse(body);
+  const contract = [
+    "node",
+    "version",
+    "uptime_s",
+    "io",
+    "config",
+    "vrrp",
+    "frontends",
+    "backends",
+    "plugins",
+    "peer",
+    "overrides",
+    "standby",
+  ];
+  assert.deepEqual(contract.filter((key) => !(key in told)), []);
+  const [instance] = told.vrrp;
+  assert.deepEqual(
+    [instance.name, instance.state, instance.virtual_router_id, instance.priority, instance.virtual_addresses],
+    ["VI_1", "active", 51, { configured: 101, effective: 101 }, ["192.0.2.100/24"]],
+  );
+  assert.deepEqual(Object.keys(instance.counters.dropped).sort(), [
+    "auth",
+    "checksum",
+    "count",
+    "interval",
+    "length",
+    "source",
+    "ttl",
+    "type",
+    "version",
+    "vrid",
+  ]);
+  assert.deepEqual(told.frontends[0].bind, ["192.0.2.100:80"]);
+  assert.deepEqual(told.frontends[0].responses, { "1xx": 0, "2xx": 0, "3xx": 0, "4xx": 0, "5xx": 0 });
+  const [server] = told.backends[0].servers;
+  assert.deepEqual([server.name, server.address, server.state, server.weight, server.check], [
+    "a",
+    "192.0.2.11:80",
+    "up",
+    1,
+    null,
+  ]);
+});
+
+Deno.test("the admin API answers wishes with the right status and a sentence", async () => {
+  const backup = 'There is no instance "VI_9"; there is VI_1';
+  const server = "/api/v1/backends/web/servers/a";
+  const rows: [string, InstanceStatus["state"], string, string, unknown, number, string | RegExp][] = [
+    [
+      "failover",
+      "active",
+      "POST",
+      "/api/v1/vrrp/VI_1/failover",
+      { for: "30m", reason: "kernel" },
+      202,
+      '{"text":"handing over"}',
+    ],
+    [
+      "failover without a body",
+      "active",
+      "POST",
+      "/api/v1/vrrp/VI_1/failover",
+      undefined,
+      202,
+      '{"text":"handing over"}',
+    ],
+    ["failover of nothing", "active", "POST", "/api/v1/vrrp/VI_9/failover", {}, 404, JSON.stringify({ error: backup })],
+    [
+      "failover elsewhere",
+      "backup",
+      "POST",
+      "/api/v1/vrrp/VI_1/failover",
+      {},
+      409,
+      '{"error":"VI_1 is backup here, not active"}',
+    ],
+    ["for without a unit", "active", "POST", "/api/v1/vrrp/VI_1/failover", { for: 30 }, 400, /"for\\" needs a unit/],
+    ["unknown key", "active", "POST", "/api/v1/vrrp/VI_1/failover", { why: "x" }, 400, /Unknown key \\"why\\"/],
+    ["no JSON", "active", "POST", "/api/v1/vrrp/VI_1/failover", "{", 400, '{"error":"The body must be JSON"}'],
+    ["failback of what is not held", "backup", "POST", "/api/v1/vrrp/VI_1/failback", {}, 409, /not held here/],
+    ["drain", "backup", "PUT", server, { state: "drain", by: "ann" }, 200, /"state":"drain".*"reason":"set by ann"/],
+    ["weight", "backup", "PUT", server, { weight: 5 }, 200, /"weight":5/],
+    ["weight out of range", "backup", "PUT", server, { weight: 257 }, 400, /must be 0–256, got 257/],
+    [
+      "another state",
+      "backup",
+      "PUT",
+      server,
+      { state: "down" },
+      400,
+      /must be \\"ready\\", \\"drain\\" or \\"maint\\"/,
+    ],
+    ["neither", "backup", "PUT", server, {}, 400, /must have/],
+    [
+      "unknown server",
+      "backup",
+      "PUT",
+      "/api/v1/backends/web/servers/z",
+      { weight: 1 },
+      404,
+      /There is no server \\"web\/z\\"/,
+    ],
+    ["reload", "backup", "POST", "/api/v1/reload", undefined, 200, /"text":"nothing changed"/],
+    ["unknown path", "backup", "GET", "/api/v2/status", undefined, 404, '{"error":"There is no GET /api/v2/status"}'],
+    ["health", "backup", "GET", "/healthz", undefined, 200, "ok\n"],
+    ["readiness", "backup", "GET", "/readyz", undefined, 200, "ready\n"],
+    ["readiness in fault", "fault", "GET", "/readyz", undefined, 503, "VI_1 is in fault: test\n"],
+    ["events", "backup", "GET", "/api/v1/events?limit=5", undefined, 200, "[]"],
+    [
+      "events, no number",
+      "backup",
+      "GET",
+      "/api/v1/events?after=x",
+      undefined,
+      400,
+      /\\"after\\" must be a whole number/,
+    ],
+  ];
+  for (const [name, state, method, path, body, expected, text] of rows) {
+    await using node = await fixture(state);
+    const answer = await node.ask(method, path, body);
+    assert.equal(answer.status, expected, `${name}: ${answer.body}`);
+    if (typeof text === "string") assert.equal(answer.body, text, name);
+    else assert.match(answer.body, text, name);
+  }
+});
+
+Deno.test("a reload that is refused answers 422 with every problem, a dry run changes nothing", async () => {
+  await using node = await fixture();
+  node.world.text = pairText.replace("weight: 2", "weight: 3");
+  assert.match((await node.ask("POST", "/api/v1/reload", { dry_run: true })).body, /"text":"updated web"/);
+  assert.match((await node.ask("POST", "/api/v1/reload")).body, /"text":"updated web"/);
+  node.world.text = "version: 1\nfrontend: {}\n";
+  const refused = await node.ask("POST", "/api/v1/reload");
+  assert.equal(refused.status, 422);
+  assert.match(JSON.parse(refused.body).error, /tandem.yaml:2:1: frontend: unknown key/);
+});
+
+Deno.test("changes are not taken from pages of other origins", async () => {
+  await using node = await fixture();
+  const rows: [string | undefined, string, number][] = [
+    [undefined, "127.0.0.1:9700", 200],
+    ["http://127.0.0.1:9700", "127.0.0.1:9700", 200],
+    ["http://localhost:9700", "localhost:9700", 200],
+    ["https://evil.example", "127.0.0.1:9700", 403],
+    ["http://evil.example:9700", "evil.example:9700", 403],
+    ["null", "127.0.0.1:9700", 403],
+  ];
+  for (const [origin, host, expected] of rows) {
+    const headers: Record<string, string> = origin === undefined ? { host } : { host, origin };
+    assert.equal(
+      (await node.ask("POST", "/api/v1/reload", undefined, headers)).status,
+      expected,
+      `${origin} at ${host}`,
+    );
+  }
+});
+
+Deno.test("GET /api/v1/events streams what happens after the last that a reader has seen", async () => {
+  await using node = await fixture();
+  const happening = { type: "server.state", severity: "warning", about: "web/a", text: "web/a is down" } as const;
+  node.control.journal.add(happening);
+  node.control.journal.add(happening);
+  const abort = new AbortController();
+  const response = await node.app.request("/api/v1/events", {
+    headers: { accept: "text/event-stream", "last-event-id": "1" },
+    signal: abort.signal,
+  });
+  assert.equal(response.headers.get("content-type"), "text/event-stream");
+  const reader = response.body!.pipeThrough(new TextDecoderStream()).getReader();
+  node.control.journal.add(happening);
+  let text = "";
+  while (!text.includes("id: 3")) text += (await reader.read()).value;
+  assert.deepEqual(text.match(/^id: \d+$/gm), ["id: 2", "id: 3"]);
+  await reader.cancel();
+});
+
+Deno.test("GET /metrics is Prometheus text that names every object", async () => {
+  await using node = await fixture();
+  const { body, headers } = await node.ask("GET", "/metrics");
+  assert.match(headers.get("content-type") ?? "", /^text\/plain; version=0\.0\.4/);
+  for (
+    const line of [
+      'tandem_vrrp_state{instance="VI_1",state="active"} 1',
+      'tandem_vrrp_adverts_dropped_total{instance="VI_1",reason="checksum"} 0',
+      'tandem_frontend_listening{frontend="http-in"} 1',
+      'tandem_server_up{backend="web",server="a"} 1',
+      'tandem_process_up{role="vrrp"} 1',
+    ]
+  ) assert.equal(body.split("\n").includes(line), true, line);
+  for (const line of body.trimEnd().split("\n")) {
+    assert.match(line, /^(# (HELP|TYPE) [a-z_]+ .+|[a-z_]+(\{[a-z]+="[^"]*"(,[a-z]+="[^"]*")*\})? [\d.]+)$/);
+  }
+});
+
+Deno.test("GET / is a page that escapes what it shows", async () => {
+  await using node = await fixture();
+  node.control.journal.add({ type: "dropped", severity: "info", about: "x", text: "<script>alert(1)</script>" });
+  const { body } = await node.ask("GET", "/");
+  assert.match(body, /VI_1/);
+  assert.equal(body.includes("<script>"), false);
+});
