@@ -151,14 +151,21 @@ export interface Plan {
   readonly ttlMs: number;
   /** By name of server, 0 or more; a server that is not named gets 0. */
   readonly weights: Readonly<Record<string, number>>;
-  /** @default "smooth" (weighted round robin) */
-  readonly pick?: "smooth" | "random2" | "leastconn";
+  /**
+   * `smooth`: weighted round robin. `random2`: the less busy of two by chance. `first`: the first in the order of `weights`
+   * that is not full.
+   *
+   * @default "smooth"
+   */
+  readonly pick?: "smooth" | "random2" | "leastconn" | "first";
   /** The same key goes to the same server as long as that one may be used. */
   readonly key?: {
     readonly from: "client_ip" | "header" | "cookie" | "path" | "query";
     /** Of the header, cookie or query parameter. */
     readonly name?: string;
     readonly table: "maglev" | "ring";
+    /** Above 1: at most so many times its share of the requests under way at one server; the rest go to the next. @default none */
+    readonly bound?: number;
   };
   /** One sentence for `status`. */
   readonly explain?: string;
