@@ -1,0 +1,32 @@
+import assert from "node:assert/strict";
+import { endpointsOf } from "../../../runtime/cli/admin_client.ts";
+
+Deno.test("endpointsOf() finds the node by --admin, else TANDEM_ADMIN, else the configuration", async () => {
+  const directory = await Deno.makeTempDir();
+  const file = `${directory}/tandem.yaml`;
+  const head = "version: 1\nnodes: { n1: { address: 192.0.2.1 } }\n";
+  const rows: [string, string | null, { admin?: string; node?: string }, string[]][] = [
+    ["URL", null, { admin: "http://h:1" }, ["http://h:1"]],
+    ["host and port", null, { admin: "h:1" }, ["http://h:1"]],
+    ["unix", null, { admin: "unix:/a" }, ["unix:/a"]],
+    ["path", null, { admin: "/a" }, ["unix:/a"]],
+    ["defaults of a configuration", "", {}, ["http://127.0.0.1:9700", "unix:/run/tandem/admin.sock"]],
+    ["address only", 'admin: { bind: "127.0.0.1:9", socket: null }', {}, ["http://127.0.0.1:9"]],
+    ["socket only", "admin: { bind: null, socket: /a }", {}, ["unix:/a"]],
+  ];
+  const before = Deno.env.get("TANDEM_ADMIN");
+  try {
+    Deno.env.delete("TANDEM_ADMIN");
+    for (const [name, admin, reach, expected] of rows) {
+      if (admin !== null) await Deno.writeTextFile(file, `${head}${admin}\n`);
+      const config = admin === null ? {} : { config: file, node: "n1" };
+      assert.deepEqual(await endpointsOf({ ...config, ...reach }), expected, name);
+    }
+    Deno.env.set("TANDEM_ADMIN", "http://env:1");
+    assert.deepEqual(await endpointsOf({ config: file }), ["http://env:1"]);
+  } finally {
+    if (before === undefined) Deno.env.delete("TANDEM_ADMIN");
+    else Deno.env.set("TANDEM_ADMIN", before);
+    await Deno.remove(directory, { recursive: true });
+  }
+});

@@ -1,0 +1,109 @@
+import assert from "node:assert/strict";
+import { fileURLToPath } from "node:url";
+import denoJson from "../../../deno.json" with { type: "json" };
+import { commands } from "../../../runtime/cli/commands.ts";
+import { parseOptions, reachOptions } from "../../../runtime/cli/options.ts";
+import { version } from "../../../runtime/version.ts";
+
+const main = fileURLToPath(new URL("../../../mod.ts", import.meta.url));
+
+/** Runs the program as a user does, far from any configuration. */
+async function tandem(args: readonly string[], env: Readonly<Record<string, string>> = {}) {
+  const directory = await Deno.makeTempDir();
+  try {
+    const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
+      args: ["run", "-A", "--quiet", main, ...args],
+      cwd: directory,
+      env: { TANDEM_CONFIG: "", TANDEM_ADMIN: "", NO_COLOR: "1", ...env },
+    }).output();
+    const decoder = new TextDecoder();
+    return { code, stdout: decoder.decode(stdout), stderr: decoder.decode(stderr) };
+  } finally {
+    await Deno.remove(directory, { recursive: true });
+  }
+}
+
+Deno.test("the command line answers with the exit codes of contract §3, and in one sentence", async () => {
+  const nobody = "http://127.0.0.1:1";
+  const rows: [string, string[], number, RegExp][] = [
+    ["version", ["--version"], 0, /^$/],
+    ["overview", ["--help"], 0, /^$/],
+    ["help of a command", ["failover", "--help"], 0, /^$/],
+    ["a mistyped command", ["stauts"], 2, /^tandem: Unknown command "stauts"; did you mean "status"\?\n$/],
+    ["a command of later", ["doctor"], 2, /^tandem: "doctor" is not in this version\n$/],
+    ["an unknown option", ["status", "--jsn"], 2, /^tandem: Unknown option '--jsn'; see tandem status --help\n$/],
+    ["a word too many", ["reload", "now"], 2, /^tandem: "reload" does not take "now"/],
+    ["a word too few", ["weight", "web/a"], 2, /^tandem: "weight" needs more words/],
+    ["no server", ["drain", "web"], 2, /^tandem: A server is BACKEND\/SERVER, got "web"/],
+    ["neither instance nor all", ["failover"], 2, /^tandem: Name one INSTANCE, or --all/],
+    [
+      "no configuration",
+      ["run"],
+      2,
+      /^tandem: No configuration: none at \.\/tandem\.yaml or \/etc\/tandem\/tandem\.yaml/,
+    ],
+    [
+      "a configuration that is not there",
+      ["run", "--config", "x.yaml"],
+      2,
+      /^tandem: Cannot read the configuration "x.yaml": it does not exist\n$/,
+    ],
+    [
+      "nobody answers",
+      ["status", "--admin", nobody],
+      3,
+      /^tandem: No node answers at http:\/\/127\.0\.0\.1:1; is it running\?/,
+    ],
+    [
+      "nobody at the socket",
+      ["events", "--admin", "/nonexistent.sock"],
+      3,
+      /^tandem: No node answers at unix:\/nonexistent\.sock/,
+    ],
+  ];
+  await Promise.all(rows.map(async ([name, args, code, stderr]) => {
+    const answer = await tandem(args);
+    assert.equal(answer.code, code, `${name}: ${answer.stderr}`);
+    assert.match(answer.stderr, stderr, name);
+  }));
+});
+
+Deno.test("check lists every problem on stderr", async () => {
+  const file = await Deno.makeTempFile({ suffix: ".yaml" });
+  try {
+    await Deno.writeTextFile(file, "version: 2\nfrontend: {}\n");
+    const { code, stdout, stderr } = await tandem(["check", file]);
+    assert.deepEqual([code, stdout], [2, ""]);
+    assert.match(stderr, /:1:10: version: .*\n.*:2:1: frontend: unknown key.*\n2 problems/);
+  } finally {
+    await Deno.remove(file);
+  }
+});
+
+Deno.test("completion scripts are good shell", async () => {
+  const { stdout } = await tandem(["completion", "bash"]);
+  const bash = new Deno.Command("bash", { args: ["-n"], stdin: "piped" }).spawn();
+  const writer = bash.stdin.getWriter();
+  await writer.write(new TextEncoder().encode(stdout));
+  await writer.close();
+  assert.equal((await bash.status).code, 0);
+  assert.match((await tandem(["completion", "zsh"])).stdout, /^#compdef tandem\n/);
+});
+
+Deno.test("every command is loaded by a module that runs", async () => {
+  for (const command of commands.filter(({ name }) => name !== "role" && name !== "demo")) {
+    assert.equal(typeof (await command.load()).run, "function", command.name);
+  }
+});
+
+Deno.test("parseOptions() keeps what the command knows", () => {
+  const { values, positionals } = parseOptions("failover", ["VI_1", "--admin", "h:1", "--all"], {
+    ...reachOptions,
+    all: { type: "boolean" },
+  }, [0, 1]);
+  assert.deepEqual([values.admin, values.all, positionals], ["h:1", true, ["VI_1"]]);
+});
+
+Deno.test("the version is the one of deno.json", () => {
+  assert.equal(version, denoJson.version);
+});
