@@ -40,9 +40,9 @@ export class Arena implements Disposable {
   readonly #free: readonly Int32Array[];
   readonly #freeCount = new Int32Array(SIZES.length);
 
-  /** An arena of about `size` bytes: 3/8 small, 3/8 large, 1/8 slabs, 1/8 wide. */
+  /** An arena of about `size` bytes: 3/8 small, 2/8 large, 2/8 slabs, 1/8 wide. */
   constructor(size: number) {
-    const shares = [0.375, 0.375, 0.125, 0.125];
+    const shares = [0.375, 0.25, 0.25, 0.125];
     this.#counts = Int32Array.from(SIZES, (each, kind) => Math.max(8, Math.floor(size * shares[kind] / each)));
     this.#bases = new Int32Array(SIZES.length);
     let length = 0;
@@ -81,6 +81,11 @@ export class Arena implements Disposable {
 
   size(region: number): number {
     return SIZES[region >> CLASS_SHIFT];
+  }
+
+  /** Bytes of a region of this class. */
+  sizeOf(kind: number): number {
+    return SIZES[kind];
   }
 
   /** Regions of a class that are free. */

@@ -70,6 +70,9 @@ export class EpollIo implements Io {
   /** Descriptors with something to do now; `#later` gathers those of the next turn. */
   #work: number[] = [];
   #later: number[] = [];
+  /** How much of `#work` has been done, and the descriptor of the last. */
+  #done = 0;
+  #current = 0;
 
   constructor(options: IoOptions, readonly reason: string) {
     this.arena = new Arena(options.arena ?? 192 << 20);
@@ -176,19 +179,30 @@ export class EpollIo implements Io {
   }
 
   wait(ms: number): void {
-    const timeout = this.#later.length > 0 ? 0 : Math.ceil(ms);
+    const timeout = this.#later.length > 0 || this.#work.length > 0 ? 0 : Math.ceil(ms);
     const count = this.#libc.epoll_wait_at(this.#epoll, this.#memory.address, EVENTS, timeout);
     const events = this.#events;
     for (let i = 0, at = 0; i < count; i++, at += EVENT_WORDS) this.#note(events[at + EVENT_DATA], events[at]);
-    // A descriptor listed while this list is worked off is seen in the next turn, without waiting.
-    const work = this.#later;
-    this.#later = this.#work;
-    this.#work = work;
-    for (let i = 0; i < work.length; i++) {
-      this.#state[work[i]] &= ~LISTED;
-      this.#serve(work[i]);
+  }
+
+  report(): void {
+    if (this.#done === this.#work.length) {
+      // A descriptor listed while this list is worked off is seen in the next turn, without waiting.
+      this.#work.length = this.#done = 0;
+      [this.#work, this.#later] = [this.#later, this.#work];
     }
-    work.length = 0;
+    const work = this.#work;
+    while (this.#done < work.length) {
+      const fd = work[this.#done++];
+      this.#current = fd;
+      this.#state[fd] &= ~LISTED;
+      this.#serve(fd);
+    }
+    this.#work.length = this.#done = 0;
+  }
+
+  culprit(): Endpoint | null {
+    return this.#endpoints[this.#current] ?? null;
   }
 
   [Symbol.dispose](): void {

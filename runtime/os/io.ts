@@ -1,9 +1,9 @@
 /**
- * Sockets by completion: what an engine loop asks of the kernel, and what it hears back in `wait`. Two implementations:
+ * Sockets by completion: what an engine loop asks of the kernel, and what it hears back in `report`. Two implementations:
  * io_uring (`uring_io.ts`) and epoll (`epoll_io.ts`); code above cannot tell them apart.
  *
  * Rules that hold for both:
- * - Nothing is reported from within a call; only `wait` calls endpoints, on the thread that opened the Io.
+ * - Nothing is reported from within a call; only `report` calls endpoints, on the thread that opened the Io.
  * - Received bytes lie in a region of the arena. It belongs to the endpoint that heard of it, until `give`.
  * - A region in `send` belongs to the Io until `sent`; a `close` in between leaves it to the Io, which gives it back.
  * - After `close` an endpoint hears nothing more, even if the number of its descriptor is in use again.
@@ -67,8 +67,12 @@ export interface Io extends Disposable {
 
   /** Gives a region back. */
   give(region: number): void;
-  /** Submits what was asked, waits at most `ms` for something to report, and reports it. */
+  /** Submits what was asked and waits at most `ms` for something to report. */
   wait(ms: number): void;
+  /** Reports what there is. After an exception of an endpoint it can be called again for the rest. */
+  report(): void;
+  /** The endpoint that `report` called last. */
+  culprit(): Endpoint | null;
 }
 
 export interface IoOptions {

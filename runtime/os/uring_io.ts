@@ -87,6 +87,8 @@ export class UringIo implements Io {
   /** Descriptors that found no buffer, in the order they came. */
   readonly #starved: number[] = [];
   readonly #scratch: number;
+  /** Descriptor that was reported on last. */
+  #current = 0;
 
   constructor(options: IoOptions, ring: RingParameters, readonly reason: string) {
     this.arena = new Arena(options.arena ?? 192 << 20);
@@ -212,6 +214,10 @@ export class UringIo implements Io {
     this.#large.refill();
     if (this.#starved.length > 0) this.#feed();
     queue.enter(ms);
+  }
+
+  report(): void {
+    const queue = this.#queue;
     const words = queue.words;
     for (let left = queue.ready(); left > 0; left--) {
       const at = queue.completion();
@@ -221,6 +227,7 @@ export class UringIo implements Io {
       const flags = words[at + 3];
       queue.advance();
       const fd = low & FD_MASK;
+      this.#current = fd;
       switch (low & ~FD_MASK) {
         case RECEIVE:
           this.#received(fd, generation, result, flags, this.#small);
@@ -246,6 +253,10 @@ export class UringIo implements Io {
           break;
       }
     }
+  }
+
+  culprit(): Endpoint | null {
+    return this.#endpoints[this.#current] ?? null;
   }
 
   [Symbol.dispose](): void {

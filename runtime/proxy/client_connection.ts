@@ -1,0 +1,299 @@
+/**
+ * A client's connection:
+ *
+ *     idle ──bytes──▶ head ──whole──▶ exchange ──answered──▶ idle
+ *       │               │refused,        │ 101, mode: tcp
+ *       │               │late            └──────▶ exchange as a tunnel
+ *       └──▶ closed ◀── flushing ◀── an answer of ours, or the last of the origin's
+ *
+ * flushing: what was queued is sent, then our stream is ended; bytes of a request that nobody reads any more are thrown
+ * away for a while, because closing at once would reset the connection and take the answer from the client.
+ */
+import { NO_REGION } from "../os/arena.ts";
+import { canned, NEED_MORE, parseRequest, REFUSED, type RequestHead } from "../http/mod.ts";
+import { Connection } from "./connection.ts";
+import type { Engine } from "./engine.ts";
+import { Exchange } from "./exchange.ts";
+import type { Frontend } from "./frontend.ts";
+import { gather, type Gathered } from "./gather.ts";
+import { giveSegment, type Segment, takeSegment } from "./segment.ts";
+import { FrontendCounter } from "./shared_state.ts";
+
+type Phase = "idle" | "head" | "exchange" | "flushing" | "closed";
+
+/** How long bytes of an abandoned request are thrown away, ms. */
+const LINGER = 2000;
+
+export class ClientConnection extends Connection {
+  phase: Phase = "idle";
+  /** The client's address as text, made when first needed. */
+  address: Uint8Array | null = null;
+  /** The address it connected to; null on a wildcard listener, until asked. */
+  localAddress: string | null;
+  #exchange: Exchange | null = null;
+  /** A head that came in pieces, and its parser's state. */
+  #head: RequestHead | null = null;
+  #gathered: Gathered | null = null;
+  /** Bytes behind the head: of its body until the origin takes them, or of the next request. */
+  #first: Segment | null = null;
+  #last: Segment | null = null;
+  #stashed = 0;
+  /** The client ended its stream, or our answer must not be cut off by closing at once. */
+  #linger = false;
+
+  constructor(engine: Engine, readonly frontend: Frontend, fd: number, localAddress: string | null) {
+    super(engine);
+    this.fd = fd;
+    this.localAddress = localAddress;
+  }
+
+  /** Begins to serve: HTTP waits for a request, TCP connects onward at once. */
+  start(): void {
+    this.engine.io.open(this.fd, this);
+    if (this.frontend.options.mode === "tcp") {
+      this.phase = "exchange";
+      this.#exchange = this.engine.takeExchange();
+      this.engine.io.receive(this.fd);
+      this.#exchange.startTunnel(this);
+      return;
+    }
+    this.arm(this.frontend.options.timeouts.httpRequest);
+    this.engine.io.receive(this.fd);
+  }
+
+  /** Closes or answers unless something happens within `ms`. */
+  arm(ms: number): void {
+    this.engine.wheel.arm(this, this.engine.now + ms);
+  }
+
+  received(region: number, start: number, length: number): void {
+    this.frontend.count(FrontendCounter.bytesIn, length);
+    switch (this.phase) {
+      case "idle":
+        this.#parse(region, start, start + length);
+        return;
+      case "head":
+        this.#parseMore(region, start, length);
+        return;
+      case "exchange":
+        if (this.#exchange?.takesBody === true) this.#exchange.fromClient(region, start, length);
+        else this.stash(region, start, length);
+        return;
+      case "flushing":
+        this.engine.io.give(region);
+    }
+  }
+
+  ended(errno: number): void {
+    switch (this.phase) {
+      case "exchange":
+        this.#exchange?.clientEnded(errno);
+        return;
+      case "flushing":
+        if (this.pending === 0) this.close();
+        else this.#linger = false;
+        return;
+      default:
+        this.close();
+    }
+  }
+
+  connected(_errno: number): void {}
+
+  expired(): void {
+    switch (this.phase) {
+      case "idle":
+        this.close();
+        return;
+      case "head":
+        this.answer(408);
+        return;
+      case "exchange":
+        this.#exchange?.expired();
+        return;
+      case "flushing":
+        this.close();
+    }
+  }
+
+  /** Keeps bytes until the exchange takes them or the next request is parsed. */
+  stash(region: number, start: number, length: number): void {
+    const segment = takeSegment(start, length, region);
+    if (this.#last === null) this.#first = segment;
+    else this.#last.next = segment;
+    this.#last = segment;
+    if (++this.#stashed >= 2) this.pause();
+  }
+
+  /** Puts bytes back in front of what is stashed. */
+  unread(region: number, start: number, length: number): void {
+    const segment = takeSegment(start, length, region);
+    segment.next = this.#first;
+    this.#first = segment;
+    if (this.#last === null) this.#last = segment;
+    this.#stashed++;
+  }
+
+  /** The oldest stashed bytes, or null. The caller gives the segment back. */
+  unstash(): Segment | null {
+    const segment = this.#first;
+    if (segment === null) return null;
+    this.#first = segment.next;
+    if (this.#first === null) this.#last = null;
+    this.#stashed--;
+    return segment;
+  }
+
+  /** Answers with a status of our own and ends the connection; `linger`: there may be more of the request to come. */
+  answer(status: number, toHead = false, linger = true): void {
+    const { arena } = this.engine.io;
+    const bytes = canned(status, { close: true, toHead });
+    const region = this.engine.takeRegion(bytes.length);
+    this.frontend.countResponse(status);
+    if (region === NO_REGION) return this.close();
+    const start = arena.start(region);
+    arena.bytes.set(bytes, start);
+    this.push(start, bytes.length, region);
+    this.finish(linger);
+  }
+
+  /** Sends what is queued, then closes; `linger`: the client may still be sending. */
+  finish(linger: boolean): void {
+    this.#exchange = null;
+    this.#forgetHead();
+    const unread = this.#dropStash();
+    this.phase = "flushing";
+    this.#linger = linger || unread;
+    this.arm(this.frontend.options.timeouts.client);
+    if (this.pending === 0) this.#flushed();
+    else if (this.paused) this.resume();
+  }
+
+  /** The exchange is over and the connection stays. */
+  proceed(): void {
+    this.#exchange = null;
+    this.phase = "idle";
+    if (this.bulk) this.stopBulk();
+    this.arm(this.frontend.options.timeouts.keepAlive);
+    const segment = this.unstash();
+    if (segment === null) {
+      if (this.paused) this.resume();
+      return;
+    }
+    const { region, start, length } = segment;
+    giveSegment(segment);
+    this.#parse(region, start, start + length);
+    if (this.fd >= 0 && this.paused && this.#stashed < 2) this.resume();
+  }
+
+  /** Closes at once. `reset`: the client must not take what it has for a whole message. */
+  close(reset = false): void {
+    if (this.phase === "closed") return;
+    this.phase = "closed";
+    this.#exchange = null;
+    this.#forgetHead();
+    this.#dropStash();
+    this.shut(reset);
+    this.frontend.closed(this);
+  }
+
+  /** Something of ours went wrong; nothing can be said of what was sent. */
+  crash(): void {
+    const exchange = this.#exchange;
+    this.#exchange = null;
+    exchange?.abandon();
+    this.close(true);
+  }
+
+  protected override tookBytes(length: number): void {
+    this.frontend.count(FrontendCounter.bytesOut, length);
+  }
+
+  protected broke(errno: number): void {
+    if (this.phase === "exchange") this.#exchange?.clientEnded(errno);
+    else this.close();
+  }
+
+  protected moved(): void {
+    if (this.phase === "exchange") this.#exchange?.clientTook();
+    else if (this.phase === "flushing") {
+      if (this.pending === 0) this.#flushed();
+      else this.arm(this.frontend.options.timeouts.client);
+    }
+  }
+
+  #flushed(): void {
+    if (!this.#linger) return this.close();
+    this.engine.io.finish(this.fd);
+    this.arm(LINGER);
+    if (this.paused) this.resume();
+  }
+
+  #parse(region: number, start: number, end: number): void {
+    const head = this.engine.requestHead;
+    head.reset();
+    const length = parseRequest(head, this.engine.io.arena.bytes, start, end, this.frontend.limits);
+    if (length > 0) {
+      this.#begin(head, region, start + length, end);
+      return;
+    }
+    if (length === REFUSED) {
+      this.engine.io.give(region);
+      this.#refuse(head);
+      return;
+    }
+    // The parser remembers how far it came: its object stays with this connection until the head is whole.
+    this.#head = head;
+    this.engine.requestHead = this.engine.takeRequestHead();
+    this.phase = "head";
+    this.arm(this.frontend.options.timeouts.httpRequest);
+    this.#gathered = gather(this.engine, null, region, start, end - start);
+    if (this.#gathered === null) this.close();
+  }
+
+  #parseMore(region: number, start: number, length: number): void {
+    const head = this.#head;
+    const gathered = gather(this.engine, this.#gathered, region, start, length);
+    this.#gathered = gathered;
+    if (gathered === null || head === null) return this.close();
+    const end = gathered.start + gathered.length;
+    const answer = parseRequest(head, this.engine.io.arena.bytes, gathered.start, end, this.frontend.limits);
+    if (answer === NEED_MORE) return;
+    if (answer === REFUSED) return this.#refuse(head);
+    this.#gathered = null;
+    this.#head = null;
+    this.#begin(head, gathered.region, gathered.start + answer, end);
+    this.engine.giveRequestHead(head);
+  }
+
+  #begin(head: RequestHead, region: number, bodyStart: number, end: number): void {
+    this.phase = "exchange";
+    this.frontend.count(FrontendCounter.requests, 1);
+    const exchange = this.engine.takeExchange();
+    this.#exchange = exchange;
+    exchange.start(this, head, region, bodyStart, end);
+  }
+
+  #refuse(head: RequestHead): void {
+    this.frontend.count(FrontendCounter.requests, 1);
+    this.answer(head.refusal?.status ?? 400);
+  }
+
+  #forgetHead(): void {
+    if (this.#head !== null) this.engine.giveRequestHead(this.#head);
+    if (this.#gathered !== null) this.engine.io.give(this.#gathered.region);
+    this.#head = null;
+    this.#gathered = null;
+  }
+
+  /** Whether there was something. */
+  #dropStash(): boolean {
+    let any = false;
+    for (let segment = this.unstash(); segment !== null; segment = this.unstash()) {
+      if (segment.region !== NO_REGION) this.engine.io.give(segment.region);
+      giveSegment(segment);
+      any = true;
+    }
+    return any;
+  }
+}

@@ -1,0 +1,197 @@
+/**
+ * The engine of one thread: one loop over one Io, and what all its connections share. Objects that every request needs
+ * are made once and taken from here.
+ */
+import { LARGE, NO_REGION, SLAB, SMALL, WIDE, WIDE_SIZE } from "../os/arena.ts";
+import { errno, errnoName } from "../os/errno.ts";
+import type { Io } from "../os/io.ts";
+import { libc } from "../os/libc.ts";
+import { setNoDelay } from "../os/socket_options.ts";
+import { localAddressOf, peerAddressOf } from "../os/tcp_socket.ts";
+import { RequestHead, ResponseHead } from "../http/mod.ts";
+import { ClientConnection } from "./client_connection.ts";
+import { Exchange } from "./exchange.ts";
+import type { Frontend } from "./frontend.ts";
+import type { Gathered } from "./gather.ts";
+import { RequestChanges, ResponseChanges } from "./heads.ts";
+import type { ProxyOptions } from "./protocol.ts";
+import type { Server } from "./server.ts";
+import type { SharedState } from "./shared_state.ts";
+import { TimerWheel } from "./timer_wheel.ts";
+
+const SOCK_STREAM = 1;
+const AF_UNIX = 1;
+
+/** Longest wait for something to happen, ms: a thread that does not turn within a second counts as failed. */
+const LONGEST_WAIT = 200;
+/** Exceptions in one second that a thread survives. */
+const MOST_CRASHES = 50;
+
+export interface EnginePorts {
+  /** Something the operator should read. */
+  report(text: string): void;
+}
+
+export class Engine {
+  /** Monotonic ms at the beginning of this turn. */
+  now = performance.now();
+  readonly wheel = new TimerWheel(this.now);
+  /** Where response heads are written before their place is known. */
+  readonly scratch: number;
+  readonly scratchSize = WIDE_SIZE;
+  readonly requestChanges = new RequestChanges();
+  readonly responseChanges = new ResponseChanges();
+  /** Parsers' objects for heads that come in one piece. */
+  requestHead = new RequestHead();
+  responseHead = new ResponseHead();
+  readonly #requestHeads: RequestHead[] = [];
+  readonly #responseHeads: ResponseHead[] = [];
+  readonly #exchanges: Exchange[] = [];
+  /** Addresses this node gave away: their connections end with the next response. */
+  retired: ReadonlySet<string> = new Set();
+  /** All connections end with their next response. */
+  stopping = false;
+  /** Open client connections of this thread. */
+  connections = 0;
+  /** Called when a client's connection ended. */
+  relieved: () => void = () => {};
+  /** This thread's share of the process-wide limit. */
+  #maxconn = Infinity;
+  #threads = 1;
+  #running = true;
+  #crashes = 0;
+  #crashSecond = 0;
+  #generation = -1;
+  /** Called when verdicts changed. */
+  verdictsChanged: () => void = () => {};
+
+  constructor(readonly io: Io, readonly shared: SharedState, readonly ports: EnginePorts) {
+    this.scratch = io.arena.start(io.arena.take(WIDE));
+  }
+
+  /** Serves until `stop`. Never returns to the event loop. */
+  run(): void {
+    while (this.#running) this.turn();
+  }
+
+  stop(): void {
+    this.#running = false;
+  }
+
+  /** One turn: waits, reports what happened, looks at the time. */
+  turn(): void {
+    this.io.wait(this.wheel.idle(performance.now(), LONGEST_WAIT));
+    this.now = performance.now();
+    this.shared.beat();
+    try {
+      this.io.report();
+      this.wheel.advance(this.now);
+    } catch (error) {
+      this.#survive(error);
+    }
+    const { generation } = this.shared;
+    if (generation === this.#generation) return;
+    this.#generation = generation;
+    this.verdictsChanged();
+  }
+
+  /** Takes the limits of a new configuration. */
+  limit(options: ProxyOptions): void {
+    this.#threads = Math.max(1, options.threads);
+    this.#maxconn = Math.ceil(options.maxconn / this.#threads);
+  }
+
+  /** Whether one more connection may be accepted for `frontend`. Limits are shared out evenly among the threads. */
+  hasRoom(frontend: Frontend): boolean {
+    return this.connections < this.#maxconn &&
+      frontend.connections.size < Math.ceil(frontend.options.maxconn / this.#threads);
+  }
+
+  /** A new client's connection on one of our listeners. */
+  accepted(frontend: Frontend, fd: number, localAddress: string | null): void {
+    const connection = new ClientConnection(this, frontend, fd, localAddress);
+    frontend.opened(connection);
+    connection.start();
+  }
+
+  /** A socket to a server, or −errno. */
+  openSocket(domain: number): number {
+    const fd = libc().socket(domain, SOCK_STREAM | this.io.socketFlags, 0);
+    if (fd < 0) return -errno();
+    if (domain !== AF_UNIX) setNoDelay(fd);
+    return fd;
+  }
+
+  connectFailed(server: Server, cause: number): void {
+    server.failed(errnoName(cause));
+  }
+
+  /** A region of at least `length` bytes, or NO_REGION. */
+  takeRegion(length: number): number {
+    const { arena } = this.io;
+    for (const kind of [SLAB, SMALL, WIDE, LARGE]) {
+      if (length > arena.sizeOf(kind)) continue;
+      const region = arena.take(kind);
+      if (region !== NO_REGION) return region;
+    }
+    return NO_REGION;
+  }
+
+  /** Moves what is left of a gathered head to the beginning of its region. */
+  compact(gathered: Gathered): void {
+    const { arena } = this.io;
+    const start = arena.start(gathered.region);
+    if (gathered.start === start) return;
+    arena.bytes.copyWithin(start, gathered.start, gathered.start + gathered.length);
+    gathered.start = start;
+  }
+
+  /** The client's address as text. */
+  addressOf(client: ClientConnection): Uint8Array {
+    return client.address ??= peerAddressOf(client.fd);
+  }
+
+  /** Whether the client's connection must end with this response. */
+  retires(client: ClientConnection): boolean {
+    if (this.stopping || client.frontend.retired) return true;
+    if (this.retired.size === 0) return false;
+    return this.retired.has(client.localAddress ??= localAddressOf(client.fd));
+  }
+
+  takeExchange(): Exchange {
+    return this.#exchanges.pop() ?? new Exchange(this);
+  }
+
+  giveExchange(exchange: Exchange): void {
+    this.#exchanges.push(exchange);
+  }
+
+  takeRequestHead(): RequestHead {
+    return this.#requestHeads.pop() ?? new RequestHead();
+  }
+
+  giveRequestHead(head: RequestHead): void {
+    this.#requestHeads.push(head);
+  }
+
+  takeResponseHead(): ResponseHead {
+    return this.#responseHeads.pop() ?? new ResponseHead();
+  }
+
+  giveResponseHead(head: ResponseHead): void {
+    this.#responseHeads.push(head);
+  }
+
+  /** An exception is a fault of ours: the connection it happened on ends, the others must not notice. */
+  #survive(error: unknown): void {
+    const text = error instanceof Error ? error.stack ?? error.message : String(error);
+    this.ports.report(`A connection was dropped by an error of the engine: ${text}`);
+    const second = Math.floor(this.now / 1000);
+    this.#crashes = second === this.#crashSecond ? this.#crashes + 1 : 1;
+    this.#crashSecond = second;
+    if (this.#crashes > MOST_CRASHES) throw error;
+    const culprit = this.io.culprit();
+    if (culprit instanceof ClientConnection) culprit.crash();
+    else culprit?.ended(104);
+  }
+}

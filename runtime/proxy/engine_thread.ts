@@ -1,0 +1,76 @@
+/**
+ * An engine thread: a Worker that, once started, never returns to its event loop. Messages are fetched from the port
+ * when the eventfd behind them wakes it; its own go out at once.
+ */
+import { receiveMessageOnPort } from "node:worker_threads";
+import { openIo } from "../os/open_io.ts";
+import { Engine } from "./engine.ts";
+import { RoutingTable } from "./routing_table.ts";
+import { SharedState } from "./shared_state.ts";
+import type { ThreadCommand, ThreadReport, ThreadStart } from "./thread_protocol.ts";
+
+interface WorkerScope {
+  onmessage: ((event: MessageEvent<ThreadStart>) => void) | null;
+  postMessage(report: ThreadReport): void;
+  close(): void;
+}
+
+/** Waits for the first message, which starts the engine. */
+export function run(): void {
+  const scope = globalThis as unknown as WorkerScope;
+  scope.onmessage = ({ data }) => {
+    const say = (report: ThreadReport) => scope.postMessage(report);
+    try {
+      serve(data, say);
+      say({ type: "exited" });
+    } catch (error) {
+      say({ type: "failed", text: error instanceof Error ? error.stack ?? error.message : String(error) });
+    }
+    scope.close();
+  };
+}
+
+function serve(start: ThreadStart, say: (report: ThreadReport) => void): void {
+  const shared = new SharedState(start.shared, start.thread);
+  const { descriptors } = start.shared;
+  using io = openIo({ arena: start.arena, descriptors, owned: shared.owned });
+  const engine = new Engine(io, shared, { report: (text) => say({ type: "text", text }) });
+  const table = new RoutingTable(engine);
+  engine.verdictsChanged = () => table.observe();
+  engine.relieved = () => {
+    table.relieved();
+    if (engine.stopping && engine.connections === 0) say({ type: "drained" });
+  };
+  io.watch(start.wake, () => {
+    for (;;) {
+      const received = receiveMessageOnPort(start.port as unknown as Parameters<typeof receiveMessageOnPort>[0]);
+      if (received === undefined) return;
+      obey(received.message as ThreadCommand, engine, table, say);
+    }
+  });
+  say({ type: "ready", io: io.name, reason: io.reason });
+  engine.run();
+}
+
+function obey(
+  command: ThreadCommand,
+  engine: Engine,
+  table: RoutingTable,
+  say: (report: ThreadReport) => void,
+): void {
+  switch (command.type) {
+    case "apply":
+      table.apply(command.options, command.slots, command.listeners);
+      return say({ type: "applied", id: command.id });
+    case "retire":
+      engine.retired = new Set(command.addresses);
+      return;
+    case "drain":
+      engine.stopping = true;
+      table.drain();
+      if (engine.connections === 0) say({ type: "drained" });
+      return;
+    case "exit":
+      return engine.stop();
+  }
+}

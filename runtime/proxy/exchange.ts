@@ -1,0 +1,636 @@
+/**
+ * One request and its response, or one tunnel, between a client's connection and a server's:
+ *
+ *     connecting ──▶ waiting ──head──▶ streaming ──▶ over
+ *         │ refused,     │ a reused connection died: once more on a fresh one,
+ *         │ late:        │ if nothing can have been acted upon twice
+ *         ▼ next server  └──101──▶ tunnel ──both ended──▶ over
+ *
+ * A request is delivered at most once: it goes to another server only while nothing of it was sent, and is repeated only
+ * where a connection that had served before was closed without an answer to a GET, HEAD or OPTIONS without body.
+ */
+import { NO_REGION } from "../os/arena.ts";
+import { Errno } from "../os/errno.ts";
+import {
+  BODY_DONE,
+  BODY_MORE,
+  BODY_REFUSED,
+  BodyDecoder,
+  type BodyOptions,
+  endsConnection,
+  method as methods,
+  NEED_MORE,
+  parseResponse,
+  REFUSED,
+  type RequestHead,
+  type ResponseHead,
+  unchunks,
+} from "../http/mod.ts";
+import type { Backend } from "./backend.ts";
+import type { ClientConnection } from "./client_connection.ts";
+import type { Engine } from "./engine.ts";
+import { gather, type Gathered } from "./gather.ts";
+import { OriginConnection } from "./origin_connection.ts";
+import { writeInterimHead, writeRequestHead, writeResponseHead } from "./heads.ts";
+import { giveSegment } from "./segment.ts";
+import type { Server } from "./server.ts";
+import { ServerCounter } from "./shared_state.ts";
+
+type Phase = "over" | "connecting" | "waiting" | "streaming" | "tunnel";
+
+/** From here on a body is received in large pieces. */
+const BULK = 48 * 1024;
+const REQUEST_BODY: BodyOptions = { of: "request", unchunk: false, most: Number.MAX_SAFE_INTEGER };
+const RESPONSE_BODY: BodyOptions = { of: "response", unchunk: false, most: Number.MAX_SAFE_INTEGER };
+const UNCHUNKED_BODY: BodyOptions = { of: "response", unchunk: true, most: Number.MAX_SAFE_INTEGER };
+
+export class Exchange {
+  phase: Phase = "over";
+  /** What of the request the response depends on. */
+  minor = 1;
+  keepAlive = true;
+  toHead = false;
+  wantsUpgrade = false;
+  expectsContinue = false;
+  /** The head as it goes to the server; kept until the response begins. */
+  headRegion = NO_REGION;
+  headStart = 0;
+  headLength = 0;
+  /** The client's connection ends with this response. */
+  closes = false;
+
+  #client: ClientConnection | null = null;
+  #origin: OriginConnection | null = null;
+  #backend: Backend | null = null;
+  #server: Server | null = null;
+  readonly #tried: Server[] = [];
+  #tunnel = false;
+  #retryable = false;
+  readonly #request = new BodyDecoder();
+  readonly #response = new BodyDecoder();
+  /** All of the request was passed on. */
+  #requestDone = true;
+  /** The server takes no more of the request. */
+  #refusesBody = false;
+  /** The server's connection may serve again. */
+  #reusable = false;
+  #head: ResponseHead | null = null;
+  #gathered: Gathered | null = null;
+  /** Ends of stream in a tunnel. */
+  #clientDone = false;
+  #originDone = false;
+
+  constructor(readonly engine: Engine) {}
+
+  /** Begins with a parsed request; `[bodyStart, end)` of `region` follows its head. */
+  start(client: ClientConnection, head: RequestHead, region: number, bodyStart: number, end: number): void {
+    this.#client = client;
+    this.phase = "connecting";
+    this.minor = head.minor;
+    this.keepAlive = head.keepAlive;
+    this.toHead = head.method === methods.HEAD;
+    this.wantsUpgrade = head.upgrade;
+    this.expectsContinue = head.expectContinue;
+    this.#request.begin(head.framing, head.contentLength, REQUEST_BODY);
+    this.#requestDone = this.#request.state === BODY_DONE;
+    const safe = head.method === methods.GET || this.toHead || head.method === methods.OPTIONS;
+    this.#retryable = safe && this.#requestDone;
+    const backend = client.frontend.backend;
+    this.#backend = backend;
+    const server = backend === null ? null : backend.pick(this.#tried);
+    if (server !== null && !writeRequestHead(this.engine, this, client, head, server)) {
+      client.stash(region, bodyStart, end - bodyStart);
+      return this.#fail(500);
+    }
+    if (bodyStart < end) client.stash(region, bodyStart, end - bodyStart);
+    else this.engine.io.give(region);
+    if (server === null) return this.#fail(backend === null ? 404 : 503);
+    this.#connect(server, false);
+  }
+
+  /** Begins a plain tunnel (`mode: tcp`). */
+  startTunnel(client: ClientConnection): void {
+    this.#client = client;
+    this.phase = "connecting";
+    this.#tunnel = true;
+    this.#requestDone = false;
+    const backend = client.frontend.backend;
+    this.#backend = backend;
+    const server = backend === null ? null : backend.pick(this.#tried);
+    if (server === null) return this.#fail(503);
+    this.#connect(server, true);
+  }
+
+  /** Whether bytes from the client go to the server now. */
+  get takesBody(): boolean {
+    return this.phase !== "connecting" && !this.#requestDone && !this.#refusesBody;
+  }
+
+  connected(errno: number): void {
+    const origin = this.#origin;
+    if (origin === null) return;
+    if (errno === 0) {
+      if (this.#tunnel) this.#openTunnel();
+      else this.#send();
+      return;
+    }
+    origin.close();
+    this.#connectFailed(errno);
+  }
+
+  fromClient(region: number, start: number, length: number): void {
+    const client = this.#client;
+    const origin = this.#origin;
+    if (client === null || origin === null) return this.engine.io.give(region);
+    if (this.phase === "tunnel") {
+      origin.push(start, length, region);
+      client.pace(origin);
+      return this.#touch();
+    }
+    const body = this.#request;
+    const used = body.decode(this.engine.io.arena.bytes, start, start + length);
+    const passed = body.outEnd - start;
+    if (used < length && body.state === BODY_DONE) {
+      this.#unread(region, start + used, length - used, passed > 0);
+    }
+    if (passed > 0) origin.push(start, passed, region);
+    else if (used === length || body.state !== BODY_DONE) this.engine.io.give(region);
+    switch (body.state) {
+      case BODY_MORE:
+        if (body.remaining > BULK) client.startBulk();
+        client.pace(origin);
+        return this.#touch();
+      case BODY_DONE:
+        this.#endRequest();
+        return this.#touch();
+      case BODY_REFUSED:
+        // The server must not take what it has for a whole request.
+        if (this.phase === "streaming") return this.#break();
+        origin.abort();
+        this.#origin = null;
+        return this.#fail(body.refusal?.status ?? 400);
+    }
+  }
+
+  fromOrigin(region: number, start: number, length: number): void {
+    switch (this.phase) {
+      case "streaming":
+        return this.#relay(region, start, start + length);
+      case "waiting":
+        return this.#parse(region, start, length);
+      case "tunnel":
+        this.#client?.push(start, length, region);
+        if (this.#client !== null) this.#origin?.pace(this.#client);
+        return this.#touch();
+      default:
+        this.engine.io.give(region);
+    }
+  }
+
+  clientEnded(errno: number): void {
+    if (this.#tunnel && errno === 0) {
+      this.#clientDone = true;
+      return this.#passEnds();
+    }
+    const client = this.#client;
+    this.abandon();
+    client?.close(this.#tunnel);
+  }
+
+  originEnded(errno: number): void {
+    switch (this.phase) {
+      case "tunnel":
+        if (errno !== 0) return this.#break();
+        this.#originDone = true;
+        return this.#passEnds();
+      case "waiting":
+        return this.#diedUnanswered();
+      case "streaming":
+        if (errno === 0 && this.#response.endOfStream()) return this.#complete();
+        return this.#break();
+      case "connecting":
+        this.#origin?.close();
+        return this.#connectFailed(errno);
+    }
+  }
+
+  /** The client took something: the server may go on. */
+  clientTook(): void {
+    const client = this.#client;
+    const origin = this.#origin;
+    if (client === null || origin === null) return;
+    if (origin.paused && !client.full) origin.resume();
+    if (this.#originDone) this.#passEnds();
+    this.#touch();
+  }
+
+  /** The server took something: the client may go on. */
+  originTook(): void {
+    if (this.#requestDone) return;
+    this.#pump();
+    if (this.#clientDone) this.#passEnds();
+    this.#touch();
+  }
+
+  /** Sending to the server failed; an answer may still be there. */
+  originRefusesBody(): void {
+    this.#refusesBody = true;
+  }
+
+  expired(): void {
+    switch (this.phase) {
+      case "connecting":
+        this.#origin?.close();
+        return this.#connectFailed(Errno.ETIMEDOUT);
+      case "waiting":
+        this.#drop();
+        return this.#fail(this.#waitsForClient() ? 408 : 504);
+      default:
+        this.#break();
+    }
+  }
+
+  /** Leaves: the server's connection is closed, the client's is the caller's. */
+  abandon(): void {
+    this.#drop();
+    this.#end();
+  }
+
+  #connect(server: Server, fresh: boolean): void {
+    this.#server = server;
+    const idle = fresh ? null : server.takeIdle();
+    if (idle !== null) {
+      this.#origin = idle;
+      idle.exchange = this;
+      return this.#send();
+    }
+    const origin = new OriginConnection(this.engine, server);
+    this.phase = "connecting";
+    this.#origin = origin;
+    this.#client?.arm(this.#backend?.options.timeouts.connect ?? 0);
+    const errno = origin.open(this);
+    if (errno !== 0) this.#connectFailed(errno);
+  }
+
+  #connectFailed(errno: number): void {
+    const server = this.#server;
+    const backend = this.#backend;
+    this.#origin = null;
+    if (server === null || backend === null) return;
+    this.engine.shared.servers[server.counters + ServerCounter.connectFailures]++;
+    this.engine.connectFailed(server, errno);
+    this.#tried.push(server);
+    const next = this.#tried.length <= backend.options.retries ? backend.pick(this.#tried) : null;
+    if (next === null) return this.#fail(errno === Errno.ETIMEDOUT ? 504 : 503);
+    this.#connect(next, this.#tunnel);
+  }
+
+  #send(): void {
+    const origin = this.#origin;
+    const server = this.#server;
+    if (origin === null || server === null) return;
+    this.phase = "waiting";
+    this.engine.shared.servers[server.counters + ServerCounter.requests]++;
+    origin.retained = this.headRegion;
+    origin.push(this.headStart, this.headLength, this.headRegion);
+    if (!this.#requestDone) this.#pump();
+    this.#touch();
+  }
+
+  #openTunnel(): void {
+    this.phase = "tunnel";
+    const server = this.#server;
+    if (server !== null) this.engine.shared.servers[server.counters + ServerCounter.requests]++;
+    this.#requestDone = false;
+    this.#pump();
+    this.#passEnds();
+    this.#touch();
+  }
+
+  /** Passes on what the client sent ahead, and lets it send more. */
+  #pump(): void {
+    const client = this.#client;
+    const origin = this.#origin;
+    if (client === null || origin === null) return;
+    while (this.takesBody && !origin.full) {
+      const segment = client.unstash();
+      if (segment === null) break;
+      const { region, start, length } = segment;
+      giveSegment(segment);
+      this.fromClient(region, start, length);
+    }
+    if (this.takesBody && client.paused && !origin.full) client.resume();
+  }
+
+  /** Bytes behind the body belong to the next request; where the body's region goes away, they need one of their own. */
+  #unread(region: number, start: number, length: number, copy: boolean): void {
+    const client = this.#client;
+    if (client === null) return;
+    if (!copy) return client.unread(region, start, length);
+    const own = this.engine.takeRegion(length);
+    if (own === NO_REGION) {
+      this.keepAlive = false;
+      return;
+    }
+    const { arena } = this.engine.io;
+    arena.bytes.copyWithin(arena.start(own), start, start + length);
+    client.unread(own, arena.start(own), length);
+  }
+
+  #endRequest(): void {
+    this.#requestDone = true;
+    const { tail, tailEnd } = this.#request;
+    if (tailEnd > 0) this.#pushTail(this.#origin, tail, tailEnd);
+    const client = this.#client;
+    if (client === null) return;
+    // From here on we listen for the client going away, and for its next request.
+    if (client.bulk) client.stopBulk();
+    else if (client.paused) client.resume();
+  }
+
+  #pushTail(to: OriginConnection | ClientConnection | null, tail: Uint8Array, length: number): void {
+    const region = this.engine.takeRegion(length);
+    if (region === NO_REGION || to === null) return this.#break();
+    const { arena } = this.engine.io;
+    const start = arena.start(region);
+    for (let i = 0; i < length; i++) arena.bytes[start + i] = tail[i];
+    to.push(start, length, region);
+  }
+
+  #parse(region: number, start: number, length: number): void {
+    const bytes = this.engine.io.arena.bytes;
+    let head = this.#head;
+    let from = start;
+    let end = start + length;
+    if (head === null) {
+      head = this.engine.responseHead;
+      head.reset();
+    } else {
+      const gathered = gather(this.engine, this.#gathered, region, start, length);
+      this.#gathered = gathered;
+      if (gathered === null) return this.#badResponse();
+      region = gathered.region;
+      from = gathered.start;
+      end = from + gathered.length;
+    }
+    for (;;) {
+      const answer = parseResponse(head, bytes, from, end, this.toHead);
+      if (answer === NEED_MORE) return this.#waitForHead(head, region, from, end);
+      if (answer === REFUSED) {
+        if (this.#gathered === null) this.engine.io.give(region);
+        return this.#badResponse();
+      }
+      from += answer;
+      if (!head.interim) break;
+      this.#relayInterim(head);
+      head.reset();
+    }
+    this.#gathered = null;
+    this.#respond(head, region, from, end);
+    if (head === this.#head) {
+      this.#head = null;
+      this.engine.giveResponseHead(head);
+    }
+  }
+
+  #waitForHead(head: ResponseHead, region: number, from: number, end: number): void {
+    this.#touch();
+    if (this.#head === null) {
+      this.#head = head;
+      this.engine.responseHead = this.engine.takeResponseHead();
+    }
+    const gathered = this.#gathered;
+    if (gathered !== null) {
+      // Interim responses in front of this head have been passed on.
+      gathered.start = from;
+      gathered.length = end - from;
+      this.engine.compact(gathered);
+      return;
+    }
+    this.#gathered = gather(this.engine, null, region, from, end - from);
+    if (this.#gathered === null) this.#badResponse();
+  }
+
+  /** 1xx (RFC 9110 §15.2): never to HTTP/1.0, and a 100 only where it was asked for. */
+  #relayInterim(head: ResponseHead): void {
+    const client = this.#client;
+    if (client === null || this.minor === 0) return;
+    if (head.status === 100) {
+      if (!this.expectsContinue) return;
+      this.expectsContinue = false;
+    }
+    client.frontend.countResponse(head.status);
+    writeInterimHead(this.engine, client, head);
+  }
+
+  #respond(head: ResponseHead, region: number, bodyStart: number, end: number): void {
+    const client = this.#client;
+    const origin = this.#origin;
+    if (client === null || origin === null) return this.engine.io.give(region);
+    if (head.status === 101) return this.#switch(head, region, bodyStart, end);
+    this.#releaseHead();
+    client.frontend.countResponse(head.status);
+    this.#reusable = head.keepAlive;
+    // An answer before the end of the request mostly means that the rest is not wanted.
+    const early = !this.#requestDone && head.status >= 300;
+    this.closes = endsConnection(head, this.minor, this.keepAlive) || early || this.engine.retires(client);
+    const body = this.#response;
+    const unchunk = unchunks(head, this.minor);
+    body.begin(head.framing, head.contentLength, unchunk ? UNCHUNKED_BODY : RESPONSE_BODY);
+    const used = body.decode(this.engine.io.arena.bytes, bodyStart, end);
+    const extra = used < end - bodyStart;
+    if (!writeResponseHead(this.engine, this, client, head, region, bodyStart, body.outEnd)) return this.#badResponse();
+    this.phase = "streaming";
+    this.#afterBody(extra);
+  }
+
+  #relay(region: number, start: number, end: number): void {
+    const client = this.#client;
+    if (client === null) return this.engine.io.give(region);
+    const body = this.#response;
+    const used = body.decode(this.engine.io.arena.bytes, start, end);
+    if (body.outEnd > start) client.push(start, body.outEnd - start, region);
+    else this.engine.io.give(region);
+    this.#afterBody(used < end - start);
+  }
+
+  /** A piece of the response was passed on; `extra`: bytes behind its end came along. */
+  #afterBody(extra: boolean): void {
+    const client = this.#client;
+    const origin = this.#origin;
+    if (client === null || origin === null) return;
+    const body = this.#response;
+    switch (body.state) {
+      case BODY_MORE:
+        if (body.remaining > BULK) origin.startBulk();
+        origin.pace(client);
+        return this.#touch();
+      case BODY_DONE:
+        // Bytes that nobody asked for must never be taken for the next answer.
+        if (extra) this.#reusable = false;
+        if (body.tailEnd > 0) this.#pushTail(client, body.tail, body.tailEnd);
+        return this.#complete();
+      case BODY_REFUSED:
+        return this.#break();
+    }
+  }
+
+  /** 101: the connection leaves HTTP, if the client wanted that. */
+  #switch(head: ResponseHead, region: number, bodyStart: number, end: number): void {
+    const client = this.#client;
+    if (client === null || !this.wantsUpgrade || !head.upgrade) {
+      this.engine.io.give(region);
+      return this.#badResponse();
+    }
+    this.#releaseHead();
+    client.frontend.countResponse(101);
+    this.#tunnel = true;
+    this.closes = false;
+    if (!writeResponseHead(this.engine, this, client, head, region, bodyStart, end)) return this.#badResponse();
+    this.#originDone = this.#clientDone = false;
+    this.phase = "tunnel";
+    this.#requestDone = false;
+    // What the client sent behind its request was held back until now (CVE-2026-2833).
+    this.#pump();
+    this.#touch();
+  }
+
+  /** No usable answer. */
+  #badResponse(): void {
+    this.#drop();
+    this.#fail(502);
+  }
+
+  #diedUnanswered(): void {
+    const origin = this.#origin;
+    const server = this.#server;
+    if (origin === null || server === null) return;
+    const again = this.#retryable && origin.uses > 0 && this.#gathered === null;
+    if (!again || !this.#saveHead(origin)) return this.#badResponse();
+    origin.close();
+    this.#refusesBody = false;
+    this.#connect(server, true);
+  }
+
+  /** Makes sure that the head survives closing `origin`; false if there is no memory for that. */
+  #saveHead(origin: OriginConnection): boolean {
+    if (!origin.isSending(this.headRegion)) return true;
+    const copy = this.engine.takeRegion(this.headLength);
+    if (copy === NO_REGION) return false;
+    const { arena } = this.engine.io;
+    const start = arena.start(copy);
+    arena.bytes.copyWithin(start, this.headStart, this.headStart + this.headLength);
+    this.headRegion = copy;
+    this.headStart = start;
+    return true;
+  }
+
+  #releaseHead(): void {
+    const region = this.headRegion;
+    if (region === NO_REGION) return;
+    this.headRegion = NO_REGION;
+    const origin = this.#origin;
+    if (origin !== null) {
+      origin.retained = NO_REGION;
+      // Then it is given back when it was sent, or by the Io.
+      if (origin.isSending(region)) return;
+    }
+    this.engine.io.give(region);
+  }
+
+  /** The response was passed on whole. */
+  #complete(): void {
+    const client = this.#client;
+    const origin = this.#origin;
+    if (client === null || origin === null) return;
+    const done = this.#requestDone;
+    const closes = this.closes || !done;
+    this.#origin = null;
+    if (done && this.#reusable && origin.pending === 0) origin.release();
+    else origin.close();
+    this.#end();
+    if (closes) client.finish(!done);
+    else client.proceed();
+  }
+
+  /** Half-closes in a tunnel are passed on when all before them was sent. */
+  #passEnds(): void {
+    const client = this.#client;
+    const origin = this.#origin;
+    if (this.phase !== "tunnel" || client === null || origin === null) return;
+    if (this.#clientDone && !this.#refusesBody && origin.pending === 0) {
+      this.#refusesBody = true;
+      this.engine.io.finish(origin.fd);
+    }
+    if (!this.#originDone || client.pending > 0) return;
+    if (!this.#clientDone) return this.engine.io.finish(client.fd);
+    if (origin.pending > 0) return;
+    this.abandon();
+    client.close();
+  }
+
+  /** The response cannot be completed any more, and the client must see that. */
+  #break(): void {
+    const client = this.#client;
+    this.abandon();
+    client?.close(true);
+  }
+
+  /** Answers with a status of our own; the server's connection is closed already or never was. */
+  #fail(status: number): void {
+    const client = this.#client;
+    const linger = !this.#requestDone;
+    const tunnel = this.#tunnel;
+    const toHead = this.toHead;
+    this.#drop();
+    this.#end();
+    if (client === null) return;
+    if (tunnel) client.close(true);
+    else client.answer(status, toHead, linger);
+  }
+
+  #drop(): void {
+    this.#releaseHead();
+    const origin = this.#origin;
+    this.#origin = null;
+    origin?.close();
+  }
+
+  /** Ready for the next one. */
+  #end(): void {
+    this.#releaseHead();
+    if (this.#gathered !== null) this.engine.io.give(this.#gathered.region);
+    if (this.#head !== null) this.engine.giveResponseHead(this.#head);
+    this.#gathered = null;
+    this.#head = null;
+    this.#client = null;
+    this.#backend = null;
+    this.#server = null;
+    this.#tried.length = 0;
+    this.#tunnel =
+      this.#clientDone =
+      this.#originDone =
+      this.#refusesBody =
+      this.#reusable =
+        false;
+    this.#requestDone = true;
+    this.phase = "over";
+    this.engine.giveExchange(this);
+  }
+
+  #waitsForClient(): boolean {
+    const client = this.#client;
+    if (client === null || client.pending > 0) return true;
+    return this.takesBody && (this.#origin?.pending ?? 0) === 0;
+  }
+
+  /** Something moved: the time-out of whoever is to move next begins anew. */
+  #touch(): void {
+    const client = this.#client;
+    if (client === null || this.phase === "over") return;
+    const timeouts = client.frontend.options.timeouts;
+    if (this.phase === "tunnel") client.arm(timeouts.tunnel);
+    else if (this.#waitsForClient()) client.arm(timeouts.client);
+    else client.arm(this.#backend?.options.timeouts.server ?? timeouts.client);
+  }
+}

@@ -1,0 +1,73 @@
+/** A frontend as a thread sees it: its options, its listeners' connections, its counters. */
+import { type Cidr, contains, parseAddress, parseCidr } from "../bytes/address.ts";
+import { DEFAULT_LIMITS, type RequestLimits } from "../http/mod.ts";
+import type { Backend } from "./backend.ts";
+import type { ClientConnection } from "./client_connection.ts";
+import type { Engine } from "./engine.ts";
+import type { FrontendOptions } from "./protocol.ts";
+import { FrontendCounter } from "./shared_state.ts";
+
+export class Frontend {
+  backend: Backend | null = null;
+  readonly limits: RequestLimits = DEFAULT_LIMITS;
+  /** Open connections of this thread. */
+  readonly connections = new Set<ClientConnection>();
+  /** No longer in the configuration: each connection ends with its next response. */
+  retired = false;
+  readonly #counters: Float64Array;
+  readonly #base: number;
+
+  #options: FrontendOptions;
+  #trusted: readonly Cidr[];
+
+  constructor(readonly engine: Engine, options: FrontendOptions, slot: number) {
+    this.#options = options;
+    this.#trusted = options.trustedProxies.map(parseCidr);
+    this.#counters = engine.shared.frontends;
+    this.#base = slot * FrontendCounter.stride;
+  }
+
+  get options(): FrontendOptions {
+    return this.#options;
+  }
+
+  set options(options: FrontendOptions) {
+    this.#options = options;
+    this.#trusted = options.trustedProxies.map(parseCidr);
+  }
+
+  /** Whether the client is a proxy of ours, whose forwarding fields are believed. */
+  trusts(client: Uint8Array): boolean {
+    if (this.#trusted.length === 0) return false;
+    const address = parseAddress(new TextDecoder().decode(client));
+    return this.#trusted.some((network) => contains(network, address));
+  }
+
+  opened(connection: ClientConnection): void {
+    this.connections.add(connection);
+    this.#counters[this.#base + FrontendCounter.current]++;
+    this.#counters[this.#base + FrontendCounter.total]++;
+    this.engine.connections++;
+  }
+
+  closed(connection: ClientConnection): void {
+    this.connections.delete(connection);
+    this.#counters[this.#base + FrontendCounter.current]--;
+    this.engine.connections--;
+    this.engine.relieved();
+  }
+
+  /** Ends connections that wait for a request. */
+  closeIdle(): void {
+    for (const connection of [...this.connections]) if (connection.phase === "idle") connection.close();
+  }
+
+  count(counter: number, by: number): void {
+    this.#counters[this.#base + counter] += by;
+  }
+
+  countResponse(status: number): void {
+    const kind = (status / 100) | 0;
+    if (kind >= 1 && kind <= 5) this.#counters[this.#base + FrontendCounter.responses + kind - 1]++;
+  }
+}

@@ -1,0 +1,123 @@
+/** Heads written into the arena: requests into a region of their own, responses in front of the body they came with. */
+import { NO_REGION, SLAB } from "../os/arena.ts";
+import {
+  DOES_NOT_FIT,
+  type FieldEdits,
+  HTTP,
+  type RequestHead,
+  type RequestRewrite,
+  type ResponseHead,
+  type ResponseRewrite,
+  writeRequest,
+  writeResponse,
+} from "../http/mod.ts";
+import type { ClientConnection } from "./client_connection.ts";
+import type { Engine } from "./engine.ts";
+import type { Exchange } from "./exchange.ts";
+import type { Server } from "./server.ts";
+
+/** What the writers are told, one object a thread. */
+export class RequestChanges implements RequestRewrite {
+  client: Uint8Array | null = null;
+  scheme: Uint8Array = HTTP;
+  trusted = false;
+  target: Uint8Array | null = null;
+  host: Uint8Array = new Uint8Array(0);
+  close = false;
+  tunnel = true;
+  edits: FieldEdits | null = null;
+  append: Uint8Array | null = null;
+}
+
+export class ResponseChanges implements ResponseRewrite {
+  clientMinor = 1;
+  close = false;
+  edits: FieldEdits | null = null;
+  append: Uint8Array | null = null;
+}
+
+/** Writes the head of a request for `server` into a region that the exchange keeps; false if it fits in none. */
+export function writeRequestHead(
+  engine: Engine,
+  exchange: Exchange,
+  client: ClientConnection,
+  head: RequestHead,
+  server: Server,
+): boolean {
+  const { arena } = engine.io;
+  const changes = engine.requestChanges;
+  changes.client = client.frontend.options.forwardfor ? engine.addressOf(client) : null;
+  changes.trusted = changes.client !== null && client.frontend.trusts(changes.client);
+  changes.host = server.host;
+  let region = arena.take(SLAB);
+  for (;;) {
+    if (region === NO_REGION) return false;
+    const start = arena.start(region);
+    const size = arena.size(region);
+    const end = writeRequest(arena.bytes, start, start + size, head, changes);
+    if (end !== DOES_NOT_FIT) {
+      exchange.headRegion = region;
+      exchange.headStart = start;
+      exchange.headLength = end - start;
+      return true;
+    }
+    engine.io.give(region);
+    region = engine.takeRegion(size + 1);
+  }
+}
+
+/**
+ * Queues the head of a response, and what of its body `[bodyStart, bodyEnd)` came along in `region`. The new head is
+ * mostly shorter than the received one: then it takes that one's place, and head and body leave in one piece.
+ */
+export function writeResponseHead(
+  engine: Engine,
+  exchange: Exchange,
+  client: ClientConnection,
+  head: ResponseHead,
+  region: number,
+  bodyStart: number,
+  bodyEnd: number,
+): boolean {
+  const { arena } = engine.io;
+  const { bytes } = arena;
+  const changes = engine.responseChanges;
+  changes.clientMinor = exchange.minor;
+  changes.close = exchange.closes;
+  const start = engine.scratch;
+  const end = writeResponse(bytes, start, start + engine.scratchSize, head, changes);
+  if (end === DOES_NOT_FIT) {
+    engine.io.give(region);
+    return false;
+  }
+  const length = end - start;
+  if (bodyStart - length >= arena.start(region)) {
+    bytes.copyWithin(bodyStart - length, start, end);
+    client.push(bodyStart - length, length + bodyEnd - bodyStart, region);
+    return true;
+  }
+  const own = engine.takeRegion(length);
+  if (own === NO_REGION) {
+    engine.io.give(region);
+    return false;
+  }
+  bytes.copyWithin(arena.start(own), start, end);
+  client.push(arena.start(own), length, own);
+  if (bodyEnd > bodyStart) client.push(bodyStart, bodyEnd - bodyStart, region);
+  else engine.io.give(region);
+  return true;
+}
+
+/** Queues an interim response (1xx). */
+export function writeInterimHead(engine: Engine, client: ClientConnection, head: ResponseHead): void {
+  const { arena } = engine.io;
+  const changes = engine.responseChanges;
+  changes.clientMinor = 1;
+  changes.close = false;
+  const region = engine.takeRegion(head.length + 512);
+  if (region === NO_REGION) return;
+  const start = arena.start(region);
+  const end = writeResponse(arena.bytes, start, start + arena.size(region), head, changes);
+  if (end === DOES_NOT_FIT) engine.io.give(region);
+  else client.push(start, end - start, region);
+}

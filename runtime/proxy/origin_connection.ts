@@ -1,0 +1,99 @@
+/**
+ * A connection to a server: connecting → in use → idle → in use → … → closed. While in use everything it hears goes to
+ * its exchange.
+ */
+import { Connection } from "./connection.ts";
+import type { Engine } from "./engine.ts";
+import type { Exchange } from "./exchange.ts";
+import type { Server } from "./server.ts";
+
+export class OriginConnection extends Connection {
+  /** Whom it serves; null = idle. */
+  exchange: Exchange | null = null;
+  /** Requests sent on it before the present one. */
+  uses = 0;
+
+  constructor(engine: Engine, readonly server: Server) {
+    super(engine);
+  }
+
+  /** Opens a socket and connects it; answers 0 or errno. */
+  open(exchange: Exchange): number {
+    const fd = this.engine.openSocket(this.server.address.domain);
+    if (fd < 0) return -fd;
+    this.fd = fd;
+    this.exchange = exchange;
+    this.server.opened(this);
+    this.engine.io.open(fd, this);
+    this.engine.io.connect(fd, this.server.address.start, this.server.address.length);
+    return 0;
+  }
+
+  connected(errno: number): void {
+    if (errno === 0) this.engine.io.receive(this.fd);
+    this.exchange?.connected(errno);
+  }
+
+  received(region: number, start: number, length: number): void {
+    if (this.exchange !== null) {
+      this.exchange.fromOrigin(region, start, length);
+      return;
+    }
+    // An answer that nobody asked for would be taken for the answer to the next request.
+    this.engine.io.give(region);
+    this.server.forgetIdle(this);
+    this.close();
+  }
+
+  ended(errno: number): void {
+    if (this.exchange !== null) this.exchange.originEnded(errno);
+    else {
+      this.server.forgetIdle(this);
+      this.close();
+    }
+  }
+
+  /** Idle for too long. */
+  expired(): void {
+    this.server.forgetIdle(this);
+    this.close();
+  }
+
+  /** The exchange is over and the connection as good as new. */
+  release(): void {
+    this.exchange = null;
+    this.uses++;
+    if (this.bulk || this.paused) this.stopBulk();
+    this.server.keepIdle(this);
+  }
+
+  close(): void {
+    if (this.fd < 0) return;
+    this.exchange = null;
+    this.shut(false);
+    this.server.closed(this);
+  }
+
+  /** Closes with a reset, so that the server cannot take a cut request for a whole one. */
+  abort(): void {
+    if (this.fd < 0) return;
+    this.exchange = null;
+    this.shut(true);
+    this.server.closed(this);
+  }
+
+  /** Its server must not be used any more. */
+  fail(): void {
+    if (this.exchange !== null) this.exchange.originEnded(104);
+    else this.close();
+  }
+
+  protected broke(_errno: number): void {
+    // An early answer may be there to be read; the end of the stream or a time-out follows.
+    this.exchange?.originRefusesBody();
+  }
+
+  protected moved(): void {
+    this.exchange?.originTook();
+  }
+}

@@ -1,0 +1,100 @@
+/** One server of a backend as a thread sees it: where it is, what was decided about it, its idle connections. */
+import type { Engine } from "./engine.ts";
+import { OriginConnection } from "./origin_connection.ts";
+import type { ServerOptions } from "./protocol.ts";
+import { ServerCounter } from "./shared_state.ts";
+import { isGone } from "./server_verdict.ts";
+
+/** How long a connection may wait for reuse, ms: less than the 5 s after which common origins close theirs. */
+export const IDLE_TIMEOUT = 4000;
+/** Idle connections kept to one server by one thread. */
+const MAX_IDLE = 1024;
+
+/** Where a server's socket address lies in the arena. */
+export interface ServerAddress {
+  readonly start: number;
+  readonly length: number;
+  readonly domain: number;
+}
+
+export class Server {
+  options: ServerOptions;
+  /** First of our words in the counters. */
+  readonly counters: number;
+  /** Idle connections, the one used last on top: few are kept warm, the rest may expire. */
+  readonly #idle: OriginConnection[] = [];
+  /** All connections, for those that must be closed when the server goes. */
+  readonly #all = new Set<OriginConnection>();
+  /** No longer in the configuration: nothing is kept for reuse. */
+  retired = false;
+  #complained = -1;
+
+  constructor(
+    readonly engine: Engine,
+    options: ServerOptions,
+    readonly slot: number,
+    /** The socket address, in the arena. */
+    readonly address: ServerAddress,
+    /** Host for requests that name none. */
+    readonly host: Uint8Array,
+  ) {
+    this.options = options;
+    this.counters = slot * ServerCounter.stride;
+  }
+
+  get verdict(): number {
+    return this.engine.shared.verdicts[this.slot];
+  }
+
+  /** An idle connection, or null. */
+  takeIdle(): OriginConnection | null {
+    const connection = this.#idle.pop();
+    if (connection === undefined) return null;
+    this.engine.wheel.disarm(connection);
+    return connection;
+  }
+
+  /** Keeps a connection for the next request. */
+  keepIdle(connection: OriginConnection): void {
+    if (this.retired || this.#idle.length >= MAX_IDLE || isGone(this.verdict)) {
+      connection.close();
+      return;
+    }
+    this.#idle.push(connection);
+    this.engine.wheel.arm(connection, this.engine.now + IDLE_TIMEOUT);
+  }
+
+  /** An idle connection was closed by the peer, or sent something nobody asked for. */
+  forgetIdle(connection: OriginConnection): void {
+    const at = this.#idle.lastIndexOf(connection);
+    if (at >= 0) this.#idle.splice(at, 1);
+  }
+
+  opened(connection: OriginConnection): void {
+    this.#all.add(connection);
+    this.engine.shared.servers[this.counters + ServerCounter.connections]++;
+  }
+
+  closed(connection: OriginConnection): void {
+    this.#all.delete(connection);
+    this.engine.shared.servers[this.counters + ServerCounter.connections]--;
+  }
+
+  /** A connection could not be made: evidence for the operator, told at most once a second. */
+  failed(cause: string): void {
+    const second = Math.floor(this.engine.now / 1000);
+    if (second === this.#complained) return;
+    this.#complained = second;
+    this.engine.ports.report(`Cannot connect to server "${this.options.name}" (${this.options.address}): ${cause}`);
+  }
+
+  closeIdle(): void {
+    for (const connection of this.#idle.splice(0)) connection.close();
+  }
+
+  /** Breaks off what runs, too (`on_down: close`). */
+  closeAll(): void {
+    this.closeIdle();
+    for (const connection of [...this.#all]) connection.fail();
+  }
+}

@@ -1,0 +1,28 @@
+/** What checks and operators decided of a server, in one word that threads share. */
+import type { ServerState } from "./protocol.ts";
+
+const states: readonly ServerState[] = ["unresolved", "up", "down", "standby", "drain", "maint"];
+
+/** State and weight (0–256) as one word. */
+export function packVerdict(state: ServerState, weight: number): number {
+  return (states.indexOf(state) << 16) | Math.max(0, Math.min(65535, Math.round(weight)));
+}
+
+export function stateOf(verdict: number): ServerState {
+  return states[verdict >> 16] ?? "unresolved";
+}
+
+export function weightOf(verdict: number): number {
+  return verdict & 0xffff;
+}
+
+/** Weight for new requests: what is not up takes none. */
+export function usableWeight(verdict: number): number {
+  return stateOf(verdict) === "up" ? weightOf(verdict) : 0;
+}
+
+/** Whether connections that wait for reuse must be closed. */
+export function isGone(verdict: number): boolean {
+  const state = stateOf(verdict);
+  return state === "down" || state === "maint" || state === "unresolved";
+}

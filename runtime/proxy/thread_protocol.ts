@@ -1,0 +1,49 @@
+/** What the proxy's main isolate and an engine thread say to each other. Descriptors are numbers: one process has both. */
+import type { Io } from "../os/io.ts";
+import type { ListenerOptions } from "./listening.ts";
+import type { ProxyOptions } from "./protocol.ts";
+import type { SharedBuffers } from "./shared_state.ts";
+
+/** First message to a new Worker; the port carries all others. */
+export interface ThreadStart {
+  readonly thread: number;
+  readonly shared: SharedBuffers;
+  /** An eventfd that is written behind every message, as the thread never returns to its event loop. */
+  readonly wake: number;
+  /** Address space for buffers. */
+  readonly arena: number;
+  readonly port: MessagePort;
+}
+
+/** Where counters and verdicts of the configured objects are; servers by `serverKey`. */
+export interface Slots {
+  readonly frontends: ReadonlyMap<string, number>;
+  readonly servers: ReadonlyMap<string, number>;
+}
+
+export function serverKey(backend: string, server: string): string {
+  return `${backend}/${server}`;
+}
+
+export type ThreadCommand =
+  | {
+    readonly type: "apply";
+    readonly id: number;
+    readonly options: ProxyOptions;
+    readonly slots: Slots;
+    readonly listeners: readonly ListenerOptions[];
+  }
+  /** The whole set of addresses this node gave away. */
+  | { readonly type: "retire"; readonly addresses: readonly string[] }
+  /** Connections end with their next response; `drained` follows when none is left. */
+  | { readonly type: "drain" }
+  | { readonly type: "exit" };
+
+export type ThreadReport =
+  | { readonly type: "ready"; readonly io: Io["name"]; readonly reason: string }
+  /** Sockets that are no longer in the set of listeners may be closed now. */
+  | { readonly type: "applied"; readonly id: number }
+  | { readonly type: "text"; readonly text: string }
+  | { readonly type: "drained" }
+  | { readonly type: "exited" }
+  | { readonly type: "failed"; readonly text: string };
