@@ -134,7 +134,7 @@ class VrrpProcess {
 
   #kept({ type, instance, text }: KeeperEvent): void {
     this.#log.info(`${instance}: ${text}`);
-    if (type === "drained") this.#router.drained(instance, monotonic());
+    if (type !== "connections") this.#router.connectionsEnded(instance, type, monotonic());
   }
 
   #reconcile(addresses: readonly VirtualAddress[]): void {

@@ -34,8 +34,18 @@ export type Giving =
   | { readonly phase: "draining"; readonly id: string; readonly peer: Address };
 
 export type Taking =
-  | { readonly phase: "agreed"; readonly id: string; readonly peer: Address; readonly until: number }
-  | { readonly phase: "forwarding"; readonly id: string; readonly peer: Address };
+  | {
+    readonly phase: "agreed";
+    readonly id: string;
+    readonly peer: Address;
+    readonly until: number;
+    /** Why connections are not kept; null = rules are loaded. */
+    readonly keep: string | null;
+  }
+  /** The addresses are here, and so are rules for what the giver still serves. */
+  | { readonly phase: "forwarding"; readonly id: string; readonly peer: Address }
+  /** The addresses are here, no rules; only "released" is awaited. */
+  | { readonly phase: "taken"; readonly id: string; readonly peer: Address };
 
 export interface Handover {
   readonly giving: Giving | null;
@@ -78,6 +88,8 @@ export type HandoverEvent =
     | { readonly type: "active" }
     /** The last kept connection ended or the drain is over. */
     | { readonly type: "drained" }
+    /** The taker's rules reached their end without "drained". */
+    | { readonly type: "expired" }
   );
 
 export type HandoverEffect =
@@ -130,6 +142,8 @@ export function advance(state: Handover, event: HandoverEvent): HandoverStep {
       return active(state);
     case "drained":
       return drained(state);
+    case "expired":
+      return state.taking?.phase === "forwarding" ? [{ ...state, taking: null }, [finished]] : [state, []];
   }
 }
 
@@ -233,7 +247,7 @@ function hear(state: Handover, event: Extract<HandoverEvent, { type: "message" }
     case "drained": {
       const { taking } = state;
       if (taking === null || taking.id !== message.id || !equalAddresses(taking.peer, from)) return [state, []];
-      return [{ ...state, taking: null }, [{ type: "stopForwarding" }]];
+      return [{ ...state, taking: null }, [{ type: "stopForwarding" }, finished]];
     }
   }
 }
@@ -259,15 +273,17 @@ function offered(
   // A cause that both share costs no move (contract 2.1).
   if (standing.yields && message.cause === "yield") return refuse("it yields too");
   const until = now + agreementLife;
-  const taking: Taking = { phase: "agreed", id, peer: from, until };
+  const taking: Taking = { phase: "agreed", id, peer: from, until, keep: message.keep };
   const { type: _, ...offer } = message;
   return [{ ...state, taking, asking: null }, [{ type: "forward", peer: from, offer }, { type: "agreed", until }]];
 }
 
 function forwarded(state: Handover, { keep }: Extract<HandoverEvent, { type: "forwarded" }>): HandoverStep {
   const { taking } = state;
-  if (taking === null) return [state, []];
-  return [state, [{ type: "send", to: taking.peer, message: { type: "ready", id: taking.id, keep } }]];
+  if (taking?.phase !== "agreed") return [state, []];
+  return [{ ...state, taking: { ...taking, keep } }, [
+    { type: "send", to: taking.peer, message: { type: "ready", id: taking.id, keep } },
+  ]];
 }
 
 function requested(
@@ -301,17 +317,20 @@ function moved(state: Handover): HandoverStep {
 
 /** The addresses are here: rules stay, own copies of an earlier move go. */
 function active(state: Handover): HandoverStep {
-  const { taking } = state;
+  const { giving, taking } = state;
   const effects: HandoverEffect[] = [];
-  // Whoever got our connections forwarded needs its rules no longer.
-  if (state.giving?.phase === "draining") {
-    const { id, peer } = state.giving;
-    effects.push({ type: "send", to: peer, message: { type: "drained", id } }, finished);
-  }
+  if (taking?.phase === "agreed" && taking.keep === null) effects.push({ type: "confirm" });
   effects.push({ type: "letGo" });
-  if (taking?.phase !== "agreed") return [{ giving: null, taking, asking: null }, effects];
-  const forwarding: Taking = { phase: "forwarding", id: taking.id, peer: taking.peer };
-  return [{ giving: null, taking: forwarding, asking: null }, [{ type: "confirm" }, ...effects]];
+  // Whoever forwarded our old connections to us can stop: we have the addresses ourselves.
+  if (giving?.phase === "draining") {
+    effects.push({ type: "send", to: giving.peer, message: { type: "drained", id: giving.id } });
+  }
+  if (taking?.phase !== "agreed" || taking.keep !== null) effects.push(finished);
+  return [{ giving: null, taking: taking?.phase === "agreed" ? taken(taking) : taking, asking: null }, effects];
+}
+
+function taken({ id, peer, keep }: Extract<Taking, { phase: "agreed" }>): Taking {
+  return { phase: keep === null ? "forwarding" : "taken", id, peer };
 }
 
 function drained(state: Handover): HandoverStep {

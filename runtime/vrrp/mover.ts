@@ -85,7 +85,7 @@ export class Mover {
   }
 
   /** What happened to the virtual router or to its connections. */
-  tell(type: "moved" | "kept" | "lost" | "active" | "drained", now: number): void {
+  tell(type: "moved" | "kept" | "lost" | "active" | "drained" | "expired", now: number): void {
     this.#advance({ type, now });
   }
 

@@ -97,9 +97,9 @@ export class Router {
     this.#converse();
   }
 
-  /** The keeper says that an instance's kept connections have ended. */
-  drained(instance: string, now: number): void {
-    this.#routers.get(instance)?.drained(now);
+  /** The keeper says that an instance's kept connections, or the rules for them, have ended. */
+  connectionsEnded(instance: string, how: "drained" | "expired", now: number): void {
+    this.#routers.get(instance)?.connectionsEnded(how, now);
   }
 
   deadline(): number {

@@ -231,9 +231,9 @@ export class VirtualRouter {
     if (until !== null && this.ports.wallClock() >= until) this.#setHold(null);
   }
 
-  /** The connections that were kept here have ended. */
-  drained(now: number): void {
-    this.#mover.tell("drained", now);
+  /** The connections that were kept here have ended, or the rules for those that the peer keeps have. */
+  connectionsEnded(how: "drained" | "expired", now: number): void {
+    this.#mover.tell(how, now);
     this.ports.changed();
   }
 
@@ -459,11 +459,11 @@ export class VirtualRouter {
     this.ports.log[severity](`${this.#options.name}: ${text}`, { from, to });
     this.#event("vrrp.transition", severity, text, { from, to, reason, connections });
     if (to === "active") {
-      this.#mover.tell("active", now);
-      if (this.#errand !== null && this.#errand.until !== Infinity) {
+      if (this.#errand !== null) {
+        this.#errand = { ...this.#errand, until: Infinity };
         this.#answer(this.#errand.id, "moved", "It is active here");
-        if (this.#mover.status() === null) this.#settleErrand("drained", "It is active here");
       }
+      this.#mover.tell("active", now);
     }
     if (to === "fault") this.#mover.tell("lost", now);
     this.ports.changed();
