@@ -1,0 +1,13 @@
+/** `balance: source`: the same client address, the same server. */
+import { definePolicy } from "../contract.ts";
+import { keyFrom, keyTable, type KeyTableConfig } from "./key_table.ts";
+import { lasting, weightsOf } from "./weights.ts";
+
+export default definePolicy<KeyTableConfig>({
+  config: keyTable,
+  plan: ({ servers }, { config }) => ({
+    ttlMs: lasting,
+    weights: weightsOf(servers),
+    key: keyFrom({ from: "client_ip" }, config),
+  }),
+});
