@@ -46,7 +46,9 @@ export class Forwarder {
 
   /** Loads the whole recipe where no packet comes by, and takes it away again. */
   missing(): string | null {
-    return this.#missing ??= this.#probe();
+    // Null is an answer too.
+    if (this.#missing === undefined) this.#missing = this.#probe();
+    return this.#missing;
   }
 
   forward(instance: string, forwarding: Forwarding, now: number): string | null {
