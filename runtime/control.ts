@@ -131,7 +131,8 @@ class Node implements Control {
       log,
       holds: () => operator.overrides.holds,
       status: (instance, before) => this.hearInstance(instance, before),
-      event: (event) => this.tell(event),
+      // The process has logged it itself.
+      event: (event) => void journal.add({ ...event, text: `${event.about}: ${event.text}` }),
       died: (exit, wait) => this.tellDeath("vrrp", exit, wait),
     });
     this.proxy = startProxyProcess({

@@ -1,4 +1,5 @@
 /** Speaking to a running node as commands do: over the admin API, wherever it can be found. */
+import type { AdminConfig } from "../config/model.ts";
 import { CommandError, Exit } from "./exit.ts";
 
 export interface Reach {
@@ -28,18 +29,41 @@ export async function endpointsOf(reach: Reach): Promise<readonly string[]> {
   const file = findConfiguration(reach.config ?? null);
   if (file === null) return usual;
   try {
-    const { admin } = await loadConfiguration(file, reach.node ?? null);
-    const { bind, socket } = admin;
-    // The address first: a socket is a file that nodes in other network namespaces share.
-    return [
-      ...bind === null ? [] : [bind.startsWith("unix:") ? bind : `http://${connectable(bind)}`],
-      ...socket === null ? [] : [`unix:${socket}`],
-    ];
+    const nodes = reach.node === undefined ? await nodesToTry(file) : [reach.node];
+    const admins = await Promise.all(nodes.map(async (node) => (await loadConfiguration(file, node)).admin));
+    const places = new Map(admins.map((admin) => [JSON.stringify(admin), admin]));
+    if (places.size > 1) {
+      throw new CommandError(
+        Exit.usage,
+        `The nodes of "${file}" listen at different places: name one with --node or --admin`,
+      );
+    }
+    return [...places.values()].flatMap(endpoints);
   } catch (error) {
     // A file that is broken now is no reason not to find the node that runs since before.
     if (reach.config !== undefined) throw error;
     return usual;
   }
+}
+
+/** The node that this machine is, else all of them: where every node listens at the same place, no name is needed. */
+async function nodesToTry(file: string): Promise<readonly (string | null)[]> {
+  const [{ nodesOf }, { readConfiguration }] = await Promise.all([
+    import("../config/load.ts"),
+    import("./configuration.ts"),
+  ]);
+  const names = nodesOf(await readConfiguration(file), file);
+  const hostname = Deno.hostname();
+  const own = Deno.env.get("TANDEM_NODE") || names.find((name) => name === hostname || name === hostname.split(".")[0]);
+  return own || names.length === 0 ? [own || null] : names;
+}
+
+function endpoints({ bind, socket }: AdminConfig): string[] {
+  // The address first: a socket is a file that nodes in other network namespaces share.
+  return [
+    ...bind === null ? [] : [bind.startsWith("unix:") ? bind : `http://${connectable(bind)}`],
+    ...socket === null ? [] : [`unix:${socket}`],
+  ];
 }
 
 /** Every address means this machine to whoever connects. */

@@ -22,6 +22,10 @@ Deno.test("endpointsOf() finds the node by --admin, else TANDEM_ADMIN, else the 
       const config = admin === null ? {} : { config: file, node: "n1" };
       assert.deepEqual(await endpointsOf({ ...config, ...reach }), expected, name);
     }
+    await Deno.writeTextFile(file, "version: 1\nnodes: { n1: {}, n2: {} }\n");
+    assert.deepEqual(await endpointsOf({ config: file }), ["http://127.0.0.1:9700", "unix:/run/tandem/admin.sock"]);
+    await Deno.writeTextFile(file, "version: 1\nnodes: { n1: {}, n2: { admin: { bind: '127.0.0.1:9' } } }\n");
+    await assert.rejects(endpointsOf({ config: file }), /listen at different places: name one with --node or --admin/);
     Deno.env.set("TANDEM_ADMIN", "http://env:1");
     assert.deepEqual(await endpointsOf({ config: file }), ["http://env:1"]);
   } finally {
