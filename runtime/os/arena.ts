@@ -32,7 +32,7 @@ const SIZES = [SMALL_SIZE, LARGE_SIZE, SLAB_SIZE, WIDE_SIZE] as const;
 
 export class Arena implements Disposable {
   readonly bytes: Uint8Array<ArrayBuffer>;
-  /** Of byte 0, below 4 GiB. */
+  /** Of byte 0, below 2 GiB. */
   readonly address: number;
   readonly #memory: Mapping;
   readonly #bases: Int32Array;

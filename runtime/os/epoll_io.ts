@@ -104,7 +104,6 @@ export class EpollIo implements Io {
   }
 
   watch(fd: number, woken: () => void): void {
-    this.#descriptors.own(fd);
     setBlocking(fd, false);
     this.#wakers.set(fd, woken);
     this.#register(fd, EPOLLIN | EPOLLET);
@@ -206,8 +205,13 @@ export class EpollIo implements Io {
   }
 
   [Symbol.dispose](): void {
-    for (let fd = 0; fd < this.#endpoints.length; fd++) if (this.#endpoints[fd] !== null) this.#libc.close(fd);
+    for (let fd = 0; fd < this.#endpoints.length; fd++) {
+      if (this.#endpoints[fd] === null) continue;
+      this.#libc.close(fd);
+      this.#descriptors.disown(fd);
+    }
     this.#endpoints.length = 0;
+    this.#descriptors.disown(this.#epoll);
     this.#libc.close(this.#epoll);
     this.#memory[Symbol.dispose]();
     this.arena[Symbol.dispose]();

@@ -68,7 +68,11 @@ const symbols = {
   syscall6: { name: "syscall", parameters: ["i64", "i64", "i64", "i64", "i64", "i64", "i64"], result: "i64" },
   io_uring_setup: { name: "syscall", parameters: ["i32", "u32", "buffer"], result: "i32" }, // (425, entries, params)
   io_uring_enter: { name: "syscall", parameters: ["i32", "i32", "u32", "u32", "u32", "usize", "usize"], result: "i32" }, // (426, fd, submit, wait, flags, arg, argsz)
-  io_uring_wait: { name: "syscall", parameters: ["i32", "i32", "u32", "u32", "u32", "u32", "usize"], result: "i32" }, // the same, arg below 4 GiB; argsz is on the stack, where a u32 leaves the upper half undefined
+  io_uring_wait: {
+    name: "syscall",
+    parameters: ["i32", "i32", "u32", "u32", "u32", "pointer", "pointer"],
+    result: "i32",
+  }, // the same, its last two words as pointers: `usize` is slow, and half a word on the stack leaves the other half undefined
   io_uring_register: { name: "syscall", parameters: ["i32", "i32", "u32", "buffer", "u32"], result: "i32" }, // (427, fd, opcode, arg, n)
   capset: { name: "syscall", parameters: ["i32", "buffer", "buffer"], result: "i32" }, // (126, header, data): this thread only
   capget: { name: "syscall", parameters: ["i32", "buffer", "buffer"], result: "i32" }, // (125, header, data)

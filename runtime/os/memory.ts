@@ -1,5 +1,5 @@
 /**
- * Memory that the kernel and JavaScript share: mapped below 4 GiB, so that an address is one 32-bit word in a
+ * Memory that the kernel and JavaScript share: mapped below 2 GiB, so that an address is one 32-bit word in a
  * submission queue entry and a `u32` in a foreign call, and seen by typed arrays. Pages are committed when touched.
  */
 import { libc } from "./libc.ts";
@@ -14,18 +14,18 @@ const MAP_POPULATE = 0x8000;
 const MAP_FIXED_NOREPLACE = 0x100000;
 
 const LOWEST = 0x1000_0000;
-const HIGHEST = 0xf000_0000;
+const HIGHEST = 0x7f00_0000;
 const STEP = 0x0100_0000;
 
 export interface Mapping extends Disposable {
-  /** Below 4 GiB for `mapLow`; any for `mapQueue`. */
+  /** Below 2 GiB for `mapLow`; any for `mapQueue`. */
   readonly address: number;
   readonly buffer: ArrayBuffer;
 }
 
 /**
- * Maps `length` bytes of zeroed, private memory below 4 GiB. MAP_32BIT would do the same on x86-64 only, and in its
- * first 2 GiB only; so free ranges are searched. Safe beside other threads: the kernel refuses a range in use.
+ * Maps `length` bytes of zeroed, private memory below 2 GiB. MAP_32BIT would do the same on x86-64 only, and in its
+ * middle only; so free ranges are searched. Safe beside other threads: the kernel refuses a range in use.
  *
  * @throws {OsError} when no range of this length is free.
  */
@@ -44,7 +44,7 @@ export function mapLow(length: number): Mapping {
       libc().munmap(address, BigInt(length));
     }
   }
-  throw new OsError("mmap", cause, `Cannot map ${length} bytes below 4 GiB`);
+  throw new OsError("mmap", cause, `Cannot map ${length} bytes below 2 GiB`);
 }
 
 /**

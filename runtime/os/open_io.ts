@@ -25,6 +25,12 @@ export function openIo(options: IoOptions = {}, wanted: string | undefined = Den
   }
 }
 
+/** Which Io `openIo` would open on this machine, and why, without keeping it. */
+export function bestIo(wanted: string | undefined = Deno.env.get("TANDEM_IO")): { name: Io["name"]; reason: string } {
+  using io = openIo({ arena: 1 << 20, descriptors: 1024 }, wanted);
+  return { name: io.name, reason: io.reason };
+}
+
 function openBest(options: IoOptions): Io {
   const setup = setUpRing();
   if ("refused" in setup) return new EpollIo(options, setup.refused);

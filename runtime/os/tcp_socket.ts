@@ -55,13 +55,24 @@ export type Listener = { readonly fd: number } | { readonly error: string };
  * same one (SO_REUSEPORT). "::" takes IPv6 only, so that "0.0.0.0" can be listened on beside it.
  */
 export function listenOn(address: string, port: number): Listener {
+  return bindAndListen(address, port, [SO_REUSEADDR, SO_REUSEPORT]);
+}
+
+/** Why nobody can listen alone on this address now, as a sentence; null if somebody can. */
+export function isPortTaken(address: string, port: number): string | null {
+  const listener = bindAndListen(address, port, [SO_REUSEADDR]);
+  if ("error" in listener) return listener.error;
+  libc().close(listener.fd);
+  return null;
+}
+
+function bindAndListen(address: string, port: number, reuse: readonly number[]): Listener {
   const where = address.includes(":") ? `[${address}]:${port}` : `${address}:${port}`;
   const { domain, bytes } = socketAddress(address, port);
   const fd = libc().socket(domain, SOCK_STREAM | SOCK_CLOEXEC, 0);
   if (fd < 0) return { error: `Cannot listen on ${where}: socket answered ${errnoName(errno())}` };
   const set = (level: number, name: number) => libc().setsockopt(fd, level, name, new Int32Array([1]), 4);
-  set(SOL_SOCKET, SO_REUSEADDR);
-  set(SOL_SOCKET, SO_REUSEPORT);
+  for (const option of reuse) set(SOL_SOCKET, option);
   if (domain === AF_INET) set(IPPROTO_IP, IP_FREEBIND);
   else {
     set(IPPROTO_IPV6, IPV6_V6ONLY);

@@ -124,7 +124,6 @@ export class UringIo implements Io {
 
   watch(fd: number, woken: () => void): void {
     this.#wakers.set(fd, woken);
-    this.#descriptors.own(fd);
     this.#armWake(fd);
   }
 
@@ -260,8 +259,13 @@ export class UringIo implements Io {
   }
 
   [Symbol.dispose](): void {
-    for (let fd = 0; fd < this.#endpoints.length; fd++) if (this.#endpoints[fd] !== null) libc().close(fd);
+    for (let fd = 0; fd < this.#endpoints.length; fd++) {
+      if (this.#endpoints[fd] === null) continue;
+      libc().close(fd);
+      this.#descriptors.disown(fd);
+    }
     this.#endpoints.length = 0;
+    this.#descriptors.disown(this.#queue.fd);
     this.#queue[Symbol.dispose]();
     this.#small[Symbol.dispose]();
     this.#large[Symbol.dispose]();

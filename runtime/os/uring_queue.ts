@@ -17,7 +17,7 @@ import {
 import type { RingParameters } from "./uring_setup.ts";
 
 const IO_URING_ENTER = 426;
-const GETEVENTS_ARG_SIZE = 24;
+const GETEVENTS_ARG_SIZE = 24n;
 
 export class UringQueue implements Disposable {
   /** Submissions, SQE_WORDS each. */
@@ -36,7 +36,8 @@ export class UringQueue implements Disposable {
   readonly #cqOverflow: number;
   readonly #cqMask: number;
   readonly #cqes: number;
-  readonly #argument: number;
+  readonly #argument: Deno.PointerObject | null;
+  readonly #argumentSize = Deno.UnsafePointer.create(GETEVENTS_ARG_SIZE);
   readonly #timespec: Int32Array;
   #tail: number;
   #head: number;
@@ -63,7 +64,7 @@ export class UringQueue implements Disposable {
     }
     // struct io_uring_getevents_arg { u64 sigmask; u32 sigmask_sz; u32 min_wait_usec; u64 ts } and its __kernel_timespec
     const argument = this.#keep(mapLow(4096));
-    this.#argument = argument.address;
+    this.#argument = Deno.UnsafePointer.create(BigInt(argument.address));
     const view = new Int32Array(argument.buffer);
     view[4] = argument.address + 64;
     this.#timespec = view.subarray(16, 20);
@@ -91,7 +92,7 @@ export class UringQueue implements Disposable {
       1,
       flags,
       this.#argument,
-      GETEVENTS_ARG_SIZE,
+      this.#argumentSize,
     );
     if (result < 0) this.#excuse(errno());
   }
@@ -134,7 +135,7 @@ export class UringQueue implements Disposable {
   /** Submits without waiting, because the queue is full. */
   #submit(): void {
     while (this.#unsubmitted() >= this.#sqEntries) {
-      const result = this.#libc.io_uring_wait(IO_URING_ENTER, this.fd, this.#publish(), 0, ENTER_GETEVENTS, 0, 0);
+      const result = this.#libc.io_uring_wait(IO_URING_ENTER, this.fd, this.#publish(), 0, ENTER_GETEVENTS, null, null);
       if (result < 0) this.#excuse(errno());
     }
   }

@@ -102,6 +102,26 @@ export class SharedState {
     return this.#control[this.#at + TURNS];
   }
 
+  /** The slot belongs to another frontend from now on. */
+  clearFrontend(slot: number): void {
+    this.frontends.fill(0, slot * FrontendCounter.stride, (slot + 1) * FrontendCounter.stride);
+  }
+
+  clearServer(slot: number): void {
+    this.servers.fill(0, slot * ServerCounter.stride, (slot + 1) * ServerCounter.stride);
+  }
+
+  /** The thread died with all its connections. */
+  forgetConnections(): void {
+    for (let at = FrontendCounter.current; at < this.frontends.length; at += FrontendCounter.stride) {
+      this.frontends[at] = 0;
+    }
+    for (let at = ServerCounter.connections; at < this.servers.length; at += ServerCounter.stride) {
+      this.servers[at] = 0;
+      this.servers[at + ServerCounter.queued - ServerCounter.connections] = 0;
+    }
+  }
+
   get alive(): boolean {
     return Atomics.load(this.#control, this.#at + ALIVE) === 1;
   }

@@ -1,0 +1,44 @@
+/** Counters of all threads, added up for control. */
+import type { FrontendCounters, ServerCounters } from "./protocol.ts";
+import { FrontendCounter, MAX_FRONTENDS, MAX_SERVERS, ServerCounter, type SharedBuffers } from "./shared_state.ts";
+
+export function sumFrontend(shared: SharedBuffers, name: string, slot: number): FrontendCounters {
+  const words = new Float64Array(shared.frontends);
+  const sum = (counter: number) =>
+    total(words, shared.threads, MAX_FRONTENDS * FrontendCounter.stride, slot * FrontendCounter.stride + counter);
+  const responses = FrontendCounter.responses;
+  return {
+    name,
+    connections: { current: sum(FrontendCounter.current), total: sum(FrontendCounter.total) },
+    requests_total: sum(FrontendCounter.requests),
+    responses: {
+      "1xx": sum(responses),
+      "2xx": sum(responses + 1),
+      "3xx": sum(responses + 2),
+      "4xx": sum(responses + 3),
+      "5xx": sum(responses + 4),
+    },
+    bytes_in: sum(FrontendCounter.bytesIn),
+    bytes_out: sum(FrontendCounter.bytesOut),
+  };
+}
+
+export function sumServer(shared: SharedBuffers, backend: string, server: string, slot: number): ServerCounters {
+  const words = new Float64Array(shared.servers);
+  const sum = (counter: number) =>
+    total(words, shared.threads, MAX_SERVERS * ServerCounter.stride, slot * ServerCounter.stride + counter);
+  return {
+    backend,
+    server,
+    connections: sum(ServerCounter.connections),
+    queued: sum(ServerCounter.queued),
+    requests_total: sum(ServerCounter.requests),
+    connect_failures: sum(ServerCounter.connectFailures),
+  };
+}
+
+function total(words: Float64Array, threads: number, stride: number, at: number): number {
+  let sum = 0;
+  for (let thread = 0; thread < threads; thread++) sum += words[thread * stride + at];
+  return sum;
+}

@@ -1,0 +1,272 @@
+/**
+ * The main isolate of the proxy process: owns listeners, slots and verdicts, starts engine threads and starts them again
+ * when they die, and answers control.
+ */
+import type { Logger } from "../telemetry/log.ts";
+import { descriptorLimit } from "../os/descriptors.ts";
+import { ThreadAges } from "./thread_ages.ts";
+import { sumFrontend, sumServer } from "./counters.ts";
+import { EngineWorker } from "./engine_worker.ts";
+import { ListenerSet } from "./listener_set.ts";
+import type { ProxyCommand, ProxyOptions, ProxyReport, ServerVerdict } from "./protocol.ts";
+import { packVerdict } from "./server_verdict.ts";
+import { allocateShared, MAX_FRONTENDS, MAX_SERVERS, type SharedBuffers, SharedState } from "./shared_state.ts";
+import { SlotTable } from "./slots.ts";
+import { serverKey, type ThreadReport } from "./thread_protocol.ts";
+
+/** Between reports of status, ms. */
+const STATUS_INTERVAL = 250;
+/** Between attempts to listen where that failed, ms. */
+const LISTEN_RETRY = 1000;
+/** Before a thread that died is started again, ms; doubled while it keeps dying young. */
+const RESTART_DELAY = 20;
+const LONGEST_RESTART_DELAY = 5000;
+const YOUNG = 5000;
+/** How long threads may take to act on a command, ms. */
+const OBEDIENCE = 2000;
+const ADDRESS_SPACE = 1.5 * 2 ** 30;
+const MOST_ARENA = 512 * 2 ** 20;
+
+export interface ProxyMainPorts {
+  report(report: ProxyReport): void;
+  readonly log: Logger;
+  /** The process is to end. */
+  stopped(): void;
+}
+
+interface Thread {
+  readonly worker: EngineWorker;
+  readonly born: number;
+  ready: boolean;
+}
+
+export class ProxyMain {
+  readonly #ports: ProxyMainPorts;
+  readonly #listeners = new ListenerSet();
+  readonly #frontendSlots = new SlotTable(MAX_FRONTENDS, "frontends");
+  readonly #serverSlots = new SlotTable(MAX_SERVERS, "servers");
+  readonly #threads = new Map<number, Thread>();
+  readonly #ages = new ThreadAges();
+  readonly #retired = new Set<string>();
+  /** Threads whose answer is awaited, and what to do then. */
+  readonly #awaited = new Map<number, { readonly threads: Set<number>; readonly done: () => void }>();
+  readonly #drained = new Set<number>();
+  #shared: SharedBuffers | null = null;
+  #state: SharedState | null = null;
+  #options: ProxyOptions | null = null;
+  #stopping = false;
+  #nextId = 1;
+  #restartDelay = RESTART_DELAY;
+
+  constructor(ports: ProxyMainPorts) {
+    this.#ports = ports;
+    setInterval(() => this.#reportStatus(), STATUS_INTERVAL);
+    setInterval(() => this.#retryListeners(), LISTEN_RETRY);
+  }
+
+  obey(command: ProxyCommand): void {
+    switch (command.type) {
+      case "apply":
+        return this.#apply(command.id, command.options, command.verdicts);
+      case "verdicts":
+        return this.#decide(command.verdicts);
+      case "retire":
+        for (const address of command.addresses) this.#retired.add(address);
+        return this.#sendRetired();
+      case "reinstate":
+        for (const address of command.addresses) this.#retired.delete(address);
+        return this.#sendRetired();
+      case "stop":
+        return this.stop(command.drain);
+    }
+  }
+
+  /** Stops accepting, lets what runs end within `drain` ms, and ends. */
+  stop(drain: number): void {
+    if (this.#stopping) return;
+    this.#stopping = true;
+    this.#listeners.apply([], [...this.#threads.keys()]);
+    this.#tell(() => {
+      this.#listeners.closeLeaving();
+      for (const { worker } of this.#threads.values()) worker.send({ type: "drain" });
+      if (this.#threads.size === 0) this.#end();
+    });
+    setTimeout(() => this.#end(), drain);
+  }
+
+  #apply(id: number, options: ProxyOptions, verdicts: readonly ServerVerdict[]): void {
+    if (this.#stopping) return;
+    const threads = Math.max(1, options.threads);
+    const shared = this.#shared ??= allocateShared(Math.max(threads, navigator.hardwareConcurrency), descriptorLimit());
+    this.#state ??= new SharedState(shared, 0);
+    this.#options = { ...options, threads: Math.min(threads, shared.threads) };
+    this.#frontendSlots.assign(options.frontends.map(({ name }) => name), (slot) => this.#clearFrontend(slot));
+    const names = options.backends.flatMap(({ name, servers }) =>
+      servers.map((server) => serverKey(name, server.name))
+    );
+    this.#serverSlots.assign(names, (slot) => this.#clearServer(slot));
+    this.#decide(verdicts);
+    const numbers = Array.from({ length: this.#options.threads }, (_, index) => index);
+    this.#listeners.apply(options.frontends, numbers);
+    for (const thread of numbers) if (!this.#threads.has(thread)) this.#startThread(thread);
+    this.#tell(() => {
+      this.#listeners.closeLeaving();
+      this.#ports.report({ type: "applied", id, listeners: this.#listeners.statuses() });
+    });
+    for (const [thread, { worker }] of this.#threads) {
+      if (thread >= numbers.length) worker.send({ type: "drain" });
+    }
+  }
+
+  /** Tells every thread what is wanted; `done` is called when all have acted on it, or did not in time. */
+  #tell(done: () => void): void {
+    const id = this.#nextId++;
+    const threads = new Set(this.#threads.keys());
+    const once = () => {
+      if (this.#awaited.delete(id)) done();
+    };
+    this.#awaited.set(id, { threads, done: once });
+    for (const thread of threads) this.#sendOptions(thread, id);
+    if (threads.size === 0) once();
+    else setTimeout(once, OBEDIENCE);
+  }
+
+  #sendOptions(thread: number, id: number): void {
+    const options = this.#options;
+    if (options === null) return;
+    const slots = { frontends: this.#frontendSlots.slots, servers: this.#serverSlots.slots };
+    const listeners = this.#listeners.of(thread);
+    this.#threads.get(thread)?.worker.send({ type: "apply", id, options, slots, listeners });
+  }
+
+  #sendRetired(): void {
+    const addresses = [...this.#retired];
+    for (const { worker } of this.#threads.values()) worker.send({ type: "retire", addresses });
+  }
+
+  #startThread(thread: number): void {
+    const shared = this.#shared;
+    if (shared === null) return;
+    const arena = Math.min(MOST_ARENA, Math.floor(ADDRESS_SPACE / shared.threads));
+    const worker = new EngineWorker({
+      thread,
+      shared,
+      arena,
+      reported: (report) => this.#heard(thread, report),
+      died: (text) => this.#threadDied(thread, text),
+    });
+    this.#threads.set(thread, { worker, born: performance.now(), ready: false });
+    this.#ages.begin(thread, worker.state.turns, performance.now());
+  }
+
+  #heard(thread: number, report: Exclude<ThreadReport, { readonly type: "failed" }>): void {
+    switch (report.type) {
+      case "ready": {
+        const started = this.#threads.get(thread);
+        if (started !== undefined) started.ready = true;
+        this.#ports.log.info(`Engine thread ${thread} serves`, { io: report.io, reason: report.reason });
+        return;
+      }
+      case "applied":
+        return this.#answered(report.id, thread);
+      case "text":
+        return this.#ports.log.warning(report.text, { thread });
+      case "drained":
+        this.#drained.add(thread);
+        if (!this.#stopping) this.#threads.get(thread)?.worker.send({ type: "exit" });
+        else if ([...this.#threads.keys()].every((each) => this.#drained.has(each))) this.#end();
+        return;
+      case "exited":
+        this.#threads.delete(thread);
+        this.#ages.end(thread);
+    }
+  }
+
+  #answered(id: number, thread: number): void {
+    const awaited = this.#awaited.get(id);
+    if (awaited === undefined) return;
+    awaited.threads.delete(thread);
+    if (awaited.threads.size === 0) awaited.done();
+  }
+
+  #threadDied(thread: number, text: string): void {
+    const age = performance.now() - (this.#threads.get(thread)?.born ?? 0);
+    this.#threads.delete(thread);
+    this.#ages.end(thread);
+    this.#restartDelay = age < YOUNG ? Math.min(this.#restartDelay * 2, LONGEST_RESTART_DELAY) : RESTART_DELAY;
+    // While another thread serves, connections must not wait for this one; without one, waiting beats refusing.
+    if (this.#threads.size > 0) this.#listeners.abandon(thread);
+    this.#ports.report({ type: "thread", thread, text: `Engine thread ${thread} died and is started again: ${text}` });
+    for (const id of [...this.#awaited.keys()]) this.#answered(id, thread);
+    if (this.#stopping) return;
+    setTimeout(() => this.#restartThread(thread), this.#restartDelay);
+  }
+
+  #restartThread(thread: number): void {
+    const options = this.#options;
+    if (this.#stopping || options === null || thread >= options.threads || this.#threads.has(thread)) return;
+    this.#startThread(thread);
+    this.#listeners.open([...this.#threads.keys()]);
+    this.#sendOptions(thread, 0);
+    this.#threads.get(thread)?.worker.send({ type: "retire", addresses: [...this.#retired] });
+    this.#ports.report({ type: "listeners", listeners: this.#listeners.statuses() });
+  }
+
+  #retryListeners(): void {
+    if (this.#stopping || this.#options === null) return;
+    const threads = [...this.#threads.keys()];
+    if (!this.#listeners.open(threads)) return;
+    for (const thread of threads) this.#sendOptions(thread, 0);
+    this.#ports.report({ type: "listeners", listeners: this.#listeners.statuses() });
+  }
+
+  #decide(verdicts: readonly ServerVerdict[]): void {
+    const state = this.#state;
+    if (state === null) return;
+    for (const { backend, server, state: decided, weight } of verdicts) {
+      const slot = this.#serverSlots.slots.get(serverKey(backend, server));
+      if (slot !== undefined) Atomics.store(state.verdicts, slot, packVerdict(decided, weight));
+    }
+    state.publish();
+    // A thread that sleeps looks at verdicts with its next turn; idle connections to a dead server can wait for that.
+  }
+
+  #clearFrontend(slot: number): void {
+    for (const { worker } of this.#threads.values()) worker.state.clearFrontend(slot);
+  }
+
+  #clearServer(slot: number): void {
+    this.#state?.verdicts.fill(packVerdict("unresolved", 0), slot, slot + 1);
+    for (const { worker } of this.#threads.values()) worker.state.clearServer(slot);
+  }
+
+  #reportStatus(): void {
+    const options = this.#options;
+    const shared = this.#shared;
+    if (options === null || shared === null) return;
+    const now = performance.now();
+    const threads = Array.from({ length: options.threads }, (_, thread) => {
+      const state = this.#threads.get(thread)?.worker.state;
+      const alive = state !== undefined && state.alive;
+      return { thread, alive, turnAgeMs: this.#ages.observe(thread, state?.turns ?? 0, now) };
+    });
+    this.#ports.report({
+      type: "status",
+      at: Date.now(),
+      threads,
+      frontends: options.frontends.map(({ name }) =>
+        sumFrontend(shared, name, this.#frontendSlots.slots.get(name) ?? 0)
+      ),
+      servers: options.backends.flatMap(({ name, servers }) =>
+        servers.map((server) =>
+          sumServer(shared, name, server.name, this.#serverSlots.slots.get(serverKey(name, server.name)) ?? 0)
+        )
+      ),
+    });
+  }
+
+  #end(): void {
+    this.#ports.report({ type: "stopped" });
+    this.#ports.stopped();
+  }
+}
