@@ -41,9 +41,15 @@ export function longestGap(samples: readonly Sample[], window: Window): number {
   return longest;
 }
 
-/** Requests of the window that did not succeed; a request belongs to the window in which it ended. */
+/**
+ * Requests that did not succeed and ended in the window. One that began more than a second before the window was hurt by
+ * what happened then: a connection that a crash cut is only reset when its retransmission reaches the heir.
+ */
 export function failures(samples: readonly Sample[], window: Window): Sample[] {
-  return samples.filter((sample) => sample.ended >= window.from && sample.ended <= window.to && !succeeded(sample));
+  return samples.filter((sample) =>
+    sample.ended >= window.from && sample.ended <= window.to && sample.started >= window.from - 1_000 &&
+    !succeeded(sample)
+  );
 }
 
 /** How many requests of the window each server answered. */

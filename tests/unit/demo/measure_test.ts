@@ -35,6 +35,13 @@ Deno.test("failures() and shares() count what ended in the window", () => {
   assert.deepEqual([...shares(samples, { from: 0, to: 50 })], [["a", 1], ["b", 2]]);
 });
 
+Deno.test("failures() leaves a request to what happened when it began", () => {
+  const cut: Sample = { kind: "kept", started: 1_000, ended: 4_000, outcome: reset };
+  assert.equal(failures([cut], { from: 900, to: 5_000 }).length, 1, "the crash");
+  assert.equal(failures([cut], { from: 1_900, to: 5_000 }).length, 1, "under way when the window opened");
+  assert.equal(failures([cut], { from: 3_000, to: 5_000 }).length, 0, "a later move");
+});
+
 Deno.test("neighbour() reads completed entries of /proc/net/arp", () => {
   const table = `IP address       HW type     Flags       HW address            Mask     Device
 192.168.219.100  0x1         0x2         5a:eb:2f:d0:df:36     *        ens32
