@@ -123,5 +123,6 @@ export async function open(
 
 /** Who gives the order, for those who read it later. */
 export function operator(): string {
-  return Deno.env.get("SUDO_USER") || Deno.env.get("USER") || "cli";
+  const { SUDO_USER, USER, LOGNAME } = Deno.env.toObject();
+  return SUDO_USER || USER || LOGNAME || (Deno.uid() === 0 ? "root" : "cli");
 }
