@@ -1,0 +1,55 @@
+/**
+ * HTTP/1.1 conformance of a running proxy: bytes in, bytes out.
+ *
+ * TANDEM_HTTP_SUBJECT = uring, epoll, haproxy, nginx, or several of them separated by commas (default: uring,epoll).
+ */
+
+import { chunkRows, codingRows, lengthRows, pipelineRows, trailerRows } from "./framing_rows.ts";
+import { fieldRows, hopRows } from "./field_rows.ts";
+import { reuseRows, streamingRows, timeoutRows } from "./flow_rows.ts";
+import { expectRows, interimRows, tunnelRows } from "./interim_rows.ts";
+import { Origin } from "./origin.ts";
+import { hostRows, requestLineRows } from "./request_rows.ts";
+import { badResponseRows, poisoningRows, responseRows } from "./response_rows.ts";
+import { perform, type Row } from "./row.ts";
+import { startSubject } from "./subject.ts";
+
+const tables: Record<string, readonly Row[]> = {
+  "request line": requestLineRows,
+  host: hostRows,
+  fields: fieldRows,
+  "hop by hop": hopRows,
+  "content length": lengthRows,
+  "transfer coding": codingRows,
+  chunks: chunkRows,
+  trailers: trailerRows,
+  pipelining: pipelineRows,
+  expect: expectRows,
+  interim: interimRows,
+  tunnel: tunnelRows,
+  response: responseRows,
+  "bad response": badResponseRows,
+  poisoning: poisoningRows,
+  streaming: streamingRows,
+  reuse: reuseRows,
+  timeouts: timeoutRows,
+};
+
+const subjects = (Deno.env.get("TANDEM_HTTP_SUBJECT") ?? "uring,epoll").split(",");
+
+for (const name of subjects) {
+  Deno.test(`HTTP conformance of ${name}`, async (t) => {
+    const origin = new Origin();
+    const subject = await startSubject(name, origin.port);
+    try {
+      for (const [table, rows] of Object.entries(tables)) {
+        await t.step(table, async (t) => {
+          for (const row of rows) await t.step(row.name, () => perform(row, subject.port, origin));
+        });
+      }
+    } finally {
+      await subject.stop();
+      await origin.close();
+    }
+  });
+}
