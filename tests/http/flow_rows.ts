@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { readFinal, readRequest, statusOf } from "./message.ts";
 import { answering, OK, type Script } from "./origin.ts";
-import { type Row, told } from "./row.ts";
+import { assertSame, type Row, told } from "./row.ts";
 import { TIMEOUTS } from "./subject.ts";
 import { pause, Wire } from "./wire.ts";
 
@@ -118,7 +118,7 @@ export const streamingRows: Row[] = [
       wire.read();
       const response = await readFinal(wire, { patience: 15_000 });
       assert.ok(response?.whole, `${response?.body.length} of ${size}`);
-      assert.ok(response?.body === "0123456789abcdef".repeat(size / 16), "the body is not what was sent");
+      assertSame(response?.body, "0123456789abcdef".repeat(size / 16));
     } finally {
       wire.close();
     }

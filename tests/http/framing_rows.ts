@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { readFinal, statusOf, values } from "./message.ts";
 import { answering, OK } from "./origin.ts";
-import { assertField, assertLacks, refused, refusedOr, relayed, type Row, told } from "./row.ts";
+import { assertField, assertLacks, assertSame, refused, refusedOr, relayed, type Row, told } from "./row.ts";
 import { pause } from "./wire.ts";
 
 const P = "POST / HTTP/1.1\r\nHost: a\r\n";
@@ -23,7 +23,7 @@ const badChunks = (rule: string, chunks: string): Row => refused(rule, `${C}${ch
 
 const bodyIs = (name: string, message: string, body: string): Row =>
   relayed(name, message, (request) => {
-    assert.equal(request.body, body);
+    assertSame(request.body, body);
     assert.ok(values(request, "content-length").length + values(request, "transfer-encoding").length < 2, request.raw);
   });
 

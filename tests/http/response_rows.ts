@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { readFinal, statusOf, values } from "./message.ts";
 import { answering, OK } from "./origin.ts";
-import { type Answer, answered, assertField, assertLacks, bad, type Row, told } from "./row.ts";
+import { type Answer, answered, assertField, assertLacks, assertSame, bad, type Row, told } from "./row.ts";
 import { pause } from "./wire.ts";
 
 const HEAD = "HEAD / HTTP/1.1\r\nHost: a\r\n\r\n";
@@ -11,7 +11,7 @@ const OLD = "GET / HTTP/1.0\r\nHost: a\r\n\r\n";
 const OLD_KEEP = "GET / HTTP/1.0\r\nHost: a\r\nConnection: keep-alive\r\n\r\n";
 
 const wholeBody = (body: string) => ({ response }: Answer) => {
-  assert.equal(response.body, body);
+  assertSame(response.body, body);
   assert.ok(response.whole, "the body does not end properly");
 };
 

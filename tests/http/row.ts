@@ -177,3 +177,15 @@ export function assertField(message: Message, lower: string, wanted: readonly st
 export function assertLacks(message: Message, ...names: string[]): void {
   for (const name of names) assertField(message, name, []);
 }
+
+/** Asserts that two long texts are the same, saying only where they part. */
+export function assertSame(got: string | undefined, wanted: string): void {
+  if (got === wanted) return;
+  if (got === undefined) assert.fail("nothing came");
+  let at = 0;
+  while (at < got.length && at < wanted.length && got[at] === wanted[at]) at++;
+  const near = (text: string) => JSON.stringify(text.slice(Math.max(0, at - 20), at + 40));
+  assert.fail(
+    `${got.length} octets, wanted ${wanted.length}; they part at ${at}: got ${near(got)}, wanted ${near(wanted)}`,
+  );
+}
