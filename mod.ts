@@ -10,9 +10,13 @@ export * from "./plugins/contract.ts";
 
 if (import.meta.main) {
   if ("DedicatedWorkerGlobalScope" in globalThis) {
-    // A thread of the proxy process: the only Worker that Tandem starts.
+    // A thread of the proxy process: the only Worker that Tandem starts. A message that comes while modules are loading
+    // is lost unless somebody listens already.
+    const first = new Promise<unknown>((resolve) => {
+      addEventListener("message", (event) => resolve((event as MessageEvent).data), { once: true });
+    });
     const { run } = await import("./runtime/proxy/engine_thread.ts");
-    await run();
+    run(await first);
   } else {
     const { main } = await import("./runtime/cli.ts");
     Deno.exit(await main(Deno.args));

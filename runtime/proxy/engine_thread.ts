@@ -10,24 +10,21 @@ import { SharedState } from "./shared_state.ts";
 import type { ThreadCommand, ThreadReport, ThreadStart } from "./thread_protocol.ts";
 
 interface WorkerScope {
-  onmessage: ((event: MessageEvent<ThreadStart>) => void) | null;
   postMessage(report: ThreadReport): void;
   close(): void;
 }
 
-/** Waits for the first message, which starts the engine. */
-export function run(): void {
+/** Serves until told to stop. `start` is the Worker's first message, a ThreadStart. */
+export function run(start: unknown): void {
   const scope = globalThis as unknown as WorkerScope;
-  scope.onmessage = ({ data }) => {
-    const say = (report: ThreadReport) => scope.postMessage(report);
-    try {
-      serve(data, say);
-      say({ type: "exited" });
-    } catch (error) {
-      say({ type: "failed", text: error instanceof Error ? error.stack ?? error.message : String(error) });
-    }
-    scope.close();
-  };
+  const say = (report: ThreadReport) => scope.postMessage(report);
+  try {
+    serve(start as ThreadStart, say);
+    say({ type: "exited" });
+  } catch (error) {
+    say({ type: "failed", text: error instanceof Error ? error.stack ?? error.message : String(error) });
+  }
+  scope.close();
 }
 
 function serve(start: ThreadStart, say: (report: ThreadReport) => void): void {
