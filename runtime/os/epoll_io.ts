@@ -123,9 +123,9 @@ export class EpollIo implements Io {
     this.#state[fd] = CONNECTING;
     const result = this.#libc.connect(fd, this.arena.bytes.subarray(start, start + length), length);
     const cause = result < 0 ? errno() : 0;
+    this.#sendLeft[fd] = cause === Errno.EINPROGRESS ? 0 : cause;
     if (cause === Errno.EINPROGRESS) return;
-    // Reported in `wait`, as everything is.
-    this.#sendLeft[fd] = cause;
+    // Reported in `report`, as everything is.
     this.#state[fd] |= WRITABLE;
     this.#list(fd);
   }

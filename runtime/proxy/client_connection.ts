@@ -38,8 +38,9 @@ export class ClientConnection extends Connection {
   #first: Segment | null = null;
   #last: Segment | null = null;
   #stashed = 0;
-  /** The client ended its stream, or our answer must not be cut off by closing at once. */
+  /** How to close when everything is sent: late, so that our answer is not cut off, or with a reset. */
   #linger = false;
+  #reset = false;
 
   constructor(engine: Engine, readonly frontend: Frontend, fd: number, localAddress: string | null) {
     super(engine);
@@ -157,13 +158,17 @@ export class ClientConnection extends Connection {
     this.finish(linger);
   }
 
-  /** Sends what is queued, then closes; `linger`: the client may still be sending. */
-  finish(linger: boolean): void {
+  /**
+   * Sends what is queued, then closes; `linger`: the client may still be sending; `reset`: it must not take what it has
+   * for the whole.
+   */
+  finish(linger: boolean, reset = false): void {
     this.#exchange = null;
     this.#forgetHead();
     const unread = this.#dropStash();
     this.phase = "flushing";
-    this.#linger = linger || unread;
+    this.#linger = (linger || unread) && !reset;
+    this.#reset = reset;
     this.arm(this.frontend.options.timeouts.client);
     if (this.pending === 0) this.#flushed();
     else if (this.paused) this.resume();
@@ -223,7 +228,7 @@ export class ClientConnection extends Connection {
   }
 
   #flushed(): void {
-    if (!this.#linger) return this.close();
+    if (!this.#linger) return this.close(this.#reset);
     this.engine.io.finish(this.fd);
     this.arm(LINGER);
     if (this.paused) this.resume();

@@ -17,6 +17,7 @@ import {
   BODY_REFUSED,
   BodyDecoder,
   type BodyOptions,
+  BY_CLOSE,
   endsConnection,
   method as methods,
   NEED_MORE,
@@ -74,6 +75,8 @@ export class Exchange {
   #refusesBody = false;
   /** The server's connection may serve again. */
   #reusable = false;
+  /** The response ends with the server's connection. */
+  #byClose = false;
   #head: ResponseHead | null = null;
   #gathered: Gathered | null = null;
   /** Ends of stream in a tunnel. */
@@ -245,8 +248,12 @@ export class Exchange {
       case "waiting":
         this.#drop();
         return this.#fail(this.#waitsForClient() ? 408 : 504);
-      default:
-        this.#break();
+      default: {
+        // What is queued cannot be sent either, so it is not waited for.
+        const client = this.#client;
+        this.abandon();
+        client?.close(true);
+      }
     }
   }
 
@@ -431,6 +438,7 @@ export class Exchange {
     this.#releaseHead();
     client.frontend.countResponse(head.status);
     this.#reusable = head.keepAlive;
+    this.#byClose = head.framing === BY_CLOSE;
     // An answer before the end of the request mostly means that the rest is not wanted.
     const early = !this.#requestDone && head.status >= 300;
     this.closes = endsConnection(head, this.minor, this.keepAlive) || early || this.engine.retires(client);
@@ -572,8 +580,10 @@ export class Exchange {
   /** The response cannot be completed any more, and the client must see that. */
   #break(): void {
     const client = this.#client;
+    // Where the end of the stream ends the body, only a reset tells the difference.
+    const reset = this.#tunnel || this.#byClose;
     this.abandon();
-    client?.close(true);
+    client?.finish(false, reset);
   }
 
   /** Answers with a status of our own; the server's connection is closed already or never was. */

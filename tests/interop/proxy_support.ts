@@ -136,3 +136,156 @@ export class ProxyUnderTest implements AsyncDisposable {
     }
   }
 }
+
+/** Both ways of I/O: every test runs on each. */
+export const ways = ["uring", "epoll"] as const;
+
+const encoder = new TextEncoder();
+const decoder = new TextDecoder("latin1");
+
+/** A raw connection: text out, text in, nothing in between. */
+export class Wire implements Disposable {
+  #rest = "";
+  #ended = false;
+
+  constructor(readonly connection: Deno.Conn) {}
+
+  static async to(port: number): Promise<Wire> {
+    return new Wire(await Deno.connect({ hostname: "127.0.0.1", port }));
+  }
+
+  async send(text: string): Promise<void> {
+    await this.sendBytes(encoder.encode(text));
+  }
+
+  async sendBytes(bytes: Uint8Array): Promise<void> {
+    for (let sent = 0; sent < bytes.length;) sent += await this.connection.write(bytes.subarray(sent));
+  }
+
+  /** What arrived, up to and with `mark`. */
+  async until(mark: string, ms = 5000): Promise<string> {
+    return await this.#take(() => {
+      const at = this.#rest.indexOf(mark);
+      return at < 0 ? -1 : at + mark.length;
+    }, ms);
+  }
+
+  /** The next `length` bytes. */
+  async take(length: number, ms = 5000): Promise<string> {
+    return await this.#take(() => (this.#rest.length >= length ? length : -1), ms);
+  }
+
+  /** A head, and the body that its Content-Length announces. */
+  async message(ms = 5000): Promise<string> {
+    const head = await this.until("\r\n\r\n", ms);
+    const length = /content-length: *(\d+)/i.exec(head)?.[1];
+    return length === undefined ? head : head + (await this.take(Number(length), ms));
+  }
+
+  /** Everything until the end of the stream; `reset` instead if it breaks. */
+  async rest(ms = 5000): Promise<string> {
+    try {
+      while (!this.#ended) await this.#more(ms);
+    } catch (error) {
+      if (!(error instanceof Deno.errors.ConnectionReset)) throw error;
+      this.#rest += "<reset>";
+    }
+    const all = this.#rest;
+    this.#rest = "";
+    return all;
+  }
+
+  [Symbol.dispose](): void {
+    try {
+      this.connection.close();
+    } catch {
+      // Closed by the test.
+    }
+  }
+
+  async #take(find: () => number, ms: number): Promise<string> {
+    for (;;) {
+      const length = find();
+      if (length >= 0) {
+        const found = this.#rest.slice(0, length);
+        this.#rest = this.#rest.slice(length);
+        return found;
+      }
+      if (this.#ended) throw new Error(`The stream ended behind ${JSON.stringify(this.#rest.slice(-200))}`);
+      await this.#more(ms);
+    }
+  }
+
+  async #more(ms: number): Promise<void> {
+    const buffer = new Uint8Array(65536);
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    const late = new Promise<never>((_, reject) => {
+      timer = setTimeout(() => reject(new Error(`Nothing arrived within ${ms} ms`)), ms);
+    });
+    try {
+      const length = await Promise.race([this.connection.read(buffer), late]);
+      if (length === null) this.#ended = true;
+      else this.#rest += decoder.decode(buffer.subarray(0, length));
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+}
+
+/** A server whose every connection is served by `serve`, numbered from 0. */
+export class Origin implements AsyncDisposable {
+  readonly port: number;
+  /** Connections accepted so far. */
+  connections = 0;
+  readonly #listener: Deno.Listener;
+  readonly #wires = new Set<Wire>();
+
+  constructor(readonly serve: (wire: Wire, connection: number) => Promise<void>, port = 0) {
+    this.#listener = Deno.listen({ hostname: "127.0.0.1", port });
+    this.port = (this.#listener.addr as Deno.NetAddr).port;
+    this.#accept();
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    this.#listener.close();
+    for (const wire of this.#wires) wire[Symbol.dispose]();
+    return Promise.resolve();
+  }
+
+  async #accept(): Promise<void> {
+    try {
+      for await (const connection of this.#listener) {
+        const wire = new Wire(connection);
+        this.#wires.add(wire);
+        this.serve(wire, this.connections++).catch(() => {}).finally(() => wire[Symbol.dispose]());
+      }
+    } catch {
+      // Closed.
+    }
+  }
+}
+
+/** Answers every request with 200 and `text`. */
+export function answering(text: string): (wire: Wire) => Promise<void> {
+  return async (wire) => {
+    for (;;) {
+      await wire.message();
+      await wire.send(`HTTP/1.1 200 OK\r\nContent-Length: ${text.length}\r\n\r\n${text}`);
+    }
+  };
+}
+
+/** A port that nobody listens on now. */
+export function freePort(): number {
+  const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const { port } = listener.addr as Deno.NetAddr;
+  listener.close();
+  return port;
+}
+
+/** GET / on a connection of its own; the whole response. */
+export async function get(port: number, path = "/", headers = ""): Promise<string> {
+  using wire = await Wire.to(port);
+  await wire.send(`GET ${path} HTTP/1.1\r\nHost: a.example\r\nConnection: close\r\n${headers}\r\n`);
+  return await wire.rest();
+}
