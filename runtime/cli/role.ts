@@ -23,5 +23,6 @@ async function launch([uid, gid, role]: readonly string[]): Promise<number> {
   ]);
   const { TANDEM_LAUNCH_DENO_DIR: cache, ...env } = Deno.env.toObject();
   const own = cache === undefined ? env : { ...env, DENO_DIR: cache, HOME: cache };
-  return becomeUser({ uid: Number(uid), gid: Number(gid) }, selfCommand(["role", role]), own);
+  // Its cache begins empty: what a role needs is in the program, and nothing is fetched at a start.
+  return becomeUser({ uid: Number(uid), gid: Number(gid) }, selfCommand(["role", role], ["--cached-only"]), own);
 }

@@ -8,10 +8,13 @@ export interface Command {
   readonly args: readonly string[];
 }
 
-/** How this same program is started again with `args`: the binary itself, or Deno on the module that we run. */
-export function selfCommand(args: readonly string[]): Command {
+/**
+ * How this same program is started again with `args`: the binary itself, or Deno, with its own `flags`, on the module that
+ * we run.
+ */
+export function selfCommand(args: readonly string[], flags: readonly string[] = []): Command {
   if (Deno.build.standalone) return { path: Deno.execPath(), args };
-  return { path: Deno.execPath(), args: ["run", "-A", "--quiet", Deno.mainModule, ...args] };
+  return { path: Deno.execPath(), args: ["run", "-A", "--quiet", ...flags, Deno.mainModule, ...args] };
 }
 
 /** How a process ended. */
