@@ -1,0 +1,75 @@
+/** The grammar of haproxy.cfg: sections of lines of words, with quotes, escapes and comments. */
+
+export interface Line {
+  readonly line: number;
+  readonly words: readonly string[];
+  /** As it stands, without indentation. */
+  readonly text: string;
+}
+
+export interface Section {
+  /** "global", "defaults", "frontend", "backend", "listen", or one that Tandem does not know. */
+  readonly kind: string;
+  readonly name: string;
+  readonly head: Line;
+  readonly lines: readonly Line[];
+}
+
+const kinds: ReadonlySet<string> = new Set([
+  "global",
+  "defaults",
+  "frontend",
+  "backend",
+  "listen",
+  "peers",
+  "resolvers",
+  "userlist",
+  "mailers",
+  "program",
+  "cache",
+  "ring",
+  "log-forward",
+  "http-errors",
+  "fcgi-app",
+  "crt-store",
+  "traces",
+  "acme",
+]);
+
+export function parseHaproxy(text: string): readonly Section[] {
+  const sections: (Section & { lines: Line[] })[] = [];
+  for (const [index, raw] of text.split(/\r?\n/).entries()) {
+    const words = split(raw);
+    if (words.length === 0) continue;
+    const line = { line: index + 1, words, text: raw.trim() };
+    if (kinds.has(words[0])) sections.push({ kind: words[0], name: words[1] ?? "", head: line, lines: [] });
+    else sections.at(-1)?.lines.push(line);
+  }
+  return sections;
+}
+
+/** Words of a line (HAProxy's configuration manual, 2.2): "…" and '…' quote, a backslash escapes, "#" begins a comment. */
+function split(line: string): readonly string[] {
+  const words: string[] = [];
+  let word: string | null = null;
+  let quote = "";
+  for (let i = 0; i < line.length; i++) {
+    const char = line[i];
+    if (quote === "" && char === "#") break;
+    if (quote === "" && (char === " " || char === "\t")) {
+      if (word !== null) words.push(word);
+      word = null;
+    } else if (quote === "" && (char === '"' || char === "'")) {
+      quote = char;
+      word ??= "";
+    } else if (char === quote) quote = "";
+    else if (char === "\\" && quote !== "'" && i + 1 < line.length) word = (word ?? "") + escaped(line[++i]);
+    else word = (word ?? "") + char;
+  }
+  if (word !== null) words.push(word);
+  return words;
+}
+
+function escaped(char: string): string {
+  return ({ n: "\n", r: "\r", t: "\t" } as Readonly<Record<string, string>>)[char] ?? char;
+}

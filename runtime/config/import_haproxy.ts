@@ -1,0 +1,336 @@
+/** haproxy.cfg to the `proxy`, `frontends` and `backends` of a tandem.yaml. */
+import { isIP } from "node:net";
+import { type Line, parseHaproxy, type Section } from "./haproxy_text.ts";
+import { type Health, readHealth } from "./haproxy_health.ts";
+import { readServers, type ServerDocument } from "./haproxy_servers.ts";
+import { time } from "./haproxy_time.ts";
+import { type Leftover, withoutSecrets } from "./leftover.ts";
+import { nameShape } from "./value_decoders.ts";
+
+export interface HaproxySource {
+  readonly file: string;
+  readonly text: string;
+  /** Instances that hold exactly one address, by that address: a bind to it is written "INSTANCE:PORT". */
+  readonly instances?: ReadonlyMap<string, string>;
+}
+
+type Document = Readonly<Record<string, unknown>>;
+
+/** Sections as they would be written in tandem.yaml. */
+export interface ImportedProxy {
+  readonly proxy: Document;
+  readonly frontends: Readonly<Record<string, Document>>;
+  readonly backends: Readonly<Record<string, Document>>;
+  readonly leftovers: readonly Leftover[];
+}
+
+export type Leave = (line: Line, why: string) => void;
+
+/** What `defaults` and a proxy's own lines say; a proxy starts with a copy of its defaults'. */
+interface Settings {
+  mode: "http" | "tcp";
+  /** null: X-Forwarded-For is not set. */
+  forwardfor: { readonly trusted: readonly string[] } | null;
+  timeouts: Readonly<Record<string, string>>;
+  maxconn: number | null;
+  retries: number | null;
+  defaultBackend: string | null;
+  health: Health;
+  serverDefaults: readonly string[];
+}
+
+const initial: Settings = {
+  mode: "tcp",
+  forwardfor: null,
+  timeouts: {},
+  maxconn: null,
+  retries: null,
+  defaultBackend: null,
+  health: { http: null },
+  serverDefaults: [],
+};
+
+export function importHaproxy({ file, text, instances = new Map() }: HaproxySource): ImportedProxy {
+  const leftovers: Leftover[] = [];
+  const leave: Leave = ({ line, text }, why) => leftovers.push({ file, line, text: withoutSecrets(text), why });
+  const named = new Map<string, Settings>();
+  let defaults = initial;
+  const proxy: Record<string, unknown> = {};
+  const frontends: Record<string, Document> = {};
+  const backends: Record<string, Document> = {};
+  for (const section of parseHaproxy(text)) {
+    const from = section.head.words.indexOf("from");
+    const base = from < 0 ? defaults : named.get(section.head.words[from + 1]) ?? defaults;
+    if (section.kind === "global") readGlobal(section, proxy, leave);
+    else if (section.kind === "defaults") {
+      defaults = { ...(from < 0 ? initial : base) };
+      readProxy(section, defaults, leave);
+      named.set(section.name, defaults);
+    } else if (["frontend", "backend", "listen"].includes(section.kind)) {
+      const settings = { ...base };
+      const lines = readProxy(section, settings, leave);
+      if (!nameShape.pattern.test(section.name)) leave(section.head, `the name must be ${nameShape.wanted}`);
+      const backend = section.kind === "frontend" ? null : writeBackend(section, settings, lines, leave);
+      if (backend !== null) backends[section.name] = backend;
+      if (section.kind === "backend") continue;
+      if (section.kind === "listen" && backend !== null) settings.defaultBackend = section.name;
+      const frontend = writeFrontend(section, settings, lines, instances, leave);
+      if (frontend !== null) frontends[section.name] = frontend;
+    } else leave(section.head, "has no counterpart in this version");
+  }
+  return { proxy, frontends, backends, leftovers };
+}
+
+function readGlobal(section: Section, proxy: Record<string, unknown>, leave: Leave): void {
+  for (const line of section.lines) {
+    const [keyword, value] = line.words;
+    if (keyword === "maxconn" && isCount(value)) proxy.maxconn = Number(value);
+    else if (keyword === "nbthread" && isCount(value)) proxy.threads = Number(value);
+    else leave(line, reasonForGlobal(keyword));
+  }
+}
+
+function isCount(text: string | undefined): boolean {
+  return /^\d+$/.test(text ?? "");
+}
+
+function reasonForGlobal(keyword: string): string {
+  if (["user", "group", "uid", "gid", "chroot"].includes(keyword)) {
+    return "the proxy runs as proxy.user, without rights of its own";
+  }
+  if (keyword === "log") return "logs go to stderr";
+  if (keyword === "stats") return "the admin API and its socket take its place (admin:)";
+  return "means nothing to Tandem";
+}
+
+/** Lines that are not settings: binds and servers. */
+interface ProxyLines {
+  readonly binds: readonly Line[];
+  readonly servers: readonly Line[];
+}
+
+function readProxy(section: Section, settings: Settings, leave: Leave): ProxyLines {
+  const binds: Line[] = [];
+  const servers: Line[] = [];
+  for (const line of section.lines) {
+    const [keyword] = line.words;
+    if (keyword === "bind") binds.push(line);
+    else if (keyword === "server") servers.push(line);
+    else {
+      const why = readSetting(line, settings, leave);
+      if (why !== null) leave(line, why);
+    }
+  }
+  return { binds, servers };
+}
+
+/** Timeouts that Tandem has, by HAProxy's name; `check` is read with the servers. */
+const timeouts: ReadonlySet<string> = new Set([
+  "client",
+  "server",
+  "connect",
+  "queue",
+  "check",
+  "http-request",
+  "http-keep-alive",
+  "tunnel",
+]);
+
+function readSetting(line: Line, settings: Settings, leave: Leave): string | null {
+  const [keyword, value, ...rest] = line.words;
+  switch (keyword) {
+    case "mode":
+      if (value !== "http" && value !== "tcp") return `mode ${value} is not part of Tandem`;
+      settings.mode = value;
+      return null;
+    case "timeout": {
+      const duration = time(rest[0] ?? "");
+      if (!timeouts.has(value) || duration === null) return "Tandem has its own bounds for this";
+      settings.timeouts = { ...settings.timeouts, [value]: duration };
+      return null;
+    }
+    case "maxconn":
+      if (!isCount(value)) return "must be a number";
+      settings.maxconn = Number(value);
+      return null;
+    case "retries":
+      if (!isCount(value)) return "must be a number";
+      settings.retries = Number(value);
+      return null;
+    case "default_backend":
+      if (value === undefined || /%\[/.test(value)) return "must be the name of a backend";
+      settings.defaultBackend = value;
+      return null;
+    case "balance":
+      return ["roundrobin", "static-rr"].includes(value)
+        ? null
+        : `balance ${value} is not in this version; roundrobin is used`;
+    case "default-server":
+      settings.serverDefaults = [...settings.serverDefaults, ...line.words.slice(1)];
+      return null;
+    case "no":
+      if (value === "option" && rest[0] === "forwardfor") settings.forwardfor = null;
+      else if (value === "option" && rest[0] === "httpchk") settings.health = { http: null };
+      else return "means nothing to Tandem";
+      return null;
+    case "option":
+      return readOption(line, settings, leave);
+    case "http-check":
+    case "tcp-check":
+      return readHealth(line, settings);
+    default:
+      return reasonFor(keyword);
+  }
+}
+
+function readOption(line: Line, settings: Settings, leave: Leave): string | null {
+  const [, name, ...options] = line.words;
+  switch (name) {
+    case "forwardfor": {
+      const except = options.indexOf("except");
+      if (options.includes("header") || options.includes("if-none")) {
+        leave(line, "only X-Forwarded-For, always set, is carried");
+      }
+      settings.forwardfor = { trusted: except < 0 ? [] : options.slice(except + 1, except + 2) };
+      return null;
+    }
+    case "httpchk":
+      return readHealth(line, settings);
+    case "tcp-check":
+    case "redispatch":
+    case "dontlognull":
+    case "http-keep-alive":
+    case "http-no-delay":
+    case "http-ignore-probes":
+    case "tcp-smart-accept":
+    case "tcp-smart-connect":
+    case "tcpka":
+    case "clitcpka":
+    case "srvtcpka":
+    case "splice-auto":
+      // Tandem does so by itself.
+      return null;
+    case "httplog":
+    case "tcplog":
+    case "logasap":
+      return "log.access is not in this version";
+    default:
+      return "means nothing to Tandem";
+  }
+}
+
+function reasonFor(keyword: string): string {
+  const routes = [
+    "acl",
+    "use_backend",
+    "use-server",
+    "http-request",
+    "http-response",
+    "http-after-response",
+    "redirect",
+    "tcp-request",
+  ];
+  if (routes.includes(keyword)) return "routes and rules are not in this version; everything goes to default_backend";
+  if (["cookie", "stick", "stick-table", "appsession"].includes(keyword)) return "stickiness is not in this version";
+  if (keyword === "stats") return "the dashboard of the admin API takes its place (admin:)";
+  if (keyword === "errorfile" || keyword === "errorfiles") return "answers of your own are not in this version";
+  if (keyword === "monitor-uri") return "monitor is not in this version; ask GET /readyz of the admin API";
+  if (keyword.startsWith("log")) return "log.access is not in this version";
+  if (keyword === "compression") return "compression is not part of Tandem";
+  return "means nothing to Tandem";
+}
+
+function writeFrontend(
+  section: Section,
+  settings: Settings,
+  { binds }: ProxyLines,
+  instances: ReadonlyMap<string, string>,
+  leave: Leave,
+): Document | null {
+  const addresses = binds.flatMap((line) => readBind(line, instances, leave));
+  if (addresses.length === 0) {
+    leave(section.head, "is left out: no bind of it can be carried");
+    return null;
+  }
+  if (settings.defaultBackend === null) {
+    leave(section.head, "is left out: it has no default_backend that can be carried");
+    return null;
+  }
+  const { client, tunnel, "http-request": httpRequest, "http-keep-alive": keepAlive } = settings.timeouts;
+  const http = settings.mode === "http";
+  return given({
+    bind: addresses.length === 1 ? addresses[0] : addresses,
+    mode: http ? undefined : "tcp",
+    // Tandem sets the field unless told otherwise, HAProxy only if told.
+    forwardfor: http ? settings.forwardfor !== null : undefined,
+    trusted_proxies: http && settings.forwardfor?.trusted.length ? settings.forwardfor.trusted : undefined,
+    default_backend: settings.defaultBackend,
+    maxconn: settings.maxconn ?? undefined,
+    timeouts: http
+      ? compact({ http_request: httpRequest, keep_alive: keepAlive, client, tunnel })
+      // What is idle in mode tcp is a tunnel.
+      : compact({ tunnel: tunnel ?? client }),
+  });
+}
+
+function readBind(line: Line, instances: ReadonlyMap<string, string>, leave: Leave): readonly string[] {
+  const [, addresses, ...options] = line.words;
+  if (options.includes("ssl")) {
+    leave(line, "TLS is not in this version");
+    return [];
+  }
+  if (options.includes("accept-proxy")) {
+    leave(line, "proxy_protocol is not in this version");
+    return [];
+  }
+  return (addresses ?? "").split(",").flatMap((written) => {
+    const [, host, port] = /^(?:ipv[46]@)?(.*):(\d+)$/.exec(written) ?? [];
+    const address = host?.replace(/^\[|\]$/g, "");
+    if (address === undefined || (address !== "" && address !== "*" && isIP(address) === 0)) {
+      leave(line, `"${written}" is not ADDRESS:PORT`);
+      return [];
+    }
+    const instance = instances.get(address);
+    if (instance !== undefined) return [`${instance}:${port}`];
+    return [
+      address === "*" || address === ""
+        ? `:${port}`
+        : isIP(address) === 6
+        ? `[${address}]:${port}`
+        : `${address}:${port}`,
+    ];
+  });
+}
+
+function writeBackend(section: Section, settings: Settings, lines: ProxyLines, leave: Leave): Document | null {
+  const { servers, check } = readServers(
+    lines.servers,
+    settings.serverDefaults,
+    settings.health,
+    settings.timeouts.check,
+    leave,
+  );
+  if (Object.keys(servers).length === 0) {
+    leave(section.head, "is left out: no server of it can be carried");
+    return null;
+  }
+  const { connect, server, queue } = settings.timeouts;
+  return given({
+    check: check ?? undefined,
+    servers: servers satisfies Readonly<Record<string, ServerDocument>>,
+    // HAProxy lets a request wait for as long as a connect, unless told otherwise.
+    timeouts: compact({ connect, server, queue: queue ?? connect }),
+    retries: settings.retries ?? undefined,
+  });
+}
+
+/** Without what is undefined. */
+function given(document: Document): Document {
+  return Object.fromEntries(Object.entries(document).filter(([, value]) => value !== undefined));
+}
+
+/** The same, or undefined where nothing is left. */
+function compact(document: Document): Document | undefined {
+  const left = given(document);
+  return Object.keys(left).length === 0 ? undefined : left;
+}

@@ -1,0 +1,400 @@
+import assert from "node:assert/strict";
+import { check } from "../../../runtime/config/check.ts";
+import { parseHaproxy } from "../../../runtime/config/haproxy_text.ts";
+import { importConfiguration, type Imported } from "../../../runtime/config/import.ts";
+import { conditionNames, parseKeepalived } from "../../../runtime/config/keepalived_text.ts";
+import { formatLeftover } from "../../../runtime/config/leftover.ts";
+
+const instance = (lines: string) =>
+  `vrrp_instance VI_1 {
+  interface eth0
+  virtual_router_id 51
+  virtual_ipaddress {
+    192.0.2.100/24
+  }
+${lines}
+}
+`;
+
+/** A text, the lines it becomes, and those left over. */
+type Row = readonly [text: string, written: readonly string[], left?: readonly string[]];
+
+function fromKeepalived(...texts: string[]): Imported {
+  const names = texts.length === 1 ? [null] : ["a", "b", "c"];
+  return importConfiguration({
+    keepalived: texts.map((text, i) => ({ node: names[i], file: `${names[i] ?? "k"}.conf`, text })),
+    haproxy: null,
+  });
+}
+
+function fromHaproxy(text: string): Imported {
+  return importConfiguration({ keepalived: [], haproxy: { file: "h.cfg", text } });
+}
+
+/** The lines after the header and `version: 1`. */
+function body({ yaml }: Imported): string[] {
+  return yaml.trimEnd().split("\n").slice(3);
+}
+
+function leftovers({ leftovers }: Imported): string[] {
+  return leftovers.map(formatLeftover);
+}
+
+function assertGood({ yaml }: Imported): void {
+  const { text, code } = check({ file: "t.yaml", text: yaml, node: null, hostname: "h", readSecret: () => "s" });
+  assert.equal(code, 0, `${text}\n${yaml}`);
+}
+
+Deno.test("importConfiguration() makes the classic pair of two keepalived.conf and one haproxy.cfg", () => {
+  const keepalived = (state: string, priority: number) =>
+    `! Configuration File for keepalived
+global_defs {
+  router_id ${state}
+}
+vrrp_script chk_haproxy {
+  script "killall -0 haproxy"
+  interval 2
+}
+vrrp_instance VI_1 {
+  state ${state}
+  interface ens32
+  virtual_router_id 51
+  priority ${priority}
+  advert_int 1
+  authentication {
+    auth_type PASS
+    auth_pass 1111
+  }
+  virtual_ipaddress {
+    192.168.219.100/24
+  }
+  track_script {
+    chk_haproxy
+  }
+}
+`;
+  const haproxy = `global
+    maxconn 4000
+    user haproxy
+defaults
+    mode http
+    option forwardfor
+    retries 3
+    timeout connect 10s
+    timeout client 1m
+    timeout server 1m
+frontend http-in
+    bind 192.168.219.100:80
+    default_backend backend_servers
+backend backend_servers
+    balance roundrobin
+    server node01 192.168.219.136:80 check
+    server node02 192.168.219.137:80 check
+`;
+  const imported = importConfiguration({
+    keepalived: [
+      { node: "dlp1", file: "k1.conf", text: keepalived("MASTER", 101) },
+      { node: "dlp2", file: "k2.conf", text: keepalived("BACKUP", 100) },
+    ],
+    haproxy: { file: "haproxy.cfg", text: haproxy },
+  });
+  assert.equal(
+    imported.yaml,
+    `# Imported from k1.conf, k2.conf, haproxy.cfg
+
+version: 1
+nodes:
+  dlp1: {}
+  dlp2: {}
+vrrp:
+  VI_1:
+    interface: ens32
+    virtual_router_id: 51
+    version: 2
+    priority: { dlp1: 101, dlp2: 100 }
+    advert_int: 1s
+    authentication: { type: pass, password: "1111" }
+    virtual_addresses: [ 192.168.219.100/24 ]
+frontends:
+  http-in:
+    bind: VI_1:80
+    forwardfor: true
+    default_backend: backend_servers
+    timeouts: { client: 1m }
+backends:
+  backend_servers:
+    check: {}
+    servers: { node01: 192.168.219.136:80, node02: 192.168.219.137:80 }
+    timeouts: { connect: 10s, server: 1m, queue: 10s }
+    retries: 3
+proxy:
+  maxconn: 4000
+`,
+  );
+  assertGood(imported);
+  const follows = "an instance follows the frontends bound to its addresses by itself";
+  const track = "track the backend's check instead (track: { backends: [NAME] })";
+  assert.deepEqual(leftovers(imported), [
+    "k1.conf:3: router_id MASTER: means nothing to Tandem",
+    `k1.conf:5: vrrp_script chk_haproxy {: ${follows}`,
+    `k1.conf:23: chk_haproxy: ${track}`,
+    "k2.conf:3: router_id BACKUP: means nothing to Tandem",
+    `k2.conf:5: vrrp_script chk_haproxy {: ${follows}`,
+    `k2.conf:23: chk_haproxy: ${track}`,
+    "haproxy.cfg:3: user haproxy: the proxy runs as proxy.user, without rights of its own",
+  ]);
+});
+
+Deno.test("parseKeepalived() reads braces, comments, definitions and lines for one node", () => {
+  const text = `$IF=eth7
+a b "c d" { # comment
+  e $IF \${IF}x ! another
+  @n1 f 1
+  @^n1 f 2
+}
+g
+{
+  h { i }
+}
+`;
+  const shape = (statements: ReturnType<typeof parseKeepalived>): unknown =>
+    statements.map(({ words, block }) => block === null ? words.join(" ") : [words.join(" "), shape(block)]);
+  assert.deepEqual(shape(parseKeepalived(text, "n1")), [["a b c d", ["e eth7 eth7x", "f 1"]], ["g", [["h", ["i"]]]]]);
+  assert.deepEqual(shape(parseKeepalived(text, "n2")), [["a b c d", ["e eth7 eth7x", "f 2"]], ["g", [["h", ["i"]]]]]);
+  assert.deepEqual(conditionNames(text), ["n1"]);
+});
+
+Deno.test("importConfiguration() carries what an instance of keepalived says", () => {
+  const rows: readonly Row[] = [
+    ["", ["version: 2"]],
+    ["version 3\nadvert_int 0.3", ["advert_int: 300ms"]],
+    ["advert_int 5", ["version: 2", "advert_int: 5s"]],
+    ["advert_int 0.4", ["version: 2", "advert_int: 1s"], [
+      "k.conf:7: advert_int 0.4: keepalived sends 1 s at version 2; so does this file",
+    ]],
+    ["priority 150\nnopreempt", ["version: 2", "priority: 150", "preempt: false"]],
+    ["preempt_delay 30.5", ["version: 2", "preempt_delay: 30.5s"]],
+    ["state BACKUP", ["version: 2"]],
+    [
+      "authentication {\nauth_type PASS\nauth_pass abcdefghij\n}",
+      ["version: 2", "authentication: { type: pass, password: abcdefgh }"],
+      ["k.conf:9: auth_pass …: keepalived sends the first 8 characters; so does this file"],
+    ],
+    ["authentication {\nauth_type AH\nauth_pass x\n}", ["version: 2"], [
+      "k.conf:7: authentication {: authentication AH is not known; only PASS is",
+    ]],
+    ["version 3\nauthentication {\nauth_type PASS\nauth_pass x\n}", [], [
+      "k.conf:8: authentication {: VRRPv3 has no passwords (RFC 9568 §1.2)",
+    ]],
+    ["track_interface {\neth1\neth2 weight -10\n}", [
+      "version: 2",
+      "track:",
+      "  interfaces: [ eth1, { name: eth2, effect: yield } ]",
+    ]],
+    ["garp_master_repeat 3\ngarp_master_refresh 30", ["version: 2", "garp: { repeat: 3, refresh: 30s }"]],
+    ["unicast_src_ip 192.0.2.1\nunicast_peer {\n192.0.2.2\n}", [
+      "version: 2",
+      "unicast:",
+      "  peers: [ 192.0.2.2 ]",
+      "  source: 192.0.2.1",
+    ]],
+    ["use_vmac", ["version: 2"], [
+      "k.conf:7: use_vmac: virtual_mac is not in this version; the address moves to the interface's own MAC",
+    ]],
+    ["notify /bin/x", ["version: 2"], [
+      "k.conf:7: notify /bin/x: notify is not in this version; follow GET /api/v1/events",
+    ]],
+    ["priority high", ["version: 2"], ["k.conf:7: priority high: must be a number"]],
+  ];
+  for (const [lines, wanted, left = []] of rows) {
+    const imported = fromKeepalived(instance(lines));
+    const written = body(imported).slice(2).map((line) => line.slice(4));
+    const always = ["interface: eth0", "virtual_router_id: 51", "virtual_addresses: [ 192.0.2.100/24 ]"];
+    assert.deepEqual(written.filter((line) => !always.includes(line)), wanted, lines);
+    assert.deepEqual(leftovers(imported), left, lines);
+    assertGood(imported);
+  }
+});
+
+Deno.test("importConfiguration() keeps what differs between nodes under nodes:", () => {
+  const imported = fromKeepalived(
+    instance("priority 101\nunicast_src_ip 192.0.2.1\nunicast_peer {\n192.0.2.2\n}"),
+    instance("priority 100\nunicast_src_ip 192.0.2.2\nunicast_peer {\n192.0.2.1\n}\npreempt_delay 5").replace(
+      "eth0",
+      "eth1",
+    ) +
+      "vrrp_instance VI_2 {\ninterface eth1\nvirtual_router_id 52\nvirtual_ipaddress {\n192.0.2.200\n}\n}\n",
+  );
+  assert.deepEqual(body(imported), [
+    "nodes:",
+    "  a:",
+    "    address: 192.0.2.1",
+    "    vrrp: { VI_2: null }",
+    "  b:",
+    "    address: 192.0.2.2",
+    "    vrrp:",
+    "      VI_1: { interface: eth1, preempt_delay: 5s }",
+    "vrrp:",
+    "  VI_1:",
+    "    interface: eth0",
+    "    virtual_router_id: 51",
+    "    version: 2",
+    "    priority: { a: 101, b: 100 }",
+    "    virtual_addresses: [ 192.0.2.100/24 ]",
+    "    unicast:",
+    "      peers: [ 192.0.2.1, 192.0.2.2 ]",
+    "  VI_2:",
+    "    interface: eth1",
+    "    virtual_router_id: 52",
+    "    version: 2",
+    "    virtual_addresses: [ 192.0.2.200 ]",
+  ]);
+  assertGood(imported);
+});
+
+Deno.test("importConfiguration() makes nodes of keepalived's @NODE lines", () => {
+  const imported = fromKeepalived(instance("@dlp1 priority 101\n@dlp2 priority 100"));
+  assert.deepEqual(body(imported).slice(0, 3), ["nodes:", "  dlp1: {}", "  dlp2: {}"]);
+  assert.ok(body(imported).includes("    priority: { dlp1: 101, dlp2: 100 }"));
+  assertGood(imported);
+});
+
+Deno.test("parseHaproxy() reads quotes, escapes and comments", () => {
+  const text = `# comment
+global
+  a "b c" 'd"e' f\\ g # rest
+  h "i\\"j"
+frontend x
+`;
+  assert.deepEqual(
+    parseHaproxy(text).map(({ kind, name, lines }) => [kind, name, ...lines.map(({ words }) => words)]),
+    [["global", "", ["a", "b c", 'd"e', "f g"], ["h", 'i"j']], ["frontend", "x"]],
+  );
+});
+
+Deno.test("importConfiguration() carries what HAProxy's proxies say", () => {
+  const listen = (...lines: string[]) => `listen web\n bind :80\n server one 192.0.2.1:80\n${lines.join("\n")}\n`;
+  const http = ["bind: :80", "forwardfor: false", "default_backend: web"];
+  const tcp = ["bind: :80", "mode: tcp", "default_backend: web"];
+  const server = "servers: { one: 192.0.2.1:80 }";
+  const rows: readonly Row[] = [
+    [listen(), [...tcp, server]],
+    [listen("mode http"), [...http, server]],
+    [listen("mode http", "option forwardfor except 10.0.0.0/8"), [
+      "bind: :80",
+      "forwardfor: true",
+      "trusted_proxies: [ 10.0.0.0/8 ]",
+      "default_backend: web",
+      server,
+    ]],
+    [listen("timeout client 1500", "timeout server 2m"), [
+      ...tcp,
+      "timeouts: { tunnel: 1.5s }",
+      server,
+      "timeouts: { server: 2m }",
+    ]],
+    [listen("timeout client 5s", "timeout tunnel 1h"), [...tcp, "timeouts: { tunnel: 1h }", server]],
+    [listen("server two 192.0.2.2:80 weight 5 maxconn 10 backup"), [
+      ...tcp,
+      "servers:",
+      "  one: 192.0.2.1:80",
+      "  two: { address: 192.0.2.2:80, weight: 5, maxconn: 10, backup: true }",
+    ]],
+    [listen("server two 192.0.2.2:80 check inter 500 fall 2 port 81"), [
+      ...tcp,
+      "check: { port: 81, interval: 500ms, fall: 2 }",
+      "servers: { one: 192.0.2.1:80, two: 192.0.2.2:80 }",
+    ], ["h.cfg:3: server one 192.0.2.1:80: is checked as well: a check is for all servers of a backend"]],
+    [
+      "defaults\n mode http\n option httpchk GET /up HTTP/1.1\\r\\nHost:\\ a.example\n timeout check 3s\n" +
+      listen("http-check expect status 200-299", "default-server check").replace(
+        "\n server",
+        "\n default-server check\n server",
+      ),
+      [
+        ...http,
+        "check:",
+        "  type: http",
+        "  path: /up",
+        "  host: a.example",
+        "  expect:",
+        "    status: [ 200-299 ]",
+        "  timeout: 3s",
+        server,
+      ],
+    ],
+    [listen("balance leastconn"), [...tcp, server], [
+      "h.cfg:4: balance leastconn: balance leastconn is not in this version; roundrobin is used",
+    ]],
+    [listen("server tls 192.0.2.9:443 ssl verify none"), [...tcp, server], [
+      "h.cfg:4: server tls 192.0.2.9:443 ssl verify none: is left out: TLS to servers is not in this version",
+    ]],
+    [listen("server dns web.example:80"), [...tcp, server], [
+      "h.cfg:4: server dns web.example:80: is left out: host names are not in this version; give the address",
+    ]],
+    [listen("bind :443 ssl crt x.pem"), [...tcp, server], [
+      "h.cfg:4: bind :443 ssl crt x.pem: TLS is not in this version",
+    ]],
+    [listen("stats auth admin:hunter2"), [...tcp, server], [
+      "h.cfg:4: stats auth …: the dashboard of the admin API takes its place (admin:)",
+    ]],
+  ];
+  for (const [text, wanted, left = []] of rows) {
+    const imported = fromHaproxy(text);
+    const written = body(imported).filter((line) => line.startsWith("    ")).map((line) => line.slice(4));
+    assert.deepEqual(written, wanted, text);
+    assert.deepEqual(leftovers(imported), left, text);
+    assertGood(imported);
+  }
+});
+
+Deno.test("importConfiguration() leaves out what would not be served, and says so", () => {
+  const imported = fromHaproxy(
+    "frontend a\n bind :443 ssl crt x\n default_backend b\nbackend b\n server x web:80\npeers p\n peer x\n",
+  );
+  assert.deepEqual(body(imported), []);
+  assert.deepEqual(leftovers(imported), [
+    "h.cfg:1: frontend a: is left out: no bind of it can be carried",
+    "h.cfg:2: bind :443 ssl crt x: TLS is not in this version",
+    "h.cfg:4: backend b: is left out: no server of it can be carried",
+    "h.cfg:5: server x web:80: is left out: host names are not in this version; give the address",
+    "h.cfg:6: peers p: has no counterpart in this version",
+  ]);
+});
+
+Deno.test("importConfiguration() answers any text without an exception, and writes nothing that is no value", () => {
+  const scraps = [
+    "{",
+    "}",
+    '"',
+    "vrrp_instance",
+    "server",
+    "bind",
+    "option httpchk",
+    "http-check send hdr",
+    "timeout",
+    "\n",
+    "@a",
+    "$x=1",
+    "$x",
+  ];
+  const base = [
+    "global\n maxconn 10\ndefaults\n mode http\n timeout client 5s\nlisten web\n bind :80\n server a 192.0.2.1:80 check inter 1s weight 2\n",
+    instance(
+      "priority 100\nauthentication {\nauth_type PASS\nauth_pass x\n}\ntrack_interface {\neth1 weight 2\n}\ngarp_master_delay 5",
+    ),
+  ];
+  let state = 42;
+  const random = (below: number) => (state = (Math.imul(state, 1_103_515_245) + 12_345) >>> 0) % below;
+  for (let round = 0; round < 200; round++) {
+    let text = base[round % 2];
+    for (let step = 0; step < 3; step++) {
+      const at = random(text.length);
+      text = text.slice(0, at) + (random(2) ? scraps[random(scraps.length)] : "") + text.slice(at + random(8));
+    }
+    for (const imported of [fromHaproxy(text), fromKeepalived(text), fromKeepalived(text, base[1])]) {
+      assert.ok(!/undefined|\.nan|\[object/i.test(imported.yaml), `${text}\n${imported.yaml}`);
+      check({ file: "t.yaml", text: imported.yaml, node: null, hostname: "h", readSecret: () => "s" });
+    }
+  }
+});
