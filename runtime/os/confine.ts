@@ -9,7 +9,7 @@ import { CALL_NUMBERS, confinedCalls } from "./confine_calls.ts";
 import { isMapped } from "./credentials.ts";
 import { check } from "./errno.ts";
 import { enforceLandlock, type PathRule } from "./landlock.ts";
-import { libc } from "./libc.ts";
+import { cString, libc } from "./libc.ts";
 import { installSeccomp, seccompProgram } from "./seccomp.ts";
 
 export interface ConfinementOptions {
@@ -22,6 +22,8 @@ export interface ConfinementOptions {
   readonly user: { readonly uid: number; readonly gid: number } | null;
   /** What is left of the file system. */
   readonly paths: readonly PathRule[];
+  /** Where a file system of its own is mounted, in memory and `bytes` large; null for none. Needs CAP_SYS_ADMIN. */
+  readonly scratch: { readonly path: string; readonly bytes: number } | null;
   /** Address families (AF_*) a socket may have. */
   readonly socketFamilies: readonly number[];
 }
@@ -29,6 +31,7 @@ export interface ConfinementOptions {
 export type MeasureName =
   | "limits"
   | "own network"
+  | "own mounts"
   | "own session"
   | "low priority"
   | "own uid"
@@ -60,7 +63,8 @@ export function shortfalls(measures: readonly Measure[]): string[] {
   );
 }
 
-const CLONE_NEWNET = 0x4000_0000, CLONE_NEWIPC = 0x0800_0000, CLONE_NEWUTS = 0x0400_0000;
+const CLONE_NEWNS = 0x0002_0000, CLONE_NEWNET = 0x4000_0000, CLONE_NEWIPC = 0x0800_0000, CLONE_NEWUTS = 0x0400_0000;
+const MS_NOSUID = 2n, MS_NODEV = 4n, MS_NOEXEC = 8n, MS_REC = 16384n, MS_PRIVATE = 1n << 18n;
 const SCHED_IDLE = 5, PRIO_PROCESS = 0n, LOWEST_NICE = 19n;
 const PR_SET_PDEATHSIG = 1, PR_CAPBSET_DROP = 24, PR_SET_NO_NEW_PRIVS = 38, PR_CAP_AMBIENT = 47;
 const PR_CAP_AMBIENT_CLEAR_ALL = 4n;
@@ -105,6 +109,12 @@ export function confine(options: ConfinementOptions): Measure[] {
   take("closed descriptors", null, closeOnExecute);
   take("own session", null, ownSession);
   take("own network", options.socketFamilies.length === 0 ? "seccomp" : null, ownNamespaces);
+  let scratch = false;
+  take("own mounts", "landlock", () => {
+    const made = ownMounts(options.scratch, ownUid === null ? options.user : null);
+    scratch = options.scratch !== null;
+    return made;
+  });
   take("low priority", null, lowPriority);
   // The bounding set must go while the capability to shrink it is there.
   take("no capabilities", "no new privileges", dropBoundingSet);
@@ -119,13 +129,16 @@ export function confine(options: ConfinementOptions): Measure[] {
     return "set";
   });
   take("landlock", null, () => {
-    const access = enforceLandlock({ paths: options.paths });
+    const own: PathRule[] = scratch ? [{ path: options.scratch!.path, rights: ["read", "write"] }] : [];
+    const access = enforceLandlock({ paths: [...options.paths, ...own] });
     if (access.files === 0n) throw new Error("This kernel has no landlock: files are protected by the uid alone");
     // TCP ports, signals and abstract sockets are refused by seccomp in any case.
     return access.missing.length > 0 ? `files (without ${access.missing.join(", ")})` : "files, TCP, signals";
   });
   // Late, because this stage's own heap may be larger than what the next one gets.
-  take("limits", null, () => limitResources(options, ownUid === null));
+  take("limits", null, () => {
+    return limitResources(options, ownUid === null, scratch ? options.scratch!.bytes : 0);
+  });
   take("seccomp", null, () => {
     installSeccomp(
       seccompProgram(confinedCalls(libc().getpid(), options.socketFamilies), CALL_NUMBERS, Deno.build.arch),
@@ -185,6 +198,21 @@ function ownNamespaces(): string {
   return "empty namespace";
 }
 
+/** What we mount is seen by nobody else, and goes with us. */
+function ownMounts(scratch: ConfinementOptions["scratch"], user: ConfinementOptions["user"]): string {
+  const c = libc();
+  check(c.unshare(CLONE_NEWNS), "unshare", "Cannot make a mount namespace, which needs CAP_SYS_ADMIN");
+  const nothing = cString("");
+  check(c.mount(nothing, cString("/"), nothing, MS_REC | MS_PRIVATE, nothing), "mount", "Cannot keep mounts to itself");
+  if (scratch === null) return "own namespace";
+  const owner = user === null ? "" : `,uid=${user.uid},gid=${user.gid}`;
+  const how = cString(`size=${scratch.bytes},nr_inodes=256,mode=0700${owner}`);
+  const flags = MS_NOSUID | MS_NODEV | MS_NOEXEC;
+  const type = cString("tmpfs");
+  check(c.mount(type, cString(scratch.path), type, flags, how), "mount", `Cannot mount memory on "${scratch.path}"`);
+  return `own namespace, ${scratch.bytes} bytes of memory as its only writable files`;
+}
+
 function lowPriority(): string {
   const nice = libc().syscall6(number("setpriority"), PRIO_PROCESS, 0n, LOWEST_NICE, 0n, 0n, 0n);
   check(Number(nice), "setpriority", "Cannot lower the priority");
@@ -192,11 +220,11 @@ function lowPriority(): string {
   return "SCHED_IDLE, nice 19";
 }
 
-function limitResources(options: ConfinementOptions, ownUid: boolean): string {
+function limitResources(options: ConfinementOptions, ownUid: boolean, fileSize: number): string {
   const limits: [keyof typeof Limit, number][] = [
     ["DATA", options.memory],
     ["NOFILE", options.openFiles],
-    ["FSIZE", 0],
+    ["FSIZE", fileSize],
     ["CORE", 0],
     ["MEMLOCK", 0],
     ["MSGQUEUE", 0],

@@ -29,6 +29,8 @@ export function runtimePaths(maps: string, executable: string): PathRule[] {
       optional: true,
     })),
     { path: "/etc/ld.so.cache", rights: ["read"], optional: true },
+    // glibc reads the bounds of the main thread's stack there; Deno panics without them.
+    { path: "/proc/self/maps", rights: ["read"], optional: true },
     { path: "/dev/urandom", rights: ["read"], optional: true },
     { path: "/dev/null", rights: ["read", "write"], optional: true },
   ];

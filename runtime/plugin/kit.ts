@@ -32,8 +32,8 @@ export const KIT_FILES = [
   "runtime/plugin/host/pipe.ts",
 ] as const;
 
-/** Arguments of the hidden sub-command that is stage 2, where one program holds all. */
-const HOST_ROLE = ["role", "plugin-host"] as const;
+/** The hidden sub-commands that are stage 1 and stage 2, where one program holds all. */
+const STAGE_ROLE = ["role", "plugin"] as const, HOST_ROLE = ["role", "plugin-host"] as const;
 
 export interface Form {
   readonly standalone: boolean;
@@ -54,15 +54,27 @@ export function formOf({ standalone, main, here }: Form): { kind: "binary" } | {
   return { kind: "bundle", file: fileURLToPath(main) };
 }
 
+/** The command that is stage 1; its last argument, the stage as JSON, is to be added. */
+export function stageCommand(form: Form = thisProgram()): { readonly path: string; readonly args: readonly string[] } {
+  const found = formOf(form);
+  const path = Deno.execPath();
+  if (found.kind === "binary") return { path, args: [...STAGE_ROLE] };
+  const flags = ["run", "-A", "--no-config", "--no-lock", "--no-npm", "--quiet"];
+  // From source the role's own module starts sooner than all of the command line.
+  if (found.kind === "source") return { path, args: [...flags, `${found.top}runtime/roles/plugin.ts`] };
+  return { path, args: [...flags, found.file, ...STAGE_ROLE] };
+}
+
+function thisProgram(): Form {
+  return { standalone: Deno.build.standalone, main: Deno.mainModule, here: import.meta.url };
+}
+
 /**
  * Puts the kit under `directory`, once for each content.
  *
  * @throws {Deno.errors.PermissionDenied} when `directory` cannot be written.
  */
-export function installKit(
-  directory: string,
-  form: Form = { standalone: Deno.build.standalone, main: Deno.mainModule, here: import.meta.url },
-): Kit {
+export function installKit(directory: string, form: Form = thisProgram()): Kit {
   const found = formOf(form);
   if (found.kind === "binary") return { directory: null, args: [...HOST_ROLE] };
   const files = new Map<string, Uint8Array>();

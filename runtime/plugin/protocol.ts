@@ -76,6 +76,8 @@ export type FromPlugin =
   | { readonly type: "failed"; readonly error: WireError }
   | { readonly type: "answer"; readonly id: number; readonly value: unknown }
   | { readonly type: "answer"; readonly id: number; readonly error: WireError }
+  /** The deadline passed and the plugin's code has not finished: the host answers in its place. */
+  | { readonly type: "answer"; readonly id: number; readonly abandoned: true }
   | { readonly type: "ask"; readonly id: number; readonly call: number; readonly ask: Ask }
   | { readonly type: "log"; readonly level: LogLevel; readonly text: string; readonly fields?: unknown }
   | { readonly type: "metric"; readonly name: string; readonly kind: "count" | "gauge"; readonly value: number }

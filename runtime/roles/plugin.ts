@@ -2,24 +2,13 @@
  * Stage 1 of a plugin's process, trusted: confines itself, says what is in force, and becomes stage 2 on the same pid and
  * pipes. Nothing of the plugin has been read yet.
  */
-import { confine, type ConfinementOptions } from "../os/confine.ts";
+import { confine } from "../os/confine.ts";
 import { openExecutable, runtimePaths } from "../os/confine_exec.ts";
 import { encodeFrame } from "../plugin/frame.ts";
+import type { PluginStage } from "../plugin/stage.ts";
 
-/** The one argument of the role, as JSON. Visible in `ps`: it holds paths and limits, no secrets. */
-export interface PluginStage extends Omit<ConfinementOptions, "paths"> {
-  /** Pid of control; a plugin whose control is gone does not start. */
-  readonly parent: number;
-  /** The plugin's files; also its working directory. */
-  readonly directory: string;
-  /** The host's files; null in a compiled binary. */
-  readonly kit: string | null;
-  /** Arguments of stage 2. */
-  readonly args: readonly string[];
-}
-
-/** Everything stage 2 finds in its environment. DENO_DIR names nothing: there is no cache to read or to poison. */
-const ENVIRONMENT = { NO_COLOR: "1", DENO_DIR: "/nonexistent", DENO_NO_UPDATE_CHECK: "1", LANG: "C.UTF-8" };
+/** Everything stage 2 finds in its environment, beside where Deno keeps what it compiled. */
+const ENVIRONMENT = { NO_COLOR: "1", DENO_NO_UPDATE_CHECK: "1", LANG: "C.UTF-8" };
 
 /** Returns only by throwing. */
 export function runPluginStage(argument: string): never {
@@ -35,7 +24,7 @@ export function runPluginStage(argument: string): never {
   const measures = confine({ ...stage, paths });
   if (Deno.ppid !== stage.parent) Deno.exit(0);
   writeAll(encodeFrame({ type: "confined", measures }));
-  return executable.execute(stage.args, ENVIRONMENT);
+  return executable.execute(stage.args, { ...ENVIRONMENT, DENO_DIR: stage.scratch?.path ?? "/nonexistent" });
 }
 
 function writeAll(bytes: Uint8Array): void {

@@ -132,13 +132,13 @@ export class Host {
     const error = new Error(reason.message);
     error.name = reason.name;
     running.controller.abort(error);
-    // What listens to the signal may still say what it was doing; after that turn the host speaks.
+    // What listens to the signal may still say what it was doing: a check that could not connect is down, not unknown.
     setTimeout(() => {
       if (running.answered) return;
       running.answered = true;
       this.#running.delete(id);
       this.#abandoned++;
-      this.pipe.send({ type: "answer", id, error: reason });
+      this.pipe.send({ type: "answer", id, abandoned: true });
     }, 20);
   }
 }

@@ -67,6 +67,7 @@ Deno.test("runtimePaths() allows the program, its interpreter and its libraries,
     "/usr/lib/x86_64-linux-gnu/libc.so.6 read",
     "/usr/lib/x86_64-linux-gnu/ld-linux-x86-64.so.2 read+execute",
     "/etc/ld.so.cache read",
+    "/proc/self/maps read",
     "/dev/urandom read",
     "/dev/null read+write",
   ]);

@@ -1,0 +1,50 @@
+/** What a plugin may do: what it asks for, as far as the operator has granted it. Pure. */
+import type { Requests } from "./manifest.ts";
+
+/** As in the operator's configuration. */
+export interface Granted {
+  readonly net: readonly string[];
+  /** Names under `secrets:` that this plugin may be given. */
+  readonly secrets: readonly string[];
+  readonly endpoints: Readonly<Record<string, unknown>>;
+  /** Bytes. */
+  readonly store: number;
+}
+
+export interface Grants {
+  /** Connections to the servers being checked. */
+  readonly targets: boolean;
+  /** Endpoint names that were both asked for and granted. */
+  readonly endpoints: readonly string[];
+  readonly store: number;
+}
+
+export type GrantsResult =
+  | { readonly grants: Grants; readonly missing: readonly [] }
+  | { readonly grants: null; readonly missing: readonly string[] };
+
+export const nothingGranted: Granted = { net: [], secrets: [], endpoints: {}, store: 0 };
+
+/**
+ * The grants of the plugin that the configuration calls `name`. Each that is missing is a sentence with the line to add;
+ * what was granted but not asked for is of no use, and stays without effect.
+ */
+export function effectiveGrants(name: string, requests: Requests, granted: Granted): GrantsResult {
+  const missing: string[] = [];
+  const lacks = (what: string, line: string) =>
+    missing.push(`plugins.${name}.grants: the plugin asks for ${what}; add ${line}`);
+  const targets = requests.net.includes("targets");
+  if (targets && !granted.net.includes("targets")) lacks("connections to the servers it checks", "net: [targets]");
+  for (const endpoint of requests.endpoints) {
+    if (!Object.hasOwn(granted.endpoints, endpoint)) {
+      lacks(`the endpoint "${endpoint}"`, `endpoints: { ${endpoint}: { url: "https://…" } }`);
+    }
+  }
+  // Which secret fills which key is said where the plugin is used; here only that it may be given any.
+  if (requests.secrets.length > 0 && granted.secrets.length === 0) {
+    lacks(`secrets for ${requests.secrets.join(", ")}`, "secrets: [NAME], with NAME from secrets:");
+  }
+  if (requests.store > granted.store) lacks(`${requests.store} bytes of store`, `store: ${requests.store}B`);
+  if (missing.length > 0) return { grants: null, missing };
+  return { grants: { targets, endpoints: requests.endpoints, store: requests.store }, missing: [] };
+}

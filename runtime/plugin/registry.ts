@@ -1,0 +1,268 @@
+/**
+ * The plugins of a configuration, and what of them runs. A reload swaps a plugin only when something of it has changed, and
+ * only once its new self is initialised: a failure keeps the old one.
+ */
+import type { Clock } from "../os/clock.ts";
+import { type Measure, shortfalls } from "../os/confine.ts";
+import type { Logger } from "../telemetry/log.ts";
+import type { Capabilities } from "./broker.ts";
+import { PluginError } from "./failure.ts";
+import { effectiveGrants, type Granted, type Grants } from "./grants.ts";
+import { installKit, stageCommand } from "./kit.ts";
+import type { Manifest } from "./manifest.ts";
+import { checkOptions } from "./options.ts";
+import { redactor } from "./output.ts";
+import type { HostInfo, LogLevel, PluginKind } from "./protocol.ts";
+import {
+  type RemoteChecker,
+  remoteChecker,
+  type RemoteNotifier,
+  remoteNotifier,
+  type RemotePolicy,
+  remotePolicy,
+} from "./remote.ts";
+import { Sandbox, type SandboxState, type SandboxStatus } from "./sandbox.ts";
+import { placeSource, type PluginSource, readSource } from "./source.ts";
+import { pluginStage, pluginUid } from "./stage.ts";
+
+/** One entry of `plugins:`. */
+export interface PluginOptions {
+  /** Key in the configuration; what `use:` names. */
+  readonly name: string;
+  /** Directory or packed file. */
+  readonly source: string;
+  readonly grants: Granted;
+  /** SHA-256 from `tandem.lock`; null where the operator's directory is not locked. */
+  readonly sha256: string | null;
+}
+
+/** One place that names a plugin. */
+export interface UseOptions {
+  /** Unique: "backends.pg.check". */
+  readonly id: string;
+  readonly plugin: string;
+  /** `with:`, its secrets resolved. */
+  readonly with: unknown;
+}
+
+export interface RegistryOptions {
+  /** Holds what plugins run from; must be reachable by every uid. */
+  readonly directory: string;
+  readonly host: HostInfo;
+  readonly isolation: "available" | "strict";
+  readonly clock: Clock;
+  readonly log: Logger;
+  /** Every change of state of any plugin: an event `plugin.state`. */
+  readonly changed: (plugin: string, state: SandboxState, reason: string) => void;
+  /** @default none */
+  readonly metric?: (plugin: string, name: string, kind: "count" | "gauge", value: number) => void;
+  /** What granted endpoints and the store are; absent while nothing offers them. */
+  readonly capabilities?: (plugin: string, grants: Grants, granted: Granted) => Pick<Capabilities, "fetch" | "store">;
+}
+
+/** For `status` and the API. */
+export interface PluginStatus extends SandboxStatus {
+  /** Key in the configuration. */
+  readonly name: string;
+  /** "acme/pg-role 1.2.0". */
+  readonly plugin: string;
+  readonly kind: PluginKind;
+  readonly sha256: string;
+  readonly isolation: { readonly inForce: readonly Measure["name"][]; readonly missing: readonly string[] };
+}
+
+interface Running {
+  readonly options: PluginOptions;
+  readonly source: PluginSource;
+  readonly sandbox: Sandbox;
+  readonly uses: Map<string, UseOptions>;
+  readonly granted: Pick<Capabilities, "fetch" | "store">;
+  readonly uid: number | null;
+}
+
+/** What could not be done, plugin by plugin; what could, was. */
+export interface ApplyResult {
+  readonly problems: readonly string[];
+}
+
+export class Registry {
+  readonly #running = new Map<string, Running>();
+  constructor(private readonly options: RegistryOptions) {}
+
+  /**
+   * Makes `plugins` and `uses` what runs. Plugins that did not change go on; new ones start when they are first called,
+   * changed ones at once, beside the old.
+   */
+  async apply(plugins: readonly PluginOptions[], uses: readonly UseOptions[]): Promise<ApplyResult> {
+    const problems: string[] = [];
+    for (const plugin of plugins) {
+      try {
+        await this.#settle(plugin, uses.filter((use) => use.plugin === plugin.name));
+      } catch (error) {
+        problems.push(error instanceof Error ? error.message : String(error));
+      }
+    }
+    const wanted = new Set(plugins.map((plugin) => plugin.name));
+    await Promise.all(
+      [...this.#running.values()].filter((running) => !wanted.has(running.options.name)).map((gone) => {
+        this.#running.delete(gone.options.name);
+        return gone.sandbox.stop();
+      }),
+    );
+    return { problems };
+  }
+
+  /** @throws {PluginError} when no plugin is used under `id`, or it is of another kind. */
+  checker(id: string): RemoteChecker {
+    const { sandbox, granted } = this.#find(id, "checker");
+    return remoteChecker(sandbox, id, granted, this.options.clock);
+  }
+
+  /** @throws {PluginError} when no plugin is used under `id`, or it is of another kind. */
+  policy(id: string): RemotePolicy {
+    const { sandbox, granted } = this.#find(id, "policy");
+    return remotePolicy(sandbox, id, granted, this.options.clock);
+  }
+
+  /** @throws {PluginError} when no plugin is used under `id`, or it is of another kind. */
+  notifier(id: string): RemoteNotifier {
+    const { sandbox, granted } = this.#find(id, "notifier");
+    return remoteNotifier(sandbox, id, granted, this.options.clock);
+  }
+
+  status(): PluginStatus[] {
+    return [...this.#running.values()].map(({ options, source, sandbox }) => {
+      const status = sandbox.status();
+      const inForce = status.measures.filter(({ state }) => state === "in force").map(({ name }) => name);
+      return {
+        ...status,
+        name: options.name,
+        plugin: `${source.manifest.name} ${source.manifest.version}`,
+        kind: source.manifest.kind,
+        sha256: source.sha256,
+        isolation: { inForce, missing: shortfalls(status.measures) },
+      };
+    });
+  }
+
+  /** Ends the quarantine of the plugin `name`; false when there is none. */
+  reset(name: string): boolean {
+    const running = this.#running.get(name);
+    running?.sandbox.reset();
+    return running !== undefined;
+  }
+
+  async stop(): Promise<void> {
+    const all = [...this.#running.values()];
+    this.#running.clear();
+    await Promise.all(all.map(({ sandbox }) => sandbox.stop()));
+  }
+
+  async #settle(options: PluginOptions, uses: readonly UseOptions[]): Promise<void> {
+    const source = await readSource(options.source);
+    if (options.sha256 !== null && options.sha256 !== source.sha256) {
+      throw new PluginError(
+        options.name,
+        "load",
+        `its files are not those of tandem.lock: sha256 ${source.sha256}, wanted ${options.sha256}; run tandem plugin add`,
+      );
+    }
+    const before = this.#running.get(options.name);
+    if (before && unchanged(before, options, source, uses)) return;
+    const next = await this.#prepare(options, source, uses);
+    // Blue and green: the old one serves until the new one has shown that it can. One that was not needed yet has no old.
+    if (before && before.sandbox.status().state === "running") {
+      try {
+        await next.sandbox.start();
+      } catch (error) {
+        await next.sandbox.stop();
+        const reason = error instanceof Error ? error.message : String(error);
+        throw new PluginError(options.name, "init", `${reason}; the one that runs goes on`, { cause: error });
+      }
+    }
+    this.#running.set(options.name, next);
+    await before?.sandbox.stop();
+  }
+
+  async #prepare(options: PluginOptions, source: PluginSource, uses: readonly UseOptions[]): Promise<Running> {
+    const { manifest } = source;
+    const { grants, missing } = effectiveGrants(options.name, manifest.requests, options.grants);
+    if (!grants) throw new PluginError(options.name, "start", missing.join("; "));
+    const granted = this.options.capabilities?.(options.name, grants, options.grants) ?? {};
+    const configured = uses.map((use) => ({ use, ...configure(options.name, manifest, use) }));
+    const redact = redactor(configured.flatMap(({ secrets }) => secrets));
+    const taken = new Set([...this.#running.values()].flatMap(({ uid }) => uid ?? []));
+    const uid = Deno.uid() === 0 ? pluginUid(options.name, taken) : null;
+    const sandbox = this.#sandbox(options.name, source, redact, uid);
+    for (const { use, config } of configured) await sandbox.add({ id: use.id, config, capabilities: granted });
+    return { options, source, sandbox, uses: new Map(uses.map((use) => [use.id, use])), granted, uid };
+  }
+
+  #sandbox(name: string, source: PluginSource, redact: (text: string) => string, uid: number | null): Sandbox {
+    const { directory, host, isolation, clock, log, changed, metric } = this.options;
+    const { manifest } = source;
+    const scratch = `${directory}/scratch`;
+    Deno.mkdirSync(scratch, { recursive: true });
+    const place = placeSource(source, directory);
+    const stage = pluginStage({
+      parent: Deno.pid,
+      directory: place,
+      kit: installKit(directory),
+      memory: manifest.limits.memory,
+      user: uid === null ? null : { uid, gid: uid },
+      scratch,
+    });
+    const logger = log.with({ plugin: name });
+    const say = { debug: logger.debug, info: logger.info, warn: logger.warning, error: logger.error };
+    return new Sandbox({
+      name,
+      clock,
+      process: {
+        command: stageCommand(),
+        stage,
+        entry: manifest.entry,
+        kind: manifest.kind,
+        host,
+        memory: manifest.limits.memory,
+        isolation,
+        redact,
+        clock,
+      },
+    }, {
+      log: (level: LogLevel, text, fields) => say[level](`[${name}] ${text}`, fields),
+      metric: (metricName, kind, value) => metric?.(name, metricName, kind, value),
+      changed: (state, reason) => changed(name, state, reason),
+    });
+  }
+
+  #find(id: string, kind: PluginKind): Running {
+    const found = [...this.#running.values()].find(({ uses }) => uses.has(id));
+    if (!found) throw new PluginError(id, "start", "no plugin is used there");
+    const is = found.source.manifest.kind;
+    if (is !== kind) {
+      throw new PluginError(found.options.name, "start", `it is a ${is}, and a ${kind} is wanted at ${id}`);
+    }
+    return found;
+  }
+}
+
+function unchanged(
+  before: Running,
+  options: PluginOptions,
+  source: PluginSource,
+  uses: readonly UseOptions[],
+): boolean {
+  return before.source.sha256 === source.sha256 &&
+    JSON.stringify(before.options.grants) === JSON.stringify(options.grants) &&
+    JSON.stringify([...before.uses.values()]) === JSON.stringify(uses);
+}
+
+/** @throws {PluginError} with every problem of `with:`. */
+function configure(name: string, manifest: Manifest, use: UseOptions): { config: unknown; secrets: readonly string[] } {
+  const { value, problems, secrets } = checkOptions(manifest.config, use.with);
+  if (problems.length > 0) {
+    const sentences = problems.map(({ path, message }) => `${[use.id, "with", ...path].join(".")}: ${message}`);
+    throw new PluginError(name, "start", sentences.join("; "));
+  }
+  return { config: value, secrets };
+}

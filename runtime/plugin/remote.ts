@@ -1,0 +1,152 @@
+/**
+ * A plugin in its sandbox behind the shape its kind has in the contract: who uses a checker, a policy or a notifier does not
+ * see whether it is built in or in a process of its own.
+ */
+import type {
+  CheckerContext,
+  Event,
+  GiveUp,
+  Plan,
+  PolicyInput,
+  Retry,
+  Target,
+  Verdict,
+} from "../../plugins/contract.ts";
+import type { Clock } from "../os/clock.ts";
+import { decodePlan, decodeVerdict, InvalidAnswer } from "./answers.ts";
+import type { Capabilities } from "./broker.ts";
+import { PluginError, PluginThrew, PluginUnavailable } from "./failure.ts";
+import type { Sandbox } from "./sandbox.ts";
+
+/** What every call of a use may ask for, beside what comes with the call itself. */
+export type Granted = Pick<Capabilities, "fetch" | "store">;
+
+/** No verdict: says nothing about the server. */
+export interface Unknown {
+  readonly state: "unknown";
+  readonly reason: string;
+}
+
+/** Has the shape of a `Checker`, and one more answer. */
+export interface RemoteChecker {
+  readonly kind: "checker";
+  check(target: Target, ctx: CheckerContext<unknown>): Promise<Verdict | Unknown>;
+  forget(target: Target): void;
+}
+
+/** How long `forget` may take, ms; nobody waits for it. */
+const FORGET_DEADLINE = 1000;
+
+/**
+ * The checker of the use `id`. Its connections are made by `ctx.connect` of whoever asks, so they reach only the target.
+ * Never rejects: what the plugin throws is *down*, what it does not say is *unknown*.
+ */
+export function remoteChecker(sandbox: Sandbox, id: string, granted: Granted, clock: Clock): RemoteChecker {
+  return {
+    kind: "checker",
+    async check(target, ctx) {
+      const connect = (options: { port?: number; tls?: boolean }) => ctx.connect(options);
+      try {
+        const capabilities = { ...granted, connect };
+        const answer = await sandbox.call("check", id, target, { signal: ctx.signal, capabilities });
+        return decodeVerdict(answer);
+      } catch (error) {
+        if (error instanceof PluginThrew) return { state: "down", reason: error.message };
+        const what = error instanceof Error ? error.message : String(error);
+        const wrong = error instanceof InvalidAnswer ? `gave no valid verdict: ${what}` : what;
+        return { state: "unknown", reason: `plugin "${sandbox.name}" ${wrong}` };
+      }
+    },
+    forget(target) {
+      const deadline = within(clock, FORGET_DEADLINE);
+      sandbox.call("forget", id, target, deadline).catch(() => {}).finally(deadline.clear);
+    },
+  };
+}
+
+export interface RemotePolicy {
+  readonly kind: "policy";
+  /** @throws {PluginError} when no valid plan comes within `deadline` ms. */
+  plan(input: PolicyInput, deadline: number): Promise<Plan>;
+}
+
+/** The policy of the use `id`. Whoever asks keeps the last plan until it expires, and then falls back. */
+export function remotePolicy(sandbox: Sandbox, id: string, granted: Granted, clock: Clock): RemotePolicy {
+  return {
+    kind: "policy",
+    async plan(input, deadline) {
+      const limit = within(clock, deadline);
+      try {
+        const answer = await sandbox.call("plan", id, input, { signal: limit.signal, capabilities: granted });
+        return decodePlan(answer, new Set(input.servers.map((server) => server.name)));
+      } catch (error) {
+        throw failure(sandbox, "plan", error);
+      } finally {
+        limit.clear();
+      }
+    },
+  };
+}
+
+export type Delivery =
+  | { readonly result: "delivered" }
+  /** `afterMs`: what the plugin asked for; null leaves it to the back-off. */
+  | { readonly result: "again"; readonly reason: string; readonly afterMs: number | null }
+  | { readonly result: "dropped"; readonly reason: string };
+
+export interface RemoteNotifier {
+  readonly kind: "notifier";
+  /** One attempt. Never rejects. */
+  notify(event: Event, deadline: number): Promise<Delivery>;
+}
+
+/** Names of the contract's errors, which is all that crosses the pipe of their class. */
+const RETRY: Retry["name"] = "Retry", GIVE_UP: GiveUp["name"] = "GiveUp";
+const LONGEST_RETRY = 3_600_000;
+
+/** The notifier of the use `id`. */
+export function remoteNotifier(sandbox: Sandbox, id: string, granted: Granted, clock: Clock): RemoteNotifier {
+  return {
+    kind: "notifier",
+    async notify(event, deadline) {
+      const limit = within(clock, deadline);
+      try {
+        await sandbox.call("notify", id, event, { signal: limit.signal, capabilities: granted });
+        return { result: "delivered" };
+      } catch (error) {
+        const reason = error instanceof Error ? error.message : String(error);
+        if (!(error instanceof PluginThrew)) return { result: "again", reason, afterMs: null };
+        const { name, afterMs } = error.thrown;
+        if (name === GIVE_UP) return { result: "dropped", reason };
+        const asked = name === RETRY && afterMs !== undefined ? Math.min(Math.max(0, afterMs), LONGEST_RETRY) : null;
+        return { result: "again", reason, afterMs: asked };
+      } finally {
+        limit.clear();
+      }
+    },
+  };
+}
+
+function failure(sandbox: Sandbox, phase: "plan", error: unknown): PluginError {
+  const reason = error instanceof Error ? error.message : String(error);
+  const frames = error instanceof PluginThrew ? error.thrown.stack ?? "" : "";
+  const known = error instanceof PluginThrew || error instanceof PluginUnavailable || error instanceof InvalidAnswer;
+  if (!known) throw error;
+  return new PluginError(sandbox.name, phase, reason, { cause: error, frames });
+}
+
+interface Limit {
+  readonly signal: AbortSignal;
+  readonly clear: () => void;
+}
+
+/** A signal that is aborted with `Deadline` after `ms`. */
+function within(clock: Clock, ms: number): Limit {
+  const controller = new AbortController();
+  const timer = clock.after(ms, () => {
+    const reason = new Error(`no answer within ${ms} ms`);
+    reason.name = "Deadline";
+    controller.abort(reason);
+  });
+  return { signal: controller.signal, clear: () => timer[Symbol.dispose]() };
+}

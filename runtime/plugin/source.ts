@@ -1,0 +1,100 @@
+/**
+ * The files of a plugin: read from its directory or its packed file, named by their content, and put where only they can be
+ * read. What runs is what was read: a file that changes later changes nothing until the next reload.
+ */
+import { contentHash, placeFiles } from "./kit.ts";
+import { decodeManifest, formatManifestProblem, type Manifest } from "./manifest.ts";
+import { unpack } from "./pack.ts";
+
+/** A plugin as read, before anything of it has run. */
+export interface PluginSource {
+  readonly manifest: Manifest;
+  /** SHA-256 over its files, 64 hexadecimal digits. */
+  readonly sha256: string;
+  readonly files: ReadonlyMap<string, Uint8Array>;
+}
+
+/** Why a source cannot be used: every problem, each with its file and line. */
+export class SourceError extends Error {
+  override readonly name = "SourceError";
+  constructor(readonly source: string, readonly problems: readonly string[]) {
+    super(`Cannot use the plugin in "${source}": ${problems.join("; ")}`);
+  }
+}
+
+const MANIFEST = "plugin.yaml";
+const MOST_FILES = 512, MOST_BYTES = 16 * 2 ** 20;
+/** Left out: what belongs to the author's work and not to the plugin. */
+const LEFT_OUT = new Set(["node_modules", "deno.lock", "dist"]);
+
+/**
+ * Reads the plugin at `path`, a directory or what `plugin pack` made of one.
+ *
+ * @throws {SourceError} when it is none, is too large, or its manifest is wrong.
+ */
+export async function readSource(path: string): Promise<PluginSource> {
+  const files = await readFiles(path);
+  const manifestText = files.get(MANIFEST);
+  if (!manifestText) throw new SourceError(path, [`${path}: has no ${MANIFEST}`]);
+  const { manifest, problems } = decodeManifest(new TextDecoder().decode(manifestText));
+  if (!manifest) {
+    throw new SourceError(path, problems.map((problem) => formatManifestProblem(`${path}/${MANIFEST}`, problem)));
+  }
+  if (!files.has(manifest.entry)) {
+    throw new SourceError(path, [`${path}/${MANIFEST}: entry: there is no "${manifest.entry}"`]);
+  }
+  return { manifest, sha256: contentHash(files), files };
+}
+
+/** Puts the files under `directory`, by their hash, and tells where. */
+export function placeSource(source: PluginSource, directory: string): string {
+  const place = `${directory}/${source.sha256}`;
+  try {
+    Deno.statSync(place);
+  } catch {
+    placeFiles(place, source.files);
+  }
+  return place;
+}
+
+async function readFiles(path: string): Promise<Map<string, Uint8Array>> {
+  let stat: Deno.FileInfo;
+  try {
+    stat = await Deno.stat(path);
+  } catch (cause) {
+    throw new SourceError(path, [`${path}: cannot be read: ${cause instanceof Error ? cause.message : String(cause)}`]);
+  }
+  if (stat.isDirectory) {
+    const files = new Map<string, Uint8Array>();
+    await walk(path, "", files, { bytes: 0 });
+    return files;
+  }
+  try {
+    return unpack(await Deno.readFile(path));
+  } catch (cause) {
+    throw new SourceError(path, [`${path}: ${cause instanceof Error ? cause.message : String(cause)}`]);
+  }
+}
+
+async function walk(
+  top: string,
+  below: string,
+  files: Map<string, Uint8Array>,
+  total: { bytes: number },
+): Promise<void> {
+  for await (const entry of Deno.readDir(`${top}/${below}`)) {
+    if (entry.name.startsWith(".") || LEFT_OUT.has(entry.name)) continue;
+    const path = below === "" ? entry.name : `${below}/${entry.name}`;
+    // A link could lead out of the plugin, to what only we may read.
+    if (entry.isSymlink) throw new SourceError(top, [`${top}/${path}: is a link, and a plugin may hold none`]);
+    if (entry.isDirectory) await walk(top, path, files, total);
+    else if (entry.isFile) {
+      const bytes = await Deno.readFile(`${top}/${path}`);
+      total.bytes += bytes.length;
+      files.set(path, bytes);
+      if (files.size > MOST_FILES || total.bytes > MOST_BYTES) {
+        throw new SourceError(top, [`${top}: has more than ${MOST_FILES} files or ${MOST_BYTES / 2 ** 20} MiB`]);
+      }
+    }
+  }
+}
