@@ -11,7 +11,6 @@ import {
   checksumOf,
   type Envelope,
   groups,
-  headerLength,
   type Message,
   wantedLength,
 } from "./message.ts";
@@ -41,7 +40,7 @@ export type Setting = "version" | "authentication" | "password" | "advert_int";
  */
 export interface Incompatible {
   readonly setting: Setting;
-  /** Their side and ours, as an operator would write them; never a password. */
+  /** What they use and what we use, in words; never a password. */
   readonly theirs: string;
   readonly ours: string;
   readonly priority: number;
@@ -66,7 +65,8 @@ interface Fault {
 type Rung = (message: Message, envelope: Envelope, inspection: Inspection) => Fault | null;
 
 /**
- * One fact a rung, in the order of RFC 9568 §7.1 and RFC 3768 §7.1: the first that fails names the drop.
+ * One fact a rung; the first that fails names the drop. What says who speaks and how comes first (router, TTL, version,
+ * type), then the shape that makes the other fields readable, then what they say.
  *
  * A difference of configuration does not end the climb, because only a message that is sound otherwise comes from a
  * peer; anything else is noise.
@@ -75,14 +75,14 @@ const ladder: readonly Rung[] = [
   virtualRouter,
   hopLimit,
   version,
+  type,
+  count,
+  length,
   authentication,
   agreedInterval,
-  type,
-  length,
+  interval,
   checksum,
   destination,
-  count,
-  interval,
   source,
   firstAddress,
 ];
@@ -130,7 +130,7 @@ function version(message: Message, _: Envelope, inspection: Inspection): Fault |
   return {
     reason: "version",
     text,
-    difference: { setting: "version", theirs: `${message.version}`, ours: `${inspection.version}` },
+    difference: { setting: "version", theirs: `version ${message.version}`, ours: `version ${inspection.version}` },
   };
 }
 
@@ -143,9 +143,9 @@ function authentication(message: Message, _: Envelope, inspection: Inspection): 
       theirs: authTypeName(message.authType),
       ours: authTypeName(wanted),
     } as const;
-    return { reason: "auth", text: `Authentication is ${difference.theirs}, ours is ${difference.ours}`, difference };
+    return { reason: "auth", text: `Sent with ${difference.theirs}, ours is ${difference.ours}`, difference };
   }
-  if (inspection.passwords === null || message.bytes.length < headerLength + authDataFrom("").length) return null;
+  if (inspection.passwords === null) return null;
   const given = authDataOf(message);
   if (inspection.passwords.some((password) => equalBytes(authDataFrom(password), given))) return null;
   const difference = { setting: "password", theirs: "another password", ours: "the configured one" } as const;
@@ -153,8 +153,8 @@ function authentication(message: Message, _: Envelope, inspection: Inspection): 
 }
 
 function authTypeName(authType: number): string {
-  if (authType === AuthType.none) return "none";
-  return authType === AuthType.password ? "a simple password" : `type ${authType}`;
+  if (authType === AuthType.none) return "no authentication";
+  return authType === AuthType.password ? "a simple password" : `authentication type ${authType}`;
 }
 
 /** RFC 3768 §7.1: a different interval is discarded at version 2; at version 3 the receiver learns it. */
@@ -164,8 +164,8 @@ function agreedInterval(message: Message, _: Envelope, inspection: Inspection): 
   if (message.interval === 0) return { reason: "interval", text };
   const difference = {
     setting: "advert_int",
-    theirs: `${message.interval / 1000}s`,
-    ours: `${inspection.interval / 1000}s`,
+    theirs: `advert_int ${message.interval / 1000}s`,
+    ours: `advert_int ${inspection.interval / 1000}s`,
   } as const;
   return { reason: "interval", text, difference };
 }

@@ -68,5 +68,5 @@ const keys = {
 export function explainDifference(incompatible: Incompatible, address: string, name: string): string {
   const key = `vrrp.${name}.${keys[incompatible.setting]}`;
   const { theirs, ours } = incompatible;
-  return `${address} has ${theirs} where this node has ${ours}: make ${key} the same on both nodes`;
+  return `${address} uses ${theirs}, this node ${ours}: make ${key} the same on both nodes`;
 }

@@ -208,7 +208,7 @@ const drops: readonly Row[] = [
     given: captures[2],
     inspection: { passwords: ["1111"] },
     reason: "auth",
-    text: /Authentication is none, ours is a simple password/,
+    text: /Sent with no authentication, ours is a simple password/,
     setting: "authentication",
   },
   {
@@ -216,7 +216,7 @@ const drops: readonly Row[] = [
     given: password,
     inspection: { passwords: null },
     reason: "auth",
-    text: /is a simple password, ours is none/,
+    text: /with a simple password, ours is no authentication/,
     setting: "authentication",
   },
   {
@@ -224,7 +224,7 @@ const drops: readonly Row[] = [
     given: password,
     patch: [[4, 2]],
     reason: "auth",
-    text: /type 2/,
+    text: /authentication type 2/,
     setting: "authentication",
   },
   {
@@ -275,6 +275,8 @@ const drops: readonly Row[] = [
   },
   { name: "IPv6 has one form", given: ipv6, patch: [[6, 0]], reason: "checksum", text: /\(pseudo form/ },
   { name: "no addresses", given: frr, patch: [[3, 0]], cut: 4, reason: "count", text: /names no address/ },
+  { name: "no addresses, but bytes of one", given: frr, patch: [[3, 0]], reason: "count", text: /names no address/ },
+  { name: "v2 password, one byte short", given: password, cut: 1, reason: "length", text: /19 bytes/ },
   {
     name: "unicast to a multicast router",
     given: unicast,
