@@ -2,10 +2,11 @@
 import { libc } from "../os/libc.ts";
 import { selfCommand } from "../os/process.ts";
 import type { ClientReport } from "./client.ts";
-import type { Sample } from "./measure.ts";
+import type { Sample, Window } from "./measure.ts";
 import type { DemoNetwork } from "./network.ts";
 
 const SIGKILL = 9;
+const SIGTERM = 15;
 
 /** A process of the demo with all that it started; its log goes to a file. */
 export class Player {
@@ -34,6 +35,14 @@ export class Player {
 
   get running(): boolean {
     return !this.#ended;
+  }
+
+  /** Asks it to end, and kills it when it has not within `patience` ms. */
+  async stop(patience = 1_000): Promise<void> {
+    libc().kill(this.pid, SIGTERM);
+    const timer = setTimeout(() => libc().kill(-this.pid, SIGKILL), patience);
+    await this.child.status;
+    clearTimeout(timer);
   }
 
   /** Ends it and everything it started, at once and without a last word, as a power loss would. */
@@ -105,6 +114,8 @@ export class NodeApi implements Disposable {
 export class ClientFeed {
   /** Requests of the last `memory` ms. */
   samples: Sample[] = [];
+  /** Times in which the client got no processor. */
+  stalls: Window[] = [];
   mac: string | null = null;
   total = 0;
   lastServer = "";
@@ -130,12 +141,14 @@ export class ClientFeed {
       return;
     }
     this.samples.push(...report.samples);
+    this.stalls.push(...report.stalls);
     this.total += report.samples.length;
     const last = report.samples.findLast((sample) => sample.outcome.type === "served")?.outcome;
     if (last?.type === "served") this.lastServer = last.server;
     const oldest = (this.samples.at(-1)?.ended ?? 0) - ClientFeed.memory;
     if (this.samples.length > 0 && this.samples[0].ended < oldest - ClientFeed.memory) {
       this.samples = this.samples.filter((sample) => sample.ended >= oldest);
+      this.stalls = this.stalls.filter((stall) => stall.to >= oldest);
     }
   }
 }

@@ -27,18 +27,25 @@ export function succeeded(sample: Sample): boolean {
 
 /**
  * The longest time in the window without a success, in ms. The window's ends count as successes, so an outage that
- * lasts to the end is not hidden.
+ * lasts to the end is not hidden. Time in which the client itself got no processor (`stalls`) is not counted: it says
+ * nothing about the balancer.
  */
-export function longestGap(samples: readonly Sample[], window: Window): number {
+export function longestGap(samples: readonly Sample[], window: Window, stalls: readonly Window[] = []): number {
   const ends = samples.filter((sample) => succeeded(sample) && sample.ended >= window.from && sample.ended <= window.to)
     .map((sample) => sample.ended).sort((a, b) => a - b);
   let longest = 0;
   let last = window.from;
   for (const end of [...ends, window.to]) {
-    longest = Math.max(longest, end - last);
+    if (end - last > longest) longest = Math.max(longest, end - last - overlap({ from: last, to: end }, stalls));
     last = end;
   }
   return longest;
+}
+
+function overlap(window: Window, stalls: readonly Window[]): number {
+  let shared = 0;
+  for (const { from, to } of stalls) shared += Math.max(0, Math.min(to, window.to) - Math.max(from, window.from));
+  return shared;
 }
 
 /**

@@ -63,9 +63,9 @@ export class Stage implements AsyncDisposable {
     await this.#players.get(name)?.kill();
   }
 
-  /** Ends a web server; its machine stays up and refuses connections. */
+  /** Stops a web server as an init system would; its machine stays up and refuses connections. */
   async stopServer(name: string): Promise<void> {
-    await this.#players.get(name)?.kill();
+    await this.#players.get(name)?.stop();
   }
 
   running(name: string): boolean {

@@ -167,7 +167,7 @@ interface Judgement {
 function row(stage: Stage, step: string, window: Window | null, wanted: string, judgement: Judgement): Row {
   const gap = window === null || judgement.gap === undefined
     ? null
-    : longestGap(stage.feed.samples, { from: judgement.gapFrom ?? window.from, to: window.to });
+    : longestGap(stage.feed.samples, { from: judgement.gapFrom ?? window.from, to: window.to }, stage.feed.stalls);
   const failed = window === null ? null : failures(stage.feed.samples, window);
   const tooLong = gap !== null && gap > (judgement.gap ?? Infinity) ? `nobody was served for ${seconds(gap)}` : null;
   const lost = judgement.mayFail === false && failed !== null && failed.length > 0

@@ -2,10 +2,11 @@
  * The web servers behind the demo's balancer: `/` says who answered, `/echo` shows the request as it arrived, `/slow`
  * answers after a while. They know nothing of Tandem.
  */
+import { onSignals } from "../os/process.ts";
 
-/** Serves until the process ends. */
+/** Serves until SIGTERM, then finishes what it has begun, as a web server that is stopped by its init system does. */
 export async function runWebServer(name: string, hostname: string, port: number): Promise<void> {
-  await Deno.serve(
+  const server = Deno.serve(
     { hostname, port, onListen: () => say(`listening ${hostname}:${port}\n`) },
     async (request, info) => {
       const url = new URL(request.url);
@@ -25,7 +26,9 @@ export async function runWebServer(name: string, hostname: string, port: number)
       }
       return new Response(`${name}\n`, { headers });
     },
-  ).finished;
+  );
+  using _stop = onSignals(["SIGTERM"], () => void server.shutdown());
+  await server.finished;
 }
 
 function say(text: string): void {

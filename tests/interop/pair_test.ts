@@ -51,7 +51,7 @@ Deno.test("the pair of the picture balances, survives its servers, its owner and
 
   await t.step("a server that is stopped costs no request", async () => {
     const from = Client.now();
-    await pair.server("node01").stop("SIGKILL");
+    await pair.server("node01").stop();
     const down = await pair.node("dlp1").waitFor("node01 is down", (status) => {
       const server = status.backends[0].servers.find(({ name }) => name === "node01");
       return server?.state === "down" ? server : null;

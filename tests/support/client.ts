@@ -8,6 +8,8 @@ import type { Host } from "./namespaces.ts";
 
 export class Client implements AsyncDisposable {
   readonly samples: Sample[] = [];
+  /** Times in which the client got no processor. */
+  readonly stalls: Window[] = [];
   /** Its ARP entry for the virtual IP, every value it had and since when. */
   readonly neighbours: { readonly at: number; readonly mac: string | null }[] = [];
   #child: Deno.ChildProcess;
@@ -44,7 +46,7 @@ export class Client implements AsyncDisposable {
 
   /** Longest time without a success among requests of `kind`, ms. @default new connections */
   gap(window: Window, kind: "new" | "kept" | "all" = "new"): number {
-    return longestGap(this.samples.filter((sample) => kind === "all" || sample.kind === kind), window);
+    return longestGap(this.samples.filter((sample) => kind === "all" || sample.kind === kind), window, this.stalls);
   }
 
   failures(window: Window): Sample[] {
@@ -87,8 +89,10 @@ export class Client implements AsyncDisposable {
   }
 
   #take(report: ClientReport): void {
-    if (report.type === "samples") this.samples.push(...report.samples);
-    else this.neighbours.push({ at: report.at, mac: report.mac });
+    if (report.type === "samples") {
+      this.samples.push(...report.samples);
+      this.stalls.push(...report.stalls);
+    } else this.neighbours.push({ at: report.at, mac: report.mac });
   }
 }
 

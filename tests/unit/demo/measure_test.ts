@@ -26,6 +26,15 @@ Deno.test("longestGap() is the longest time without a success, the window's ends
   for (const [name, samples, gap] of rows) assert.equal(longestGap(samples, { from: 0, to: 50 }), gap, name);
 });
 
+Deno.test("longestGap() leaves out the time in which the client did not run", () => {
+  const samples = [at(10), at(20), at(60), at(80), at(100)];
+  const window = { from: 0, to: 100 };
+  assert.equal(longestGap(samples, window), 40);
+  assert.equal(longestGap(samples, window, [{ from: 25, to: 55 }]), 20, "within the gap");
+  assert.equal(longestGap(samples, window, [{ from: 5, to: 30 }, { from: 50, to: 70 }]), 20, "across its ends");
+  assert.equal(longestGap(samples, window, [{ from: 200, to: 300 }]), 40, "elsewhere");
+});
+
 Deno.test("failures() and shares() count what ended in the window", () => {
   const samples = [at(10), at(20, served("b")), at(30, reset), at(40, served("b", 503)), at(60, reset)];
   assert.deepEqual(failures(samples, { from: 0, to: 50 }).map(explain), [
