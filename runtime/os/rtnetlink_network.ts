@@ -33,6 +33,8 @@ export class Network implements Disposable {
     receiveBuffer: announcementBuffer,
   });
   readonly #sysctls = new SysctlLedger(null);
+  /** Indexes of links whose setting was made: an interface that is created again has its own. */
+  readonly #promoting = new Set<number>();
   #links = new Map<number, Link>();
   #addresses = new Map<string, InterfaceAddress>();
 
@@ -107,6 +109,9 @@ export class Network implements Disposable {
    * address which came first would take its neighbours along. As it was again at `close`. @throws {Error}
    */
   promoteSecondaries(link: string): void {
+    const index = this.link(link)?.index;
+    if (index === undefined || this.#promoting.has(index)) return;
+    this.#promoting.add(index);
     this.#sysctls.set(`net/ipv4/conf/${link}/promote_secondaries`, "1");
   }
 

@@ -1,11 +1,10 @@
 /** Holds virtual addresses on interfaces as leases, announces them, and puts back what others take away. */
-import { parseAddress } from "../bytes/address.ts";
 import type { InterfaceAddress, Link, NetworkEvent } from "../os/rtnetlink.ts";
-import { type AnnouncementSchedule, Announcer } from "./announcer.ts";
-import { ArpOperation, encodeGratuitousArp } from "./arp.ts";
+import { Announcer } from "./announcer.ts";
 import type { FramePort, HolderEvent, Holding, NetworkPort, VirtualAddress } from "./holding.ts";
-import { encodeNeighbourAdvertisement } from "./ndp.ts";
+import { announcementOf, isAt, keyOf, leaseFor, leaseOf, nameOf, type Standing, type Tenure } from "./tenure.ts";
 
+export { leaseFor } from "./tenure.ts";
 export type { AddressKey, FramePort, HolderEvent, Holding, NetworkPort, VirtualAddress } from "./holding.ts";
 
 export interface HolderOptions {
@@ -18,24 +17,9 @@ export interface HolderOptions {
 const renewal = 1000;
 /** Addresses that are announced in one call of `run`; the rest follows a millisecond later. */
 const announcedAtOnce = 8;
-
-/** How long the kernel keeps a virtual address of a router that is gone, in ms: about as long as its peers wait. */
-export function leaseFor(advertInterval: number): number {
-  return advertInterval <= 1000 ? 3000 : 3 * advertInterval;
-}
-
-type Standing =
-  | { readonly at: "held"; readonly index: number; readonly frames: readonly Uint8Array<ArrayBuffer>[] }
-  | { readonly at: "foreign"; readonly index: number; readonly frames: readonly Uint8Array<ArrayBuffer>[] }
-  | { readonly at: "waiting"; readonly reason: string };
-
-interface Tenure {
-  readonly instance: string;
-  readonly wanted: VirtualAddress;
-  readonly lease: number;
-  readonly schedule: AnnouncementSchedule;
-  standing: Standing;
-}
+/** Leases that are renewed in one call of `run`, likewise. */
+const renewedAtOnce = 32;
+const pause = 1;
 
 interface Counters {
   garpSent: number;
@@ -54,7 +38,10 @@ export class Holder {
   readonly #announcer = new Announcer();
   readonly #tenures = new Map<string, Tenure>();
   readonly #counters = new Map<string, Counters>();
+  /** When the next round of renewals begins, what is left of this one, and when it goes on. */
   #renewal = Infinity;
+  #stale: Tenure[] = [];
+  #renewalGoesOn = Infinity;
 
   constructor(options: HolderOptions) {
     this.#network = options.network;
@@ -64,15 +51,12 @@ export class Holder {
 
   /** When `run` wants to be called next; Infinity = not at all. */
   deadline(): number {
-    return Math.min(this.#renewal, this.#announcer.deadline);
+    return Math.min(this.#renewal, this.#renewalGoesOn, this.#announcer.deadline);
   }
 
   /** Renews leases and sends due announcements, a few frames a call. */
   run(now: number): void {
-    if (now >= this.#renewal) {
-      this.#renewal = now + renewal;
-      for (const tenure of this.#tenures.values()) this.#renew(tenure, now);
-    }
+    if (now >= this.#renewal || now >= this.#renewalGoesOn) this.#renewSome(now);
     for (const key of this.#announcer.take(now, announcedAtOnce)) this.#announceOne(key);
   }
 
@@ -97,10 +81,11 @@ export class Holder {
 
   /** Takes the instance's addresses off their interfaces and ends their announcements. */
   release(instance: string): void {
-    for (const [key, tenure] of this.#tenures) {
+    // The first one is the primary address of its network: removed before the others, each of them would be promoted.
+    for (const [key, tenure] of [...this.#tenures].reverse()) {
       if (tenure.instance === instance) this.#give(key, tenure);
     }
-    if (this.#tenures.size === 0) this.#renewal = Infinity;
+    if (this.#tenures.size === 0) this.#renewal = this.#renewalGoesOn = Infinity;
   }
 
   /** Evidence of a rival, or the peer has just released: a new burst starts now. */
@@ -213,6 +198,18 @@ export class Holder {
     this.#say("waiting", tenure, `${nameOf(tenure.wanted)} cannot be held: ${reason}`);
   }
 
+  #renewSome(now: number): void {
+    if (now >= this.#renewal) {
+      this.#renewal = now + renewal;
+      this.#stale = [...this.#tenures.values()];
+    }
+    for (const tenure of this.#stale.splice(0, renewedAtOnce)) {
+      // Released meanwhile, or acquired anew.
+      if (this.#tenures.get(keyOf(tenure.instance, tenure.wanted)) === tenure) this.#renew(tenure, now);
+    }
+    this.#renewalGoesOn = this.#stale.length > 0 ? now + pause : Infinity;
+  }
+
   #renew(tenure: Tenure, now: number): void {
     const { standing, instance, wanted } = tenure;
     switch (standing.at) {
@@ -317,34 +314,6 @@ export class Holder {
   #say(type: HolderEvent["type"], { instance, wanted }: Tenure, text: string): void {
     this.#report({ type, instance, address: wanted.address, interface: wanted.interface, text });
   }
-}
-
-function keyOf(instance: string, { address, prefix, interface: name }: VirtualAddress): string {
-  return `${instance} ${address}/${prefix} ${name}`;
-}
-
-function nameOf({ address, prefix, interface: name }: VirtualAddress): string {
-  return `${address}/${prefix} on "${name}"`;
-}
-
-function isAt({ standing, wanted }: Tenure, { index, address }: InterfaceAddress): boolean {
-  return standing.at !== "waiting" && standing.index === index && wanted.address === address;
-}
-
-function leaseOf({ wanted, lease }: Tenure) {
-  return { address: wanted.address, prefix: wanted.prefix, label: wanted.label, lease };
-}
-
-/** One round: what tells everyone on the link where the address is now. */
-function announcementOf(text: string, { mac }: Link): readonly Uint8Array<ArrayBuffer>[] {
-  // A link without Ethernet addresses has nobody to tell.
-  if (mac.length !== 6) return [];
-  const address = parseAddress(text);
-  if (address.length === 16) return [encodeNeighbourAdvertisement(address, mac)];
-  return [
-    encodeGratuitousArp(ArpOperation.request, address, mac),
-    encodeGratuitousArp(ArpOperation.reply, address, mac),
-  ];
 }
 
 function messageOf(cause: unknown): string {

@@ -210,6 +210,51 @@ Deno.test("VIP: released as the primary of its network, it does not take the oth
   assert.deepEqual(await host.addresses(), ["10.97.0.1/24"]);
 });
 
+Deno.test("VIP: after more announcements than a stalled process could take it looks for itself", async () => {
+  await using lan = await Lan.create(hosts);
+  const host = lan.host("one");
+  await using node = await VipNode.start(host);
+  // At adverts of ten seconds the lease outlives the stall.
+  await node.do("acquire", { instance: "VI_1", holding: holding("ens32", 10_000) });
+  await host.ip(["link", "add", "gone0", "type", "veth", "peer", "name", "gone1"]);
+  await node.reported("link", 0);
+  node.signal("SIGSTOP");
+  const toggles = Array.from({ length: 8000 }, (_, i) => `link set ens32 mtu ${1400 + i % 2 * 100}`);
+  await host.run(["ip", "-batch", "-"], {
+    stdin: [...toggles, `address del ${vip}/24 dev ens32`, "link del gone0"].join("\n"),
+  });
+  const from = now();
+  node.signal("SIGCONT");
+  await node.reported("restored", from);
+  await node.reported("linkGone", from);
+  assert.deepEqual(await lan.holders(vip), ["one"]);
+  const told = node.reports.filter(({ at, event }) => at >= from && event.type === "link").length;
+  assert.ok(told < toggles.length, `all ${told} announcements were taken, none was lost`);
+});
+
+Deno.test("VIP: an IPv6 address is usable at once, and its move reaches the client's neighbour entry", async () => {
+  await using lan = await Lan.create({ ...hosts, two: "10.97.0.2/24" });
+  const client = lan.host("client");
+  for (const [i, name] of ["one", "two", "client"].entries()) {
+    const host = lan.host(name);
+    await host.ip(["address", "add", `2001:db8::${i + 1}/64`, "dev", host.device, "nodad"]);
+  }
+  const address = "2001:db8::100";
+  const held = { ...holding(), addresses: [{ address, prefix: 64, interface: "ens32" }] };
+  await using one = await VipNode.start(lan.host("one"));
+  await using two = await VipNode.start(lan.host("two"));
+  await one.do("acquire", { instance: "VI_1", holding: held });
+  const shown = await lan.host("one").ip(["-6", "address", "show", "dev", "ens32"]);
+  assert.match(shown, /2001:db8::100\/64 [^\n]*nodad/);
+  assert.doesNotMatch(shown, /2001:db8::100[^\n]*tentative/);
+  await client.run(["timeout", "2", "bash", "-c", `echo > /dev/tcp/${address}/9`], { allowFailure: true });
+  assert.equal(await client.neighbour(address), await lan.host("one").mac());
+  await one.do("release", { instance: "VI_1" });
+  await two.do("acquire", { instance: "VI_1", holding: held });
+  const mac = await lan.host("two").mac();
+  await until("neighbour entry of the client", async () => await client.neighbour(address) === mac, { timeout: 500 });
+});
+
 Deno.test("VIP: two hundred addresses are held and announced, none of them late by more than 100 ms", async () => {
   const directory = await Deno.makeTempDir();
   await using lan = await Lan.create(hosts);

@@ -128,6 +128,28 @@ Deno.test("Keeper: the rules are the recipe, and go unconfirmed, with the proces
   await until("rules gone with their process", async () => await ruleset(one) === "", { timeout: 500 });
 });
 
+Deno.test("Keeper: without CAP_NET_ADMIN it says what is missing, and nothing else breaks", async () => {
+  await using lan = await Lan.create(hosts);
+  const one = lan.host("one");
+  await using node = await VipNode.start(one, undefined, [
+    "setpriv",
+    "--bounding-set=-net_admin",
+    "--inh-caps=-net_admin",
+  ]);
+  const reason = /^Cannot load forwarding rules.*: netlink answered EPERM, needs CAP_NET_ADMIN$/;
+  assert.match(await node.do("missing"), reason);
+  assert.match(await node.do("forward", { instance, forwarding: await forwardingTo(lan.host("two")) }), reason);
+  assert.match(await node.do("retain", { instance, retention }), /^Cannot .*EPERM|Operation not permitted|denied/);
+  assert.deepEqual(await node.do("clean", { addresses: [vip] }), []);
+  await node.do("acquire", { instance, holding });
+  const waiting = await node.reported("waiting", 0);
+  assert.match(
+    waiting.event.text ?? "",
+    /cannot be held: Cannot add 10\.98\.0\.100\/24 to "ens32": netlink answered EPERM/,
+  );
+  await assertClean(one);
+});
+
 Deno.test("Keeper: a copy on lo is a lease, answers no ARP, and what a killed run left is put back", async () => {
   const directory = await Deno.makeTempDir();
   await using lan = await Lan.create(hosts);

@@ -23,18 +23,26 @@ export class VipNode implements AsyncDisposable {
   readonly #ready = Promise.withResolvers<void>();
   #last = 0;
 
-  private constructor(readonly host: Host, ledger: string | undefined) {
+  private constructor(readonly host: Host, ledger: string | undefined, through: readonly string[]) {
     const program = fileURLToPath(new URL("./vip_program.ts", import.meta.url));
-    const argv = [Deno.execPath(), "run", "-A", "--no-prompt", program, ...(ledger === undefined ? [] : [ledger])];
+    const argv = [
+      ...through,
+      Deno.execPath(),
+      "run",
+      "-A",
+      "--no-prompt",
+      program,
+      ...(ledger === undefined ? [] : [ledger]),
+    ];
     const [file, ...args] = host.inside(argv);
     this.#child = new Deno.Command(file, { args, stdin: "piped", stdout: "piped", stderr: "inherit" }).spawn();
     this.#writer = this.#child.stdin.getWriter();
     this.#read();
   }
 
-  /** `ledger` is the file for changed settings. */
-  static async start(host: Host, ledger?: string): Promise<VipNode> {
-    const node = new VipNode(host, ledger);
+  /** `ledger` is the file for changed settings; `through` a command that starts the process. */
+  static async start(host: Host, ledger?: string, through: readonly string[] = []): Promise<VipNode> {
+    const node = new VipNode(host, ledger, through);
     await node.#ready.promise;
     return node;
   }
@@ -53,6 +61,10 @@ export class VipNode implements AsyncDisposable {
   reported(type: string, from: number, timeout = 5000): Promise<Report> {
     const found = () => this.reports.find((report) => report.event.type === type && report.at >= from);
     return until(`"${type}" of ${this.host.name}`, found, { timeout, interval: 5 });
+  }
+
+  signal(signal: Deno.Signal): void {
+    this.#child.kill(signal);
   }
 
   /** SIGKILL: nothing is put in order. */

@@ -64,6 +64,23 @@ Deno.test("Holder: acquire adds a lease, announces by request and reply, and ren
   deepEqual(holder.counters("VI_1"), { garpSent: 2, addressesRestored: 0 });
 });
 
+Deno.test("Holder: many leases are renewed in helpings, so that adverts go between", () => {
+  const { network, holder } = start();
+  const addresses = Array.from({ length: 70 }, (_, i) => ({ ...vip, address: `192.0.2.${i + 1}` }));
+  holder.acquire("VI_1", { ...holding, addresses }, 0);
+  for (let now = holder.deadline(); now < 1000; now = holder.deadline()) holder.run(now);
+  const helpings: [number, number][] = [];
+  for (let now = holder.deadline(); now < 2000; now = holder.deadline()) {
+    network.calls.length = 0;
+    holder.run(now);
+    helpings.push([now, network.calls.length]);
+  }
+  deepEqual(helpings, [[1000, 32], [1001, 32], [1002, 6]]);
+  network.calls.length = 0;
+  holder.release("VI_1");
+  equal(network.calls[0], "remove 192.0.2.70", "the primary goes last");
+});
+
 Deno.test("Holder: acquire again touches only the difference", () => {
   const { network, holder, said } = start();
   holder.acquire("VI_1", holding, 0);
