@@ -1,38 +1,51 @@
 /** `run`: the node in the foreground. */
+import type { Config } from "../config/model.ts";
+import type { Spawners } from "../control/roles.ts";
+import { version } from "../version.ts";
 import { loadConfiguration, requireConfiguration } from "./configuration.ts";
 import { CommandError, Exit } from "./exit.ts";
 import { parseOptions } from "./options.ts";
-import { version } from "../version.ts";
+
+/** The user of the proxy that children are started for before the configuration has been read. */
+const usualUser = "tandem";
 
 export async function run(args: readonly string[]): Promise<number> {
-  const began = performance.now() + performance.timeOrigin;
+  const began = performance.timeOrigin;
   const { values } = parseOptions("run", args, { config: { type: "string" }, node: { type: "string" } });
   const file = requireConfiguration(values.config ?? null);
   const node = values.node ?? null;
-  // Loaded beside each other: whatever is slow here is time without service.
-  const [config, { createControl }, { chooseSpawners }, state, { createLogger }, processes, credentials] = await Promise
-    .all([
-      loadConfiguration(file, node),
-      import("../control.ts"),
-      import("../control/roles.ts"),
-      import("../control/state_directory.ts"),
-      import("../telemetry/log.ts"),
-      import("../os/process.ts"),
-      import("../os/credentials.ts"),
-    ]);
-  const lacking = config.vrrp.length === 0 ? [] : credentials.missingCapabilities(["NET_ADMIN", "NET_RAW"]);
-  if (lacking.length > 0) {
-    throw new CommandError(
-      Exit.failed,
-      `Virtual routers need ${
-        lacking.join(" and ")
-      }, which this process lacks: run it as root, or with systemd's AmbientCapabilities=`,
-    );
-  }
-  const directory = await state.openStateDirectory(state.stateDirectoryPath());
+  // Everything that takes time goes on side by side: what is slow here is time without service.
+  const reading = loadConfiguration(file, node);
+  reading.catch(() => {});
+  const importing = Promise.all([
+    import("../control.ts"),
+    import("../telemetry/log.ts"),
+    import("../admin/app.ts"),
+    import("../admin/listen.ts"),
+  ]);
+  const [{ prestart }, { chooseSpawners }, state, { missingCapabilities }, { onSignals }] = await Promise.all([
+    import("../control/prestart.ts"),
+    import("../control/roles.ts"),
+    import("../control/state_directory.ts"),
+    import("../os/credentials.ts"),
+    import("../os/process.ts"),
+  ]);
+  using directory = await state.openStateDirectory(state.stateDirectoryPath());
+  const lacking = missingCapabilities(["NET_ADMIN", "NET_RAW"]);
+  const usual = await chooseSpawners({ user: usualUser, stateDirectory: directory.path });
+  using started = new DisposableStack();
+  const early = (spawn: Spawners["vrrp"]) => started.adopt(prestart(spawn), (child) => child.discard()).spawn;
+  const vrrp = lacking.length === 0 ? early(usual.vrrp) : usual.vrrp;
+  const proxy = early(usual.proxy);
+
+  const config = await reading;
+  requireCapabilities(config, lacking);
+  const own = config.proxy.user === usualUser
+    ? { proxy, missing: usual.missing }
+    : await chooseSpawners({ user: config.proxy.user, stateDirectory: directory.path });
+  const missing = [...directory.missing, ...own.missing];
+  const [{ createControl }, { createLogger }, { createAdmin }, { listenAdmin }] = await importing;
   const log = createLogger({ role: "control", level: config.log.level });
-  const spawners = await chooseSpawners({ user: config.proxy.user, stateDirectory: directory.path });
-  const missing = [...directory.missing, ...spawners.missing];
   globalThis.addEventListener("unhandledrejection", (event) => {
     // A fault in one request or notifier must not end a node that serves.
     event.preventDefault();
@@ -44,37 +57,29 @@ export async function run(args: readonly string[]): Promise<number> {
     load: () => loadConfiguration(file, node ?? config.node),
     version,
     log,
-    spawn: spawners,
+    spawn: { vrrp, proxy: own.proxy },
     stateDirectory: directory.path,
     missing,
   });
-  const stopped = Promise.withResolvers<void>();
+  const stopping = Promise.withResolvers<false>();
   let signals = 0;
-  using _stops = processes.onSignals(["SIGTERM", "SIGINT"], (signal) => {
+  using _stops = onSignals(["SIGTERM", "SIGINT"], (signal) => {
     signals++;
-    if (signals === 1) {
-      log.notice(`${signal}: handing over and draining; another one hurries`);
-      stopped.resolve();
-    } else {
-      control.hurry();
-    }
+    if (signals > 1) return control.hurry();
+    log.notice(`${signal}: handing over and draining; another one hurries`);
+    stopping.resolve(false);
   });
-  using _reloads = processes.onSignals(["SIGHUP"], () => void control.reload().catch(() => {}));
+  using _reloads = onSignals(["SIGHUP"], () => void control.reload().catch(() => {}));
   try {
-    const [{ createAdmin }, { listenAdmin }] = await Promise.all([
-      import("../admin/app.ts"),
-      import("../admin/listen.ts"),
-    ]);
     const app = createAdmin(control);
     await using admin = await listenAdmin(config.admin, (request) => app.fetch(request));
     for (const sentence of [...missing, ...admin.missing]) log.warning(sentence);
-    const starting = control.start();
+    const starting = control.start().then(() => true);
     // A start that a signal overtook fails for nobody.
     starting.catch(() => {});
-    if (await Promise.race([starting.then(() => true), stopped.promise])) {
-      const took = Math.round(Date.now() - began);
-      log.notice(`Node ${config.node} is up`, { ms: took, config: file, admin: admin.at });
-      await stopped.promise;
+    if (await Promise.race([starting, stopping.promise])) {
+      log.notice(`Node ${config.node} is up`, { ms: Math.round(Date.now() - began), config: file, admin: admin.at });
+      await stopping.promise;
     }
     await control.stop();
     log.notice("Stopped");
@@ -85,4 +90,14 @@ export async function run(args: readonly string[]): Promise<number> {
     throw error;
   }
   return Exit.done;
+}
+
+function requireCapabilities(config: Config, lacking: readonly string[]): void {
+  if (config.vrrp.length === 0 || lacking.length === 0) return;
+  throw new CommandError(
+    Exit.failed,
+    `Virtual routers need ${
+      lacking.join(" and ")
+    }, which this process lacks: run it as root, or with systemd's AmbientCapabilities=`,
+  );
 }
