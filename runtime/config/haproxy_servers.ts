@@ -1,9 +1,8 @@
 /** HAProxy's `server` lines, with what `default-server` says before them. */
 import { isIP } from "node:net";
 import type { Health } from "./haproxy_health.ts";
-import type { Line } from "./haproxy_text.ts";
+import type { Leave, Line } from "./haproxy_text.ts";
 import { time } from "./haproxy_time.ts";
-import type { Leave } from "./import_haproxy.ts";
 import { nameShape } from "./value_decoders.ts";
 
 export type ServerDocument = string | Readonly<Record<string, unknown>>;

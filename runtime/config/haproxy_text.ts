@@ -15,6 +15,9 @@ export interface Section {
   readonly lines: readonly Line[];
 }
 
+/** Where a line goes that cannot be carried over. */
+export type Leave = (line: Line, why: string) => void;
+
 const kinds: ReadonlySet<string> = new Set([
   "global",
   "defaults",

@@ -1,9 +1,8 @@
 /** haproxy.cfg to the `proxy`, `frontends` and `backends` of a tandem.yaml. */
 import { isIP } from "node:net";
-import { type Line, parseHaproxy, type Section } from "./haproxy_text.ts";
-import { type Health, readHealth } from "./haproxy_health.ts";
 import { readServers, type ServerDocument } from "./haproxy_servers.ts";
-import { time } from "./haproxy_time.ts";
+import { initial, isCount, type ProxyLines, readProxy, type Settings } from "./haproxy_settings.ts";
+import { type Leave, type Line, parseHaproxy, type Section } from "./haproxy_text.ts";
 import { type Leftover, withoutSecrets } from "./leftover.ts";
 import { nameShape } from "./value_decoders.ts";
 
@@ -23,32 +22,6 @@ export interface ImportedProxy {
   readonly backends: Readonly<Record<string, Document>>;
   readonly leftovers: readonly Leftover[];
 }
-
-export type Leave = (line: Line, why: string) => void;
-
-/** What `defaults` and a proxy's own lines say; a proxy starts with a copy of its defaults'. */
-interface Settings {
-  mode: "http" | "tcp";
-  /** null: X-Forwarded-For is not set. */
-  forwardfor: { readonly trusted: readonly string[] } | null;
-  timeouts: Readonly<Record<string, string>>;
-  maxconn: number | null;
-  retries: number | null;
-  defaultBackend: string | null;
-  health: Health;
-  serverDefaults: readonly string[];
-}
-
-const initial: Settings = {
-  mode: "tcp",
-  forwardfor: null,
-  timeouts: {},
-  maxconn: null,
-  retries: null,
-  defaultBackend: null,
-  health: { http: null },
-  serverDefaults: [],
-};
 
 export function importHaproxy({ file, text, instances = new Map() }: HaproxySource): ImportedProxy {
   const leftovers: Leftover[] = [];
@@ -90,153 +63,12 @@ function readGlobal(section: Section, proxy: Record<string, unknown>, leave: Lea
   }
 }
 
-function isCount(text: string | undefined): boolean {
-  return /^\d+$/.test(text ?? "");
-}
-
 function reasonForGlobal(keyword: string): string {
   if (["user", "group", "uid", "gid", "chroot"].includes(keyword)) {
     return "the proxy runs as proxy.user, without rights of its own";
   }
   if (keyword === "log") return "logs go to stderr";
   if (keyword === "stats") return "the admin API and its socket take its place (admin:)";
-  return "means nothing to Tandem";
-}
-
-/** Lines that are not settings: binds and servers. */
-interface ProxyLines {
-  readonly binds: readonly Line[];
-  readonly servers: readonly Line[];
-}
-
-function readProxy(section: Section, settings: Settings, leave: Leave): ProxyLines {
-  const binds: Line[] = [];
-  const servers: Line[] = [];
-  for (const line of section.lines) {
-    const [keyword] = line.words;
-    if (keyword === "bind") binds.push(line);
-    else if (keyword === "server") servers.push(line);
-    else {
-      const why = readSetting(line, settings, leave);
-      if (why !== null) leave(line, why);
-    }
-  }
-  return { binds, servers };
-}
-
-/** Timeouts that Tandem has, by HAProxy's name; `check` is read with the servers. */
-const timeouts: ReadonlySet<string> = new Set([
-  "client",
-  "server",
-  "connect",
-  "queue",
-  "check",
-  "http-request",
-  "http-keep-alive",
-  "tunnel",
-]);
-
-function readSetting(line: Line, settings: Settings, leave: Leave): string | null {
-  const [keyword, value, ...rest] = line.words;
-  switch (keyword) {
-    case "mode":
-      if (value !== "http" && value !== "tcp") return `mode ${value} is not part of Tandem`;
-      settings.mode = value;
-      return null;
-    case "timeout": {
-      const duration = time(rest[0] ?? "");
-      if (!timeouts.has(value) || duration === null) return "Tandem has its own bounds for this";
-      settings.timeouts = { ...settings.timeouts, [value]: duration };
-      return null;
-    }
-    case "maxconn":
-      if (!isCount(value)) return "must be a number";
-      settings.maxconn = Number(value);
-      return null;
-    case "retries":
-      if (!isCount(value)) return "must be a number";
-      settings.retries = Number(value);
-      return null;
-    case "default_backend":
-      if (value === undefined || /%\[/.test(value)) return "must be the name of a backend";
-      settings.defaultBackend = value;
-      return null;
-    case "balance":
-      return ["roundrobin", "static-rr"].includes(value)
-        ? null
-        : `balance ${value} is not in this version; roundrobin is used`;
-    case "default-server":
-      settings.serverDefaults = [...settings.serverDefaults, ...line.words.slice(1)];
-      return null;
-    case "no":
-      if (value === "option" && rest[0] === "forwardfor") settings.forwardfor = null;
-      else if (value === "option" && rest[0] === "httpchk") settings.health = { http: null };
-      else return "means nothing to Tandem";
-      return null;
-    case "option":
-      return readOption(line, settings, leave);
-    case "http-check":
-    case "tcp-check":
-      return readHealth(line, settings);
-    default:
-      return reasonFor(keyword);
-  }
-}
-
-function readOption(line: Line, settings: Settings, leave: Leave): string | null {
-  const [, name, ...options] = line.words;
-  switch (name) {
-    case "forwardfor": {
-      const except = options.indexOf("except");
-      if (options.includes("header") || options.includes("if-none")) {
-        leave(line, "only X-Forwarded-For, always set, is carried");
-      }
-      settings.forwardfor = { trusted: except < 0 ? [] : options.slice(except + 1, except + 2) };
-      return null;
-    }
-    case "httpchk":
-      return readHealth(line, settings);
-    case "tcp-check":
-    case "redispatch":
-    case "dontlognull":
-    case "http-keep-alive":
-    case "http-no-delay":
-    case "http-ignore-probes":
-    case "tcp-smart-accept":
-    case "tcp-smart-connect":
-    case "tcpka":
-    case "clitcpka":
-    case "srvtcpka":
-    case "splice-auto":
-      // Tandem does so by itself.
-      return null;
-    case "httplog":
-    case "tcplog":
-    case "logasap":
-      return "log.access is not in this version";
-    default:
-      return "means nothing to Tandem";
-  }
-}
-
-function reasonFor(keyword: string): string {
-  const routes = [
-    "acl",
-    "use_backend",
-    "use-server",
-    "http-request",
-    "http-response",
-    "http-after-response",
-    "redirect",
-    "tcp-request",
-  ];
-  if (routes.includes(keyword)) return "routes and rules are not in this version; everything goes to default_backend";
-  if (["cookie", "stick", "stick-table", "appsession"].includes(keyword)) return "stickiness is not in this version";
-  if (keyword === "stats") return "the dashboard of the admin API takes its place (admin:)";
-  if (keyword === "errorfile" || keyword === "errorfiles") return "answers of your own are not in this version";
-  if (keyword === "monitor-uri") return "monitor is not in this version; ask GET /readyz of the admin API";
-  if (keyword.startsWith("log")) return "log.access is not in this version";
-  if (keyword === "compression") return "compression is not part of Tandem";
   return "means nothing to Tandem";
 }
 

@@ -15,6 +15,7 @@ import {
   type YAMLMap,
 } from "yaml";
 import type { Position, Problem } from "./problem.ts";
+import { aliasKey, explain, localMistakes } from "./yaml_mistakes.ts";
 import { type Entry, holdsSecret, type MapTree, type Tree } from "./tree.ts";
 
 export interface ParsedYaml {
@@ -26,12 +27,6 @@ export interface ParsedYaml {
 /** Anchors can multiply (ten aliases of ten aliases …); a configuration of this many values is an attack or a mistake. */
 const maximumNodes = 50_000;
 const maximumDepth = 64;
-
-/** Mistakes in one scalar: the rest of the file still means what it says. */
-const local: Readonly<Record<string, string>> = {
-  BAD_SCALAR_START: "begins with a character that YAML reserves: quote it",
-  BAD_DQ_ESCAPE: 'has an escape after "\\" that YAML does not know: put it in single quotes',
-};
 
 /** Parses one YAML 1.2 document whose root is a map. */
 export function parseYaml(text: string, file: string): ParsedYaml {
@@ -91,7 +86,7 @@ class Composition {
     let fatal = false;
     const reported = new Set<number>();
     for (const error of errors) {
-      const mistake = local[error.code];
+      const mistake = localMistakes[error.code];
       if (mistake !== undefined) {
         this.#mistakes.push({ offset: error.pos[0], message: mistake });
         continue;
@@ -238,28 +233,4 @@ class Composition {
     const start = this.lines.lineStarts[line - 1] ?? 0;
     return this.text.slice(start, this.lines.lineStarts[line] ?? this.text.length);
   }
-}
-
-/** A key such as `*.example:`, which the parser is confused by rather than precise about. */
-const aliasKey = /^(\s*(?:- )?)\*\S*:(?:\s|$)/;
-
-/** Errors whose text is the parser's own; the others quote the file, where a password may be. */
-const unquoting: ReadonlySet<string> = new Set([
-  "ALIAS_PROPS",
-  "BAD_INDENT",
-  "BAD_PROP_ORDER",
-  "BLOCK_IN_FLOW",
-  "KEY_OVER_1024_CHARS",
-  "MISSING_CHAR",
-  "MULTILINE_IMPLICIT_KEY",
-  "MULTIPLE_ANCHORS",
-]);
-
-function explain({ code, message }: YAMLError): string {
-  if (code === "BAD_ALIAS") return 'a leading "*" is a YAML alias: quote it';
-  if (code === "BLOCK_AS_IMPLICIT_KEY") return 'has a second ": " in one line: quote the value, or indent a map';
-  if (code === "TAB_AS_INDENT") return "is indented with a tab: YAML wants spaces";
-  if (code === "MULTIPLE_DOCS") return "begins a second document: one file is one configuration";
-  if (unquoting.has(code)) return `is not YAML: ${message.charAt(0).toLowerCase()}${message.slice(1)}`;
-  return "is not YAML: what stands here does not belong here; is a quote, bracket or indent missing?";
 }

@@ -1,0 +1,169 @@
+/** What `defaults`, `frontend`, `backend` and `listen` of haproxy.cfg say beside their binds and servers. */
+import { type Health, readHealth } from "./haproxy_health.ts";
+import type { Leave, Line, Section } from "./haproxy_text.ts";
+import { time } from "./haproxy_time.ts";
+
+/** What `defaults` and a proxy's own lines say; a proxy starts with a copy of its defaults'. */
+export interface Settings {
+  mode: "http" | "tcp";
+  /** null: X-Forwarded-For is not set. */
+  forwardfor: { readonly trusted: readonly string[] } | null;
+  timeouts: Readonly<Record<string, string>>;
+  maxconn: number | null;
+  retries: number | null;
+  defaultBackend: string | null;
+  health: Health;
+  serverDefaults: readonly string[];
+}
+
+export const initial: Settings = {
+  mode: "tcp",
+  forwardfor: null,
+  timeouts: {},
+  maxconn: null,
+  retries: null,
+  defaultBackend: null,
+  health: { http: null },
+  serverDefaults: [],
+};
+
+/** Lines that are not settings: binds and servers. */
+export interface ProxyLines {
+  readonly binds: readonly Line[];
+  readonly servers: readonly Line[];
+}
+
+export function readProxy(section: Section, settings: Settings, leave: Leave): ProxyLines {
+  const binds: Line[] = [];
+  const servers: Line[] = [];
+  for (const line of section.lines) {
+    const [keyword] = line.words;
+    if (keyword === "bind") binds.push(line);
+    else if (keyword === "server") servers.push(line);
+    else {
+      const why = readSetting(line, settings, leave);
+      if (why !== null) leave(line, why);
+    }
+  }
+  return { binds, servers };
+}
+
+/** Timeouts that Tandem has, by HAProxy's name; `check` is read with the servers. */
+const timeouts: ReadonlySet<string> = new Set([
+  "client",
+  "server",
+  "connect",
+  "queue",
+  "check",
+  "http-request",
+  "http-keep-alive",
+  "tunnel",
+]);
+
+function readSetting(line: Line, settings: Settings, leave: Leave): string | null {
+  const [keyword, value, ...rest] = line.words;
+  switch (keyword) {
+    case "mode":
+      if (value !== "http" && value !== "tcp") return `mode ${value} is not part of Tandem`;
+      settings.mode = value;
+      return null;
+    case "timeout": {
+      const duration = time(rest[0] ?? "");
+      if (!timeouts.has(value) || duration === null) return "Tandem has its own bounds for this";
+      settings.timeouts = { ...settings.timeouts, [value]: duration };
+      return null;
+    }
+    case "maxconn":
+      if (!isCount(value)) return "must be a number";
+      settings.maxconn = Number(value);
+      return null;
+    case "retries":
+      if (!isCount(value)) return "must be a number";
+      settings.retries = Number(value);
+      return null;
+    case "default_backend":
+      if (value === undefined || /%\[/.test(value)) return "must be the name of a backend";
+      settings.defaultBackend = value;
+      return null;
+    case "balance":
+      return ["roundrobin", "static-rr"].includes(value)
+        ? null
+        : `balance ${value} is not in this version; roundrobin is used`;
+    case "default-server":
+      settings.serverDefaults = [...settings.serverDefaults, ...line.words.slice(1)];
+      return null;
+    case "no":
+      if (value === "option" && rest[0] === "forwardfor") settings.forwardfor = null;
+      else if (value === "option" && rest[0] === "httpchk") settings.health = { http: null };
+      else return "means nothing to Tandem";
+      return null;
+    case "option":
+      return readOption(line, settings, leave);
+    case "http-check":
+    case "tcp-check":
+      return readHealth(line, settings);
+    default:
+      return reasonFor(keyword);
+  }
+}
+
+function readOption(line: Line, settings: Settings, leave: Leave): string | null {
+  const [, name, ...options] = line.words;
+  switch (name) {
+    case "forwardfor": {
+      const except = options.indexOf("except");
+      if (options.includes("header") || options.includes("if-none")) {
+        leave(line, "only X-Forwarded-For, always set, is carried");
+      }
+      settings.forwardfor = { trusted: except < 0 ? [] : options.slice(except + 1, except + 2) };
+      return null;
+    }
+    case "httpchk":
+      return readHealth(line, settings);
+    case "tcp-check":
+    case "redispatch":
+    case "dontlognull":
+    case "http-keep-alive":
+    case "http-no-delay":
+    case "http-ignore-probes":
+    case "tcp-smart-accept":
+    case "tcp-smart-connect":
+    case "tcpka":
+    case "clitcpka":
+    case "srvtcpka":
+    case "splice-auto":
+      // Tandem does so by itself.
+      return null;
+    case "httplog":
+    case "tcplog":
+    case "logasap":
+      return "log.access is not in this version";
+    default:
+      return "means nothing to Tandem";
+  }
+}
+
+function reasonFor(keyword: string): string {
+  const routes = [
+    "acl",
+    "use_backend",
+    "use-server",
+    "http-request",
+    "http-response",
+    "http-after-response",
+    "redirect",
+    "tcp-request",
+  ];
+  if (routes.includes(keyword)) return "routes and rules are not in this version; everything goes to default_backend";
+  if (["cookie", "stick", "stick-table", "appsession"].includes(keyword)) return "stickiness is not in this version";
+  if (keyword === "stats") return "the dashboard of the admin API takes its place (admin:)";
+  if (keyword === "errorfile" || keyword === "errorfiles") return "answers of your own are not in this version";
+  if (keyword === "monitor-uri") return "monitor is not in this version; ask GET /readyz of the admin API";
+  if (keyword.startsWith("log")) return "log.access is not in this version";
+  if (keyword === "compression") return "compression is not part of Tandem";
+  return "means nothing to Tandem";
+}
+
+export function isCount(text: string | undefined): boolean {
+  return /^\d+$/.test(text ?? "");
+}
