@@ -103,6 +103,8 @@ class Node implements Control {
   /** What runs, or what is being applied. */
   private config: Config;
   private phase: Phase = "starting";
+  /** Listeners are on their way from one configuration to another. */
+  private applying = false;
   private reloading: Promise<unknown> = Promise.resolve();
   private ticking: Disposable | null = null;
   private readonly startedAt: number;
@@ -298,8 +300,13 @@ class Node implements Control {
   }
 
   private async applyProxy(config: Config): Promise<readonly ListenerStatus[]> {
-    const listeners = await within(this.clock, patience, this.proxy.apply(proxyOptions(config, this.cores)), null);
-    return listeners ?? neverAnswered("proxy");
+    this.applying = true;
+    try {
+      const listeners = await within(this.clock, patience, this.proxy.apply(proxyOptions(config, this.cores)), null);
+      return listeners ?? neverAnswered("proxy");
+    } finally {
+      this.applying = false;
+    }
   }
 
   private async applyVrrp(config: Config): Promise<void> {
@@ -340,6 +347,8 @@ class Node implements Control {
 
   private judgeTrackers(): void {
     const facts = { proxy: this.proxy.facts(), servers: this.board.views() };
+    // What a reload opens is not there yet, what it closes already gone: neither is a failure.
+    if (this.applying && facts.proxy.running) return;
     for (const instance of this.config.vrrp) {
       this.vrrp.track(instance.name, trackInstance(this.config, instance, facts));
     }

@@ -229,6 +229,17 @@ Deno.test("reload() touches only what changed", async () => {
   await stop();
 });
 
+Deno.test("reload() that opens and closes listeners is no failure of a frontend", async () => {
+  const { control, vrrp, world, done, stop } = await fixture();
+  await done(control.start());
+  for (const bind of ['["VI_1:80", "VI_1:81"]', '"VI_1:82"', '"VI_1:80"']) {
+    world.text = pairText.replace('"VI_1:80"', bind);
+    await done(control.reload());
+  }
+  assert.deepEqual(types(vrrp.told).filter((type) => type === "track"), []);
+  await stop();
+});
+
 Deno.test("reload() of a bad configuration changes nothing and says why", async () => {
   const { control, proxy, taken, vrrp, world, done, stop } = await fixture();
   await done(control.start());
