@@ -123,7 +123,7 @@ function word(tree: Tree | undefined): string {
 const longServer = fields({
   address: required(serverEndpoint),
   weight: optional(integer(0, 256), 1),
-  maxconn: optional(integer(1, 1_000_000)),
+  maxconn: later("leave it out; limit the frontend or the whole proxy (proxy.maxconn)"),
   backup: optional(yesNo, false),
   labels: optional(record(text()), null),
 });

@@ -67,11 +67,12 @@ export function readServers(
       leave(line, why);
       continue;
     }
-    for (const parameter of parameters.keys()) if (!carried.has(parameter)) leave(line, `${parameter} is not carried`);
+    for (const parameter of parameters.keys()) {
+      if (!carried.has(parameter)) leave(line, `${parameter} is not in this version`);
+    }
     const document = {
       address,
       ...number(parameters, "weight"),
-      ...number(parameters, "maxconn"),
       ...(parameters.has("backup") && { backup: true }),
       ...(parameters.has("disabled") && { weight: 0 }),
     };
@@ -89,7 +90,6 @@ const carried: ReadonlySet<string> = new Set([
   "rise",
   "port",
   "weight",
-  "maxconn",
   "backup",
   "disabled",
   "enabled",

@@ -298,8 +298,8 @@ Deno.test("importConfiguration() carries what HAProxy's proxies say", () => {
       ...tcp,
       "servers:",
       "  one: 192.0.2.1:80",
-      "  two: { address: 192.0.2.2:80, weight: 5, maxconn: 10, backup: true }",
-    ]],
+      "  two: { address: 192.0.2.2:80, weight: 5, backup: true }",
+    ], ["h.cfg:4: server two 192.0.2.2:80 weight 5 maxconn 10 backup: maxconn is not in this version"]],
     [listen("server two 192.0.2.2:80 check inter 500 fall 2 port 81"), [
       ...tcp,
       "check: { port: 81, interval: 500ms, fall: 2 }",
