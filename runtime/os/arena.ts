@@ -38,6 +38,7 @@ export class Arena implements Disposable {
   readonly #bases: Int32Array;
   readonly #counts: Int32Array;
   readonly #free: readonly Int32Array[];
+  readonly #taken: readonly Uint8Array[];
   readonly #freeCount = new Int32Array(SIZES.length);
 
   /** An arena of about `size` bytes: 3/8 small, 2/8 large, 2/8 slabs, 1/8 wide. */
@@ -58,6 +59,7 @@ export class Arena implements Disposable {
       Int32Array.from({ length: this.#counts[kind] }, (_, i) => this.#counts[kind] - 1 - i)
     );
     this.#freeCount.set(this.#counts);
+    this.#taken = SIZES.map((_, kind) => new Uint8Array(this.#counts[kind]));
   }
 
   /** A region of this class, or NO_REGION when all are in use. */
@@ -65,11 +67,17 @@ export class Arena implements Disposable {
     const left = this.#freeCount[kind];
     if (left === 0) return NO_REGION;
     this.#freeCount[kind] = left - 1;
-    return (kind << CLASS_SHIFT) | this.#free[kind][left - 1];
+    const number = this.#free[kind][left - 1];
+    this.#taken[kind][number] = 1;
+    return (kind << CLASS_SHIFT) | number;
   }
 
+  /** @throws {RangeError} when the region is not in use: two owners of one would mix up two clients' bytes. */
   give(region: number): void {
     const kind = region >> CLASS_SHIFT;
+    const taken = this.#taken[kind];
+    if (taken[region & NUMBER_MASK] !== 1) throw new RangeError(`Cannot give region ${region} back: it is not in use`);
+    taken[region & NUMBER_MASK] = 0;
     this.#free[kind][this.#freeCount[kind]++] = region & NUMBER_MASK;
   }
 

@@ -77,7 +77,8 @@ export class ClientConnection extends Connection {
         this.#parseMore(region, start, length);
         return;
       case "exchange":
-        if (this.#exchange?.takesBody === true) this.#exchange.fromClient(region, start, length);
+        // Not past what is stashed: the order is what makes it a body.
+        if (this.#stashed === 0 && this.#exchange?.takesBody === true) this.#exchange.fromClient(region, start, length);
         else this.stash(region, start, length);
         return;
       case "flushing":
@@ -115,6 +116,11 @@ export class ClientConnection extends Connection {
       case "flushing":
         this.close();
     }
+  }
+
+  /** Whether bytes wait here that came before any that are still to be received. */
+  get stashes(): boolean {
+    return this.#stashed > 0;
   }
 
   /** Keeps bytes until the exchange takes them or the next request is parsed. */

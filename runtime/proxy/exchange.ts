@@ -75,7 +75,7 @@ export class Exchange {
   #refusesBody = false;
   /** The server's connection may serve again. */
   #reusable = false;
-  /** The response ends with the server's connection. */
+  /** For the client the response ends with its connection. */
   #byClose = false;
   #head: ResponseHead | null = null;
   #gathered: Gathered | null = null;
@@ -161,7 +161,7 @@ export class Exchange {
     switch (body.state) {
       case BODY_MORE:
         if (body.remaining > BULK) client.startBulk();
-        client.pace(origin);
+        if (!client.stashes) client.pace(origin);
         return this.#touch();
       case BODY_DONE:
         this.#endRequest();
@@ -169,8 +169,7 @@ export class Exchange {
       case BODY_REFUSED:
         // The server must not take what it has for a whole request.
         if (this.phase === "streaming") return this.#break();
-        origin.abort();
-        this.#origin = null;
+        this.#drop(true);
         return this.#fail(body.refusal?.status ?? 400);
     }
   }
@@ -326,7 +325,7 @@ export class Exchange {
       giveSegment(segment);
       this.fromClient(region, start, length);
     }
-    if (this.takesBody && client.paused && !origin.full) client.resume();
+    if (this.takesBody && client.paused && !origin.full && !client.stashes) client.resume();
   }
 
   /** Bytes behind the body belong to the next request; where the body's region goes away, they need one of their own. */
@@ -438,12 +437,12 @@ export class Exchange {
     this.#releaseHead();
     client.frontend.countResponse(head.status);
     this.#reusable = head.keepAlive;
-    this.#byClose = head.framing === BY_CLOSE;
     // An answer before the end of the request mostly means that the rest is not wanted.
     const early = !this.#requestDone && head.status >= 300;
     this.closes = endsConnection(head, this.minor, this.keepAlive) || early || this.engine.retires(client);
     const body = this.#response;
     const unchunk = unchunks(head, this.minor);
+    this.#byClose = unchunk || head.framing === BY_CLOSE;
     body.begin(head.framing, head.contentLength, unchunk ? UNCHUNKED_BODY : RESPONSE_BODY);
     const used = body.decode(this.engine.io.arena.bytes, bodyStart, end);
     const extra = used < end - bodyStart;
@@ -599,11 +598,13 @@ export class Exchange {
     else client.answer(status, toHead, linger);
   }
 
-  #drop(): void {
+  /** Closes the server's connection; `reset`: it must not take what it has for a whole request. */
+  #drop(reset = false): void {
     this.#releaseHead();
     const origin = this.#origin;
     this.#origin = null;
-    origin?.close();
+    if (reset) origin?.abort();
+    else origin?.close();
   }
 
   /** Ready for the next one. */
