@@ -24,8 +24,8 @@ export interface ParsedYaml {
   readonly problems: readonly Problem[];
 }
 
-/** Anchors can multiply (ten aliases of ten aliases …); a configuration of this many values is an attack or a mistake. */
-const maximumNodes = 50_000;
+/** Anchors can multiply (ten aliases of ten aliases …): so many values by way of aliases are an attack or a mistake. */
+const maximumExpanded = 50_000;
 const maximumDepth = 64;
 
 /** Parses one YAML 1.2 document whose root is a map. */
@@ -56,7 +56,9 @@ class Composition {
   readonly #open = new Set<ParsedNode>();
   /** Paths of anchored nodes, known once they were met; an anchor stands before its aliases. */
   readonly #anchored = new Map<ParsedNode, string>();
-  #nodes = 0;
+  #expanding = 0;
+  #expanded = 0;
+  #isExhausted = false;
 
   constructor(
     readonly document: Document.Parsed,
@@ -107,13 +109,8 @@ class Composition {
 
   #tree(node: ParsedNode, path: string, depth: number): Tree {
     const at = this.#at(node.range[0]);
-    if (++this.#nodes > maximumNodes || depth > maximumDepth) {
-      // Said once; what follows is as broken.
-      if (this.#nodes <= maximumNodes + 1) {
-        this.#report(at, path, "holds too many values or levels: are anchors nested?");
-      }
-      return { kind: "broken", at, path };
-    }
+    if (this.#expanding > 0) this.#expanded++;
+    if (this.#expanded > maximumExpanded || depth > maximumDepth) return this.#exhausted(at, path);
     if (isAlias(node)) return this.#alias(node, at, path, depth);
     if (node.anchor !== undefined) this.#anchored.set(node, path);
     if (node.tag !== undefined && !node.tag.startsWith("tag:yaml.org,2002:")) {
@@ -158,7 +155,17 @@ class Composition {
     }
     if (this.#open.has(target)) return this.#broken(at, path, "holds itself through an anchor");
     // The value is written where the anchor is, so that is where its mistakes are.
-    return this.#tree(target, this.#anchored.get(target) ?? path, depth + 1);
+    this.#expanding++;
+    const tree = this.#tree(target, this.#anchored.get(target) ?? path, depth + 1);
+    this.#expanding--;
+    return tree;
+  }
+
+  /** Said once; what follows is as broken. */
+  #exhausted(at: Position, path: string): Tree {
+    if (!this.#isExhausted) this.#report(at, path, "holds too many values or levels: are anchors nested?");
+    this.#isExhausted = true;
+    return { kind: "broken", at, path };
   }
 
   #map(node: YAMLMap<ParsedNode, ParsedNode | null>, at: Position, path: string, depth: number): MapTree {
