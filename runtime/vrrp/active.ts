@@ -46,13 +46,14 @@ function answerZero(active: Active, advert: Advert, parameters: Parameters): Ste
   return kept(next, leaving, [answer], `${formatAddress(advert.source)} gives it up as well`);
 }
 
-/** The parting advertisement tells a winner that has not heard us yet that there were two: it announces itself again. */
+/**
+ * The parting advertisement tells a winner that has not heard us yet that there were two: it announces itself again. Not
+ * where we outrank it and make way all the same: it would make way for us.
+ */
 function outranked(active: Active, advert: Advert, parameters: Parameters, reason: string): Step {
-  const effects: Effect[] = [
-    { type: "release" },
-    { type: "advertise", priority: parameters.priority },
-    { type: "transition", from: "active", to: "backup", reason },
-  ];
+  const effects: Effect[] = [{ type: "release" }];
+  if (compare(advert, parameters) > 0) effects.push({ type: "advertise", priority: parameters.priority });
+  effects.push({ type: "transition", from: "active", to: "backup", reason });
   const { leaving } = active;
   if (leaving?.cause === "stop") return left(leaving, effects.slice(0, 1), "moved", reason);
   if (leaving !== null) effects.push({ type: "settle", cause: leaving.cause, outcome: "moved", text: reason });

@@ -490,7 +490,7 @@ const rows: readonly Row[] = [
     event: advert(50, lower),
     with: { preempt: false },
     then: "backup",
-    effects: "release, advertise 100, active→backup",
+    effects: "release, active→backup",
     because: /192\.0\.2\.2 took over while this process was stalled/,
   },
   {
