@@ -47,13 +47,17 @@ export interface VrrpProcess {
   ): Promise<{ readonly first: Answer; readonly last: Promise<Answer> }>;
 }
 
-/** A vrrp process says something each second. */
+/** A vrrp process says something each second: one that has said nothing for so long, ms, is taken for hung. */
 const silence = 5000;
+/** A process that died after so long a silence, ms, may have been hung for all of it, and its peer active since. */
+const doubtful = 1500;
 
 export function startVrrpProcess(options: VrrpProcessOptions): VrrpProcess {
   const { clock, log } = options;
   let wanted: readonly InstanceOptions[] | null = null;
   let runtime: VrrpRuntime | null = null;
+  /** When the process last said something, monotonic ms. */
+  let heard = clock.monotonic();
   let known = new Map<string, InstanceStatus>();
   /** What this process said since it was started. */
   let fresh = new Set<string>();
@@ -65,7 +69,7 @@ export function startVrrpProcess(options: VrrpProcessOptions): VrrpProcess {
   function applyCommand(): VrrpCommand & { readonly type: "apply" } {
     const instances = wanted ?? [];
     const dead = child?.diedAt ?? null;
-    const vouched = dead === null || fresh.size > 0
+    const vouched = dead === null || fresh.size > 0 || dead - heard > doubtful
       ? []
       : vouchedInstances(instances, [...known.values()], clock.monotonic() - dead);
     return {
@@ -89,6 +93,7 @@ export function startVrrpProcess(options: VrrpProcessOptions): VrrpProcess {
       fresh = new Set();
       if (wanted === null) return;
       const command = applyCommand();
+      heard = clock.monotonic();
       // Whoever waited for the dead one's answer gets this one's.
       const waiting = [...applies.values()];
       applies.clear();
@@ -96,6 +101,7 @@ export function startVrrpProcess(options: VrrpProcessOptions): VrrpProcess {
       send(command);
     },
     reported(report) {
+      heard = clock.monotonic();
       switch (report.type) {
         case "ready":
           runtime = report.runtime;

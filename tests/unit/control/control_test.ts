@@ -113,15 +113,17 @@ Deno.test("a proxy that dies makes its instances yield until its successor liste
   await stop();
 });
 
-Deno.test("a vrrp process that dies while active is vouched for, one that was backup is not", async () => {
-  for (const [state, vouched] of [["active", ["VI_1"]], ["backup", []]] as const) {
+Deno.test("a vrrp process that dies while active is vouched for, one that was backup or silent is not", async () => {
+  const rows = [["active", 1000, ["VI_1"]], ["backup", 0, []], ["active", 1600, []]] as const;
+  for (const [state, silent, vouched] of rows) {
     const { clock, control, vrrp, world, done, stop } = await fixture();
     world.state = state;
     await done(control.start());
+    await clock.advance(silent);
     vrrp.die();
     await clock.advance(0);
     const again = vrrp.told.filter(({ type }) => type === "apply")[1];
-    assert.deepEqual(again.type === "apply" && again.vouched, vouched, state);
+    assert.deepEqual(again.type === "apply" && again.vouched, vouched, `${state}, silent for ${silent} ms`);
     await stop();
   }
 });
