@@ -59,6 +59,7 @@ export class Engine {
   #maxconn = Infinity;
   #threads = 1;
   #running = true;
+  #failure: { readonly error: unknown } | null = null;
   #crashes = 0;
   #crashSecond = 0;
   #generation = -1;
@@ -78,6 +79,11 @@ export class Engine {
     this.#running = false;
   }
 
+  /** Ends `run` with this error. */
+  fail(error: unknown): void {
+    this.#failure = { error };
+  }
+
   /** One turn: waits, reports what happened, looks at the time. */
   turn(): void {
     this.io.wait(this.wheel.idle(performance.now(), LONGEST_WAIT));
@@ -89,6 +95,7 @@ export class Engine {
     } catch (error) {
       this.#survive(error);
     }
+    if (this.#failure !== null) throw this.#failure.error;
     const { generation } = this.shared;
     if (generation === this.#generation) return;
     this.#generation = generation;

@@ -42,7 +42,12 @@ function serve(start: ThreadStart, say: (report: ThreadReport) => void): void {
     for (;;) {
       const received = receiveMessageOnPort(start.port as unknown as Parameters<typeof receiveMessageOnPort>[0]);
       if (received === undefined) return;
-      obey(received.message as ThreadCommand, engine, table, say);
+      try {
+        obey(received.message as ThreadCommand, engine, table, say);
+      } catch (error) {
+        // Half of what was told must not stay: a new thread begins with the whole.
+        return engine.fail(error);
+      }
     }
   });
   say({ type: "ready", io: io.name, reason: io.reason });

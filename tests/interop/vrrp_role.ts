@@ -117,9 +117,11 @@ export class VrrpRole implements AsyncDisposable {
   }
 
   async reaches(state: InstanceState, timeout = 10_000): Promise<void> {
-    await until(`${this.host.name} is ${state}`, () => this.state === state, { timeout, interval: 2 }).catch((error) => {
-      throw new Error(`${error.message}; it is ${this.state}; its log:\n${this.log}`);
-    });
+    await until(`${this.host.name} is ${state}`, () => this.state === state, { timeout, interval: 2 }).catch(
+      (error) => {
+        throw new Error(`${error.message}; it is ${this.state}; its log:\n${this.log}`);
+      },
+    );
   }
 
   /** As control stops it: its stdin is closed. */
