@@ -62,7 +62,8 @@ export class Forwarder {
       using listing = new ConnectionListing();
       const served = new Set(forwarding.ports);
       const connections = listing.list(diversion.addresses).filter((one) => served.has(one.localPort));
-      const replaces = this.#loaded.has(instance);
+      // Asked, not remembered: where tables have no owner somebody may have flushed them.
+      const replaces = listTables(socket).includes(table);
       this.#withOwner((owner) => loadRules(socket, table, diversion, { owner, connections, replaces }));
     } catch (cause) {
       // A batch that failed changed nothing: what was loaded before is of the last move and must not stay.
@@ -91,10 +92,9 @@ export class Forwarder {
     if (typeof socket === "string") return [];
     const tables = attempt(() => listTables(socket));
     if (typeof tables === "string") return [];
-    return tables.filter((name) => name.startsWith(tablePrefix)).map((name) => {
-      const reason = this.#remove(name);
-      return reason === null ? `Forwarding rules "${name}" of an earlier run removed` : `${reason}: of another process`;
-    });
+    // What has an owner went with it, or belongs to a process that lives.
+    return tables.filter((name) => name.startsWith(tablePrefix) && this.#remove(name) === null)
+      .map((name) => `Forwarding rules "${name}" of an earlier run removed`);
   }
 
   close(): void {

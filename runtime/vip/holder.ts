@@ -71,7 +71,8 @@ export class Holder {
       const key = keyOf(instance, wanted);
       const before = this.#tenures.get(key);
       const standing: Standing = before?.standing ?? { at: "waiting", reason: "" };
-      const tenure = { instance, wanted, lease, schedule: holding.garp, standing };
+      const leasedAt = before?.leasedAt ?? now;
+      const tenure: Tenure = { instance, wanted, lease, schedule: holding.garp, standing, leasedAt };
       this.#tenures.set(key, tenure);
       if (before === undefined || before.standing.at === "waiting") this.#take(key, tenure, now, "held");
     }
@@ -138,7 +139,7 @@ export class Holder {
   }
 
   /** Puts the address on its interface, from whatever standing. */
-  #take(key: string, tenure: Tenure, now: number, as: "held" | "restored"): void {
+  #take(key: string, tenure: Tenure, now: number, as: "held" | "restored" | "lapsed"): void {
     const { wanted } = tenure;
     const link = this.#network.link(wanted.interface);
     if (link === undefined) return this.#wait(key, tenure, `Interface "${wanted.interface}" does not exist`);
@@ -159,10 +160,13 @@ export class Holder {
         return this.#wait(key, tenure, messageOf(cause));
       }
       tenure.standing = { at: "held", index: link.index, frames };
+      tenure.leasedAt = now;
       if (found !== undefined) this.#say("adopted", tenure, `${nameOf(wanted)} was left by an earlier run: kept`);
       else if (as === "held") this.#say("held", tenure, `${nameOf(wanted)} is held`);
     }
-    if (as === "restored") {
+    if (as === "lapsed") {
+      this.#say("restored", tenure, `${nameOf(wanted)} lapsed while this process was stalled: it is back`);
+    } else if (as === "restored") {
       this.#countersOf(tenure.instance).addressesRestored++;
       this.#say("restored", tenure, `${nameOf(wanted)} was removed by someone else: it is back`);
     }
@@ -220,6 +224,7 @@ export class Holder {
       case "held":
         try {
           this.#network.addAddress({ index: standing.index, ...leaseOf(tenure) });
+          tenure.leasedAt = now;
         } catch (cause) {
           this.#wait(keyOf(instance, wanted), tenure, messageOf(cause));
         }
@@ -263,7 +268,7 @@ export class Holder {
       if (!isAt(tenure, address)) continue;
       const there = this.#network.addresses(address.index).some((one) => one.address === address.address);
       // It may have been removed and added again since, by us too.
-      if (!there) this.#take(key, tenure, now, "restored");
+      if (!there) this.#take(key, tenure, now, now < tenure.leasedAt + tenure.lease ? "restored" : "lapsed");
     }
   }
 

@@ -73,7 +73,7 @@ export class Keeper implements Disposable {
     return this.#forwarder.forwarding(instance);
   }
 
-  /** Giver, before its first priority 0: puts the addresses on `lo` and begins to count. */
+  /** Giver, before its first priority 0: puts copies of the addresses that its interface carries on `lo` and begins to count. */
   retain(instance: string, retention: Retention, now: number): string | null {
     return this.#retainer.retain(instance, retention, now);
   }

@@ -81,8 +81,10 @@ export class Retainer {
   }
 
   retain(instance: string, retention: Retention, now: number): string | null {
-    const addresses = retention.addresses.map(parseAddress).filter((address) => address.length === 4);
-    if (addresses.length === 0) return "Connections are kept over IPv4 only";
+    const addresses = this.#carried(retention).map(parseAddress).filter((address) => address.length === 4);
+    if (addresses.length === 0) {
+      return `Connections are kept over IPv4 only, and there is none on "${retention.interface}"`;
+    }
     if (retention.ports.length === 0) return "No TCP port is served at these addresses";
     const retained: Retained = {
       retention,
@@ -153,6 +155,14 @@ export class Retainer {
   close(): void {
     for (const instance of [...this.#retained.keys()]) this.letGo(instance);
     this.#listing?.close();
+  }
+
+  /** Without those on other interfaces: there the kernel would answer ARP for the copies, beside the new owner. */
+  #carried({ interface: device, addresses }: Retention): readonly string[] {
+    const link = this.#network.link(device);
+    if (link === undefined) return [];
+    const here = new Set(this.#network.addresses(link.index).map(({ address }) => address));
+    return addresses.filter((address) => here.has(address));
   }
 
   #renew(retained: Retained): void {

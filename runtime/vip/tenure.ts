@@ -17,6 +17,8 @@ export interface Tenure {
   readonly lease: number;
   readonly schedule: AnnouncementSchedule;
   standing: Standing;
+  /** When the lease began, the last time; monotonic ms. */
+  leasedAt: number;
 }
 
 /** How long the kernel keeps a virtual address of a router that is gone, in ms: about as long as its peers wait. */

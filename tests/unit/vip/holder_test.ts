@@ -124,6 +124,18 @@ Deno.test("Holder: what someone else removed is back at once, with an announceme
   equal(holder.counters("VI_1").addressesRestored, 1);
 });
 
+Deno.test("Holder: what lapsed during a stall is back too, and nobody is blamed", () => {
+  const { network, holder, events } = start();
+  holder.acquire("VI_1", holding, 0);
+  network.table = [];
+  events.length = 0;
+  holder.observe({ type: "addressGone", address: present(3000) }, 5000);
+  deepEqual(events.map(({ type, text }) => [type, text]), [
+    ["restored", '192.0.2.100/24 on "eth0" lapsed while this process was stalled: it is back'],
+  ]);
+  equal(holder.counters("VI_1").addressesRestored, 0);
+});
+
 Deno.test("Holder: events about its own changes and about others' addresses are no news", () => {
   const { network, holder, said } = start();
   holder.acquire("VI_1", holding, 0);
