@@ -31,15 +31,20 @@ export async function run(): Promise<number> {
   const { promise: stopped, resolve } = Promise.withResolvers<void>();
   const main = new ProxyMain({ report, log, stopped: resolve });
   const { name, reason } = bestIo();
-  log.info(`I/O by ${name}`, { reason });
   report({ type: "ready", pid: Deno.pid, io: name, user: userName(), missing: whatIsMissing() });
-  listen(main);
+  // Not before control says something: where it finds its configuration wrong, that is all there is to say.
+  listen(main, () => log.info(`I/O by ${name}`, { reason }));
   await stopped;
   return 0;
 }
 
-async function listen(main: ProxyMain): Promise<void> {
-  for await (const line of lines(Deno.stdin.readable)) main.obey(JSON.parse(line) as ProxyCommand);
+async function listen(main: ProxyMain, begin: () => void): Promise<void> {
+  let begun = false;
+  for await (const line of lines(Deno.stdin.readable)) {
+    if (!begun) begin();
+    begun = true;
+    main.obey(JSON.parse(line) as ProxyCommand);
+  }
   main.stop(ORPHAN_DRAIN);
 }
 
