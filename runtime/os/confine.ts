@@ -8,7 +8,7 @@
 import { CALL_NUMBERS, confinedCalls } from "./confine_calls.ts";
 import { isMapped } from "./credentials.ts";
 import { check } from "./errno.ts";
-import { enforceLandlock, type PathRule } from "./landlock.ts";
+import { type PathRule, prepareLandlock } from "./landlock.ts";
 import { cString, libc } from "./libc.ts";
 import { installSeccomp, seccompProgram } from "./seccomp.ts";
 
@@ -22,10 +22,20 @@ export interface ConfinementOptions {
   readonly user: { readonly uid: number; readonly gid: number } | null;
   /** What is left of the file system. */
   readonly paths: readonly PathRule[];
-  /** Where a file system of its own is mounted, in memory and `bytes` large; null for none. Needs CAP_SYS_ADMIN. */
-  readonly scratch: { readonly path: string; readonly bytes: number } | null;
+  /** A file system of its own, in memory; null for none. Needs CAP_SYS_ADMIN, and whoever asks must do without. */
+  readonly view: View | null;
   /** Address families (AF_*) a socket may have. */
   readonly socketFamilies: readonly number[];
+}
+
+/** A place where the process finds what it needs, whatever the way to it is for others. */
+export interface View {
+  /** A directory that exists everywhere and that everyone may search. What was in it is not seen any more. */
+  readonly at: string;
+  /** How much may be written. */
+  readonly bytes: number;
+  /** Files and directories that appear in it, by name. */
+  readonly shows: Readonly<Record<string, string>>;
 }
 
 export type MeasureName =
@@ -64,7 +74,9 @@ export function shortfalls(measures: readonly Measure[]): string[] {
 }
 
 const CLONE_NEWNS = 0x0002_0000, CLONE_NEWNET = 0x4000_0000, CLONE_NEWIPC = 0x0800_0000, CLONE_NEWUTS = 0x0400_0000;
-const MS_NOSUID = 2n, MS_NODEV = 4n, MS_NOEXEC = 8n, MS_REC = 16384n, MS_PRIVATE = 1n << 18n;
+const MS_NOSUID = 2n, MS_NODEV = 4n, MS_NOEXEC = 8n, MS_BIND = 4096n, MS_REC = 16384n, MS_PRIVATE = 1n << 18n;
+const MNT_DETACH = 2n;
+const O_PATH = 0o10000000, O_CLOEXEC = 0o2000000;
 const SCHED_IDLE = 5, PRIO_PROCESS = 0n, LOWEST_NICE = 19n;
 const PR_SET_PDEATHSIG = 1, PR_CAPBSET_DROP = 24, PR_SET_NO_NEW_PRIVS = 38, PR_CAP_AMBIENT = 47;
 const PR_CAP_AMBIENT_CLEAR_ALL = 4n;
@@ -106,13 +118,15 @@ export function confine(options: ConfinementOptions): Measure[] {
     }
   };
   const ownUid = canChangeUser(options.user);
+  // Paths are opened first: later there may be no way to them.
+  using ruleset = attempt(() => prepareLandlock({ paths: options.paths }));
   take("closed descriptors", null, closeOnExecute);
   take("own session", null, ownSession);
   take("own network", options.socketFamilies.length === 0 ? "seccomp" : null, ownNamespaces);
-  let scratch = false;
+  let view: View | null = null;
   take("own mounts", "landlock", () => {
-    const made = ownMounts(options.scratch, ownUid === null ? options.user : null);
-    scratch = options.scratch !== null;
+    const made = ownMounts(options.view, ownUid === null ? options.user : null);
+    view = options.view;
     return made;
   });
   take("low priority", null, lowPriority);
@@ -129,15 +143,17 @@ export function confine(options: ConfinementOptions): Measure[] {
     return "set";
   });
   take("landlock", null, () => {
-    const own: PathRule[] = scratch ? [{ path: options.scratch!.path, rights: ["read", "write"] }] : [];
-    const access = enforceLandlock({ paths: [...options.paths, ...own] });
-    if (access.files === 0n) throw new Error("This kernel has no landlock: files are protected by the uid alone");
+    if (ruleset instanceof Error) throw ruleset;
+    if (ruleset === null) throw new Error("This kernel has no landlock: files are protected by the uid alone");
+    if (view !== null) ruleset.allow({ path: view.at, rights: ["read", "write"] });
+    ruleset.enforce();
     // TCP ports, signals and abstract sockets are refused by seccomp in any case.
-    return access.missing.length > 0 ? `files (without ${access.missing.join(", ")})` : "files, TCP, signals";
+    const { missing } = ruleset.access;
+    return missing.length > 0 ? `files (without ${missing.join(", ")})` : "files, TCP, signals";
   });
   // Late, because this stage's own heap may be larger than what the next one gets.
   take("limits", null, () => {
-    return limitResources(options, ownUid === null, scratch ? options.scratch!.bytes : 0);
+    return limitResources(options, ownUid === null, view?.bytes ?? 0);
   });
   take("seccomp", null, () => {
     installSeccomp(
@@ -199,18 +215,40 @@ function ownNamespaces(): string {
 }
 
 /** What we mount is seen by nobody else, and goes with us. */
-function ownMounts(scratch: ConfinementOptions["scratch"], user: ConfinementOptions["user"]): string {
+function ownMounts(view: View | null, user: ConfinementOptions["user"]): string {
   const c = libc();
   check(c.unshare(CLONE_NEWNS), "unshare", "Cannot make a mount namespace, which needs CAP_SYS_ADMIN");
-  const nothing = cString("");
-  check(c.mount(nothing, cString("/"), nothing, MS_REC | MS_PRIVATE, nothing), "mount", "Cannot keep mounts to itself");
-  if (scratch === null) return "own namespace";
+  mount("", "/", "", MS_REC | MS_PRIVATE, "", "Cannot keep mounts to itself");
+  if (view === null) return "own namespace";
+  // Opened in the new namespace, of which mounts can be made, and before anything covers them.
+  const shown = Object.entries(view.shows).map(([name, path]) => ({
+    name,
+    directory: Deno.statSync(path).isDirectory,
+    fd: check(c.open(cString(path), O_PATH | O_CLOEXEC, 0), "open", `Cannot show "${path}"`),
+  }));
   const owner = user === null ? "" : `,uid=${user.uid},gid=${user.gid}`;
-  const how = cString(`size=${scratch.bytes},nr_inodes=256,mode=0700${owner}`);
-  const flags = MS_NOSUID | MS_NODEV | MS_NOEXEC;
-  const type = cString("tmpfs");
-  check(c.mount(type, cString(scratch.path), type, flags, how), "mount", `Cannot mount memory on "${scratch.path}"`);
-  return `own namespace, ${scratch.bytes} bytes of memory as its only writable files`;
+  const how = `size=${view.bytes},nr_inodes=256,mode=0700${owner}`;
+  mount("tmpfs", view.at, "tmpfs", MS_NOSUID | MS_NODEV | MS_NOEXEC, how, `Cannot mount memory on "${view.at}"`);
+  try {
+    for (const { name, directory, fd } of shown) {
+      const place = `${view.at}/${name}`;
+      if (directory) Deno.mkdirSync(place);
+      else Deno.writeFileSync(place, new Uint8Array(0));
+      mount(`/proc/self/fd/${fd}`, place, "", MS_BIND, "", `Cannot show "${name}"`);
+      c.close(fd);
+    }
+  } catch (error) {
+    // Half a view would hide what the process then looks for in its usual place.
+    const at = cString(view.at);
+    const address = Deno.UnsafePointer.value(Deno.UnsafePointer.of(at));
+    c.syscall6(number("umount2"), address, MNT_DETACH, 0n, 0n, 0n, 0n);
+    throw error;
+  }
+  return `own namespace, ${view.bytes} bytes of memory as its only writable files`;
+}
+
+function mount(source: string, place: string, type: string, flags: bigint, how: string, action: string): void {
+  check(libc().mount(cString(source), cString(place), cString(type), flags, cString(how)), "mount", action);
 }
 
 function lowPriority(): string {
@@ -286,4 +324,13 @@ function dropCapabilities(): string {
 function diesWithParent(): string {
   check(libc().prctl(PR_SET_PDEATHSIG, BigInt(SIGKILL), 0n, 0n, 0n), "prctl", "Cannot set the parent death signal");
   return "SIGKILL";
+}
+
+/** The value, or the error, for later. */
+function attempt<T>(work: () => T): T | (Error & Disposable) {
+  try {
+    return work();
+  } catch (error) {
+    return Object.assign(error instanceof Error ? error : new Error(String(error)), { [Symbol.dispose]: () => {} });
+  }
 }

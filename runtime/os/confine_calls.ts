@@ -121,7 +121,6 @@ export const CALL_NUMBERS = {
   // Used by confinement itself.
   setsid: { x86_64: 112, aarch64: 157 },
   close_range: { x86_64: 436, aarch64: 436 },
-  execveat: { x86_64: 322, aarch64: 281 },
 } as const satisfies Readonly<Record<string, CallNumbers>>;
 
 export type CallName = keyof typeof CALL_NUMBERS;

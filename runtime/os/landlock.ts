@@ -1,7 +1,7 @@
 /**
  * Landlock: a process gives up files, TCP ports, abstract Unix sockets and signals for good (landlock(7)).
  *
- * `landlockAccess()` is pure and says what a kernel of a given ABI can take away; `enforceLandlock()` does it.
+ * `landlockAccess()` is pure and says what a kernel of a given ABI can take away; `prepareLandlock()` does it.
  */
 import { check, Errno, errno, OsError } from "./errno.ts";
 import { cString, libc } from "./libc.ts";
@@ -75,15 +75,27 @@ export function landlockAbi(): number {
   return abi < 0 ? 0 : abi;
 }
 
+/** Rules that are ready and not in force yet: paths are found now, while the process still has a way to them. */
+export interface LandlockRuleset extends Disposable {
+  readonly access: LandlockAccess;
+  /** Adds a path that came to be later. @throws {OsError} */
+  allow(rule: PathRule): void;
+  /**
+   * Restricts the calling thread, and what it executes, for good. Needs `no_new_privs` or CAP_SYS_ADMIN.
+   *
+   * @throws {OsError} when the kernel refuses.
+   */
+  enforce(): void;
+}
+
 /**
- * Restricts the calling thread, and what it executes, to `rules`. Needs `no_new_privs` or CAP_SYS_ADMIN. There is no
- * way back.
+ * Makes a ruleset; null where the kernel has no landlock.
  *
- * @throws {OsError} when a path cannot be opened or the kernel refuses the rules.
+ * @throws {OsError} when a path cannot be opened or the kernel refuses a rule.
  */
-export function enforceLandlock(rules: LandlockRules): LandlockAccess {
+export function prepareLandlock(rules: LandlockRules): LandlockRuleset | null {
   const access = landlockAccess(landlockAbi());
-  if (access.files === 0n) return access;
+  if (access.files === 0n) return null;
   const attributes = new BigUint64Array([access.files, access.network, access.scoped]);
   // Older kernels want the shorter structure: fields they do not know must not be passed.
   const size = access.scoped ? 24n : access.network ? 16n : 8n;
@@ -92,18 +104,23 @@ export function enforceLandlock(rules: LandlockRules): LandlockAccess {
     "landlock_create_ruleset",
     "Cannot create a landlock ruleset",
   );
+  const prepared: LandlockRuleset = {
+    access,
+    allow: (rule) => allowPath(ruleset, rule, access.files),
+    enforce() {
+      const result = libc().syscall6(RESTRICT_SELF, BigInt(ruleset), 0n, 0n, 0n, 0n, 0n);
+      check(Number(result), "landlock_restrict_self", "Cannot enforce the landlock ruleset");
+    },
+    [Symbol.dispose]: () => void libc().close(ruleset),
+  };
   try {
-    for (const rule of rules.paths) allowPath(ruleset, rule, access.files);
+    for (const rule of rules.paths) prepared.allow(rule);
     if (access.network) { for (const port of rules.connectPorts ?? []) allowPort(ruleset, port); }
-    check(
-      Number(libc().syscall6(RESTRICT_SELF, BigInt(ruleset), 0n, 0n, 0n, 0n, 0n)),
-      "landlock_restrict_self",
-      "Cannot enforce the landlock ruleset",
-    );
-  } finally {
-    libc().close(ruleset);
+    return prepared;
+  } catch (error) {
+    prepared[Symbol.dispose]();
+    throw error;
   }
-  return access;
 }
 
 function allowPath(ruleset: number, rule: PathRule, handled: bigint): void {

@@ -11,7 +11,11 @@ export function decodeMessage(value: unknown): FromPlugin {
   const type = message.type;
   switch (type) {
     case "confined":
-      return { type, measures: list(message.measures, "measures") as Measure[] };
+      return {
+        type,
+        measures: list(message.measures, "measures") as Measure[],
+        directory: text(message.directory, "directory"),
+      };
     case "ready":
       return { type };
     case "loaded":

@@ -27,7 +27,7 @@ export class Heartbeat {
 
   beat(usage: Usage): Beat {
     if (usage.memory > this.memory) {
-      const reason = `it holds ${mebibytes(usage.memory)} MiB, the limit is ${mebibytes(this.memory)}`;
+      const reason = `it holds ${mebibytes(usage.memory)} MiB, the limit is ${mebibytes(this.memory)} MiB`;
       return { next: "kill", cause: "memory", reason };
     }
     if (this.#sent === this.#answered) {

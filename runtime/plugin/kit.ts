@@ -10,8 +10,8 @@ import { fileURLToPath } from "node:url";
 export interface Kit {
   /** Readable to everyone; null when the program is a compiled binary. */
   readonly directory: string | null;
-  /** What Deno, or the binary, is started with. */
-  readonly args: readonly string[];
+  /** The module, from `directory`, and its arguments; only arguments where the program is a binary. */
+  readonly entry: readonly string[];
 }
 
 /** Where `kit.ts` is from the top of the sources. */
@@ -76,7 +76,7 @@ function thisProgram(): Form {
  */
 export function installKit(directory: string, form: Form = thisProgram()): Kit {
   const found = formOf(form);
-  if (found.kind === "binary") return { directory: null, args: [...HOST_ROLE] };
+  if (found.kind === "binary") return { directory: null, entry: [...HOST_ROLE] };
   const files = new Map<string, Uint8Array>();
   if (found.kind === "bundle") files.set("mod.js", Deno.readFileSync(found.file));
   else for (const file of KIT_FILES) files.set(file, Deno.readFileSync(found.top + file));
@@ -85,8 +85,8 @@ export function installKit(directory: string, form: Form = thisProgram()): Kit {
   files.set("imports.json", new TextEncoder().encode(map));
   const kit = `${directory}/${contentName(files)}`;
   if (!exists(kit)) placeFiles(kit, files);
-  const entry = found.kind === "bundle" ? [`${kit}/mod.js`, ...HOST_ROLE] : [`${kit}/runtime/plugin/host/main.ts`];
-  return { directory: kit, args: [`--import-map=${kit}/imports.json`, ...entry] };
+  const entry = found.kind === "bundle" ? ["mod.js", ...HOST_ROLE] : ["runtime/plugin/host/main.ts"];
+  return { directory: kit, entry };
 }
 
 /** A name that says what is in the files: 32 hexadecimal digits of a SHA-256 over paths and contents. */

@@ -83,7 +83,11 @@ export class PluginProcess {
   readonly #ended = Promise.withResolvers<End>();
   #phase: Phase = "starting";
   #measures: readonly Measure[] = [];
+  /** Where the plugin's files are for stage 2. */
+  #directory = "";
   #unread = 0;
+  /** The first line on stderr. */
+  #firstWords = "";
   /** Set as soon as the end is certain, by whatever comes first. */
   #end: End | null = null;
   #usage: Usage | null = null;
@@ -142,7 +146,10 @@ export class PluginProcess {
 
   async #live(): Promise<void> {
     const intake = { clock: this.options.clock, over: () => this.#end !== null };
-    const log = (line: string) => this.#log("warn", this.options.redact(line), { stream: "stderr" });
+    const log = (line: string) => {
+      this.#firstWords ||= plainLine(line).slice(0, 200);
+      this.#log("warn", this.options.redact(line), { stream: "stderr" });
+    };
     const [status] = await Promise.all([
       this.#child.status,
       readFrames(this.#child.stdout, (value) => this.#receive(decodeMessage(this.#redact(value))), intake).catch(
@@ -153,7 +160,9 @@ export class PluginProcess {
       readLines(this.#child.stderr, log, intake),
     ]);
     const how = status.signal ?? `exit code ${status.code}`;
-    this.#end ??= { cause: "exited", reason: `its process ended by itself: ${how}` };
+    // Until the plugin is loaded stderr is the runtime's, and says why.
+    const why = this.#phase === "running" || this.#firstWords === "" ? "" : `: ${this.#firstWords}`;
+    this.#end ??= { cause: "exited", reason: `its process ended by itself: ${how}${why}` };
     this.#phase = "ended";
     this.#deadline[Symbol.dispose]();
     this.#nextBeat?.[Symbol.dispose]();
@@ -200,7 +209,7 @@ export class PluginProcess {
     if (this.#end !== null && this.#end.cause !== "stopped") return;
     switch (message.type) {
       case "confined":
-        return this.#confined(message.measures);
+        return this.#confined(message);
       case "ready":
         return this.#ready();
       case "loaded":
@@ -227,9 +236,10 @@ export class PluginProcess {
     this.#phase = to;
   }
 
-  #confined(measures: readonly Measure[]): void {
+  #confined({ measures, directory }: Extract<FromPlugin, { type: "confined" }>): void {
     this.#step("starting", "confined", "confined");
     this.#measures = measures;
+    this.#directory = directory;
     const short = shortfalls(measures);
     if (this.options.isolation === "strict" && short.length > 0) {
       this.#kill("isolation", `isolation: strict, and this machine offers less: ${short.join("; ")}`);
@@ -238,8 +248,8 @@ export class PluginProcess {
 
   #ready(): void {
     this.#step("confined", "loading", "ready");
-    const { stage, entry, kind, host } = this.options;
-    this.#send({ type: "load", directory: stage.directory, entry, kind, host });
+    const { entry, kind, host } = this.options;
+    this.#send({ type: "load", directory: this.#directory, entry, kind, host });
   }
 
   #nowLoaded(schema: unknown): void {

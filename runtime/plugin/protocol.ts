@@ -70,7 +70,8 @@ export interface HostInfo {
 }
 
 export type FromPlugin =
-  | { readonly type: "confined"; readonly measures: readonly Measure[] }
+  /** `directory`: where the plugin's files are for stage 2. */
+  | { readonly type: "confined"; readonly measures: readonly Measure[]; readonly directory: string }
   | { readonly type: "ready" }
   | { readonly type: "loaded"; readonly kind: string; readonly schema: unknown }
   | { readonly type: "failed"; readonly error: WireError }

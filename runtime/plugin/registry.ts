@@ -201,8 +201,6 @@ export class Registry {
   #sandbox(name: string, source: PluginSource, redact: (text: string) => string, uid: number | null): Sandbox {
     const { directory, host, isolation, clock, log, changed, metric } = this.options;
     const { manifest } = source;
-    const scratch = `${directory}/scratch`;
-    Deno.mkdirSync(scratch, { recursive: true });
     const place = placeSource(source, directory);
     const stage = pluginStage({
       parent: Deno.pid,
@@ -210,7 +208,6 @@ export class Registry {
       kit: installKit(directory),
       memory: manifest.limits.memory,
       user: uid === null ? null : { uid, gid: uid },
-      scratch,
     });
     const logger = log.with({ plugin: name });
     const say = { debug: logger.debug, info: logger.info, warn: logger.warning, error: logger.error };

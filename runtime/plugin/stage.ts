@@ -1,28 +1,28 @@
 /** How the process of a plugin is started: its command line, and the limits that go into it. Pure. */
-import type { ConfinementOptions } from "../os/confine.ts";
+import type { ConfinementOptions, View } from "../os/confine.ts";
 import type { Kit } from "./kit.ts";
 
 /** The one argument of stage 1, as JSON. Visible in `ps`: it holds paths and limits, no secrets. */
-export interface PluginStage extends Omit<ConfinementOptions, "paths"> {
+export interface PluginStage extends Omit<ConfinementOptions, "paths" | "view"> {
   /** Pid of control; a plugin whose control is gone does not start. */
   readonly parent: number;
-  /** The plugin's files; also its working directory. */
+  /** The plugin's files. */
   readonly directory: string;
   /** The host's files; null in a compiled binary. */
   readonly kit: string | null;
-  /** Arguments of stage 2. */
-  readonly args: readonly string[];
+  /** What stage 2 is started with, after its options: see {@linkcode Kit}. */
+  readonly entry: readonly string[];
+  /** V8's old space, MiB. */
+  readonly heap: number;
 }
 
 export interface StageOptions {
   readonly parent: number;
   readonly directory: string;
   readonly kit: Kit;
-  /** Bytes that plugin code may use: its heap, and as much again outside of it. */
+  /** Bytes that plugin code may use: its heap, or as much outside of it. */
   readonly memory: number;
   readonly user: { readonly uid: number; readonly gid: number } | null;
-  /** An empty directory that everyone may search: in the process, and only there, memory is mounted on it. */
-  readonly scratch: string;
 }
 
 const MiB = 2 ** 20;
@@ -31,12 +31,55 @@ const CODE_RANGE = 512 * MiB;
 /** What Deno itself has at rest, with room for its threads. */
 const RUNTIME = 64 * MiB;
 /** Deno keeps what it made of TypeScript; without a place to write it tries six times, 150 ms in all. */
-const SCRATCH = 8 * MiB;
+const WRITABLE = 8 * MiB;
 const OPEN_FILES = 64, THREADS = 64;
 
-export function pluginStage({ parent, directory, kit, memory, user, scratch }: StageOptions): PluginStage {
-  const heap = Math.max(16, Math.floor(memory / MiB));
-  const flags = [
+export function pluginStage({ parent, directory, kit, memory, user }: StageOptions): PluginStage {
+  return {
+    parent,
+    directory,
+    kit: kit.directory,
+    entry: kit.entry,
+    heap: Math.max(16, Math.floor(memory / MiB)),
+    memory: CODE_RANGE + RUNTIME + memory,
+    openFiles: OPEN_FILES,
+    threads: THREADS,
+    user,
+    socketFamilies: [],
+  };
+}
+
+/** Where stage 2 finds what it needs. */
+export interface Places {
+  readonly executable: string;
+  readonly directory: string;
+  readonly kit: string | null;
+  /** Deno's cache; it need not exist. */
+  readonly cache: string;
+}
+
+/** There is a /tmp everywhere, and nothing in it that a plugin should see. */
+const VIEW = "/tmp";
+
+/** A file system where a uid without rights finds all, though it may not search /root, where the originals may be. */
+export function pluginView(stage: PluginStage, executable: string): { readonly view: View; readonly places: Places } {
+  const { directory, kit } = stage;
+  return {
+    view: { at: VIEW, bytes: WRITABLE, shows: { executable, plugin: directory, ...(kit === null ? {} : { kit }) } },
+    places: {
+      executable: `${VIEW}/executable`,
+      directory: `${VIEW}/plugin`,
+      kit: kit === null ? null : `${VIEW}/kit`,
+      cache: `${VIEW}/cache`,
+    },
+  };
+}
+
+/** Arguments of stage 2. */
+export function hostArguments({ entry, heap }: PluginStage, { directory, kit }: Places): string[] {
+  if (kit === null) return [...entry];
+  return [
+    "run",
     "--no-prompt",
     "--no-config",
     "--no-lock",
@@ -45,21 +88,12 @@ export function pluginStage({ parent, directory, kit, memory, user, scratch }: S
     "--cached-only",
     "--no-code-cache",
     "--quiet",
-    `--allow-read=${[directory, kit.directory].join(",")}`,
+    `--allow-read=${directory},${kit}`,
     `--v8-flags=--max-old-space-size=${heap}`,
+    `--import-map=${kit}/imports.json`,
+    `${kit}/${entry[0]}`,
+    ...entry.slice(1),
   ];
-  return {
-    parent,
-    directory,
-    kit: kit.directory,
-    args: kit.directory === null ? kit.args : ["run", ...flags, ...kit.args],
-    memory: CODE_RANGE + RUNTIME + memory,
-    openFiles: OPEN_FILES,
-    threads: THREADS,
-    user,
-    scratch: { path: scratch, bytes: SCRATCH },
-    socketFamilies: [],
-  };
 }
 
 /** Above this the process is killed even where RLIMIT_DATA does not see the memory. */

@@ -3,9 +3,9 @@
  * pipes. Nothing of the plugin has been read yet.
  */
 import { confine } from "../os/confine.ts";
-import { openExecutable, runtimePaths } from "../os/confine_exec.ts";
+import { execute, runtimePaths } from "../os/confine_exec.ts";
 import { encodeFrame } from "../plugin/frame.ts";
-import type { PluginStage } from "../plugin/stage.ts";
+import { hostArguments, type PluginStage, pluginView } from "../plugin/stage.ts";
 
 /** Everything stage 2 finds in its environment, beside where Deno keeps what it compiled. */
 const ENVIRONMENT = { NO_COLOR: "1", DENO_NO_UPDATE_CHECK: "1", LANG: "C.UTF-8" };
@@ -13,18 +13,21 @@ const ENVIRONMENT = { NO_COLOR: "1", DENO_NO_UPDATE_CHECK: "1", LANG: "C.UTF-8" 
 /** Returns only by throwing. */
 export function runPluginStage(argument: string): never {
   const stage: PluginStage = JSON.parse(argument);
-  using executable = openExecutable(Deno.execPath());
-  const maps = Deno.readTextFileSync("/proc/self/maps");
+  const path = Deno.execPath();
+  const own = { executable: path, directory: stage.directory, kit: stage.kit, cache: "/nonexistent" };
+  const { view, places: shown } = pluginView(stage, path);
   const directories = [stage.directory, ...(stage.kit === null ? [] : [stage.kit])];
   const paths = [
-    ...runtimePaths(maps, executable.path),
+    ...runtimePaths(Deno.readTextFileSync("/proc/self/maps"), path),
     ...directories.map((path) => ({ path, rights: ["read"] as const })),
   ];
   Deno.chdir(stage.directory);
-  const measures = confine({ ...stage, paths });
+  const measures = confine({ ...stage, paths, view });
   if (Deno.ppid !== stage.parent) Deno.exit(0);
-  writeAll(encodeFrame({ type: "confined", measures }));
-  return executable.execute(stage.args, { ...ENVIRONMENT, DENO_DIR: stage.scratch?.path ?? "/nonexistent" });
+  const isShown = measures.some(({ name, state }) => name === "own mounts" && state === "in force");
+  const places = isShown ? shown : own;
+  writeAll(encodeFrame({ type: "confined", measures, directory: places.directory }));
+  return execute(places.executable, hostArguments(stage, places), { ...ENVIRONMENT, DENO_DIR: places.cache });
 }
 
 function writeAll(bytes: Uint8Array): void {

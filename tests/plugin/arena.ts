@@ -38,7 +38,6 @@ export class Arena implements AsyncDisposable {
 
   constructor() {
     Deno.chmodSync(this.#directory, 0o755);
-    Deno.mkdirSync(`${this.#directory}/scratch`);
   }
 
   get directory(): string {
@@ -75,7 +74,6 @@ export class Arena implements AsyncDisposable {
           kit: installKit(this.#directory),
           memory,
           user: Deno.uid() === 0 ? { uid, gid: uid } : null,
-          scratch: `${this.#directory}/scratch`,
         }),
         entry: "main.ts",
         kind: options.kind ?? "checker",

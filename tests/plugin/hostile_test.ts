@@ -150,7 +150,7 @@ const attacks: readonly Attack[] = [
   },
   {
     name: "a claim to be confined",
-    does: `raw(frame({ type: "confined", measures: [] }));`,
+    does: `raw(frame({ type: "confined", measures: [], directory: "" }));`,
     before: frame,
     ends: /violation: sent "confined" out of turn/,
   },

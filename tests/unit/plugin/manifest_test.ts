@@ -1,0 +1,273 @@
+import assert from "node:assert/strict";
+import { s, schemaOf } from "../../../plugins/contract.ts";
+import { decodePlan, decodeVerdict } from "../../../runtime/plugin/answers.ts";
+import { effectiveGrants, nothingGranted } from "../../../runtime/plugin/grants.ts";
+import { formOf, KIT_FILES } from "../../../runtime/plugin/kit.ts";
+import { decodeManifest, formatManifestProblem } from "../../../runtime/plugin/manifest.ts";
+import { checkOptions } from "../../../runtime/plugin/options.ts";
+import { pack, unpack } from "../../../runtime/plugin/pack.ts";
+
+const text = `name: acme/pg-role
+version: 1.2.0
+kind: checker
+api: 1
+entry: main.ts
+requests: { net: [targets], secrets: [password], store: 64KiB }
+limits: { memory: 96MB, deadline: 500ms }
+publisher: { name: Acme, license: Apache-2.0 }
+`;
+
+Deno.test("decodeManifest() reads the contract's example", () => {
+  const { manifest } = decodeManifest(text);
+  assert.deepEqual(manifest, {
+    name: "acme/pg-role",
+    version: "1.2.0",
+    kind: "checker",
+    api: 1,
+    entry: "main.ts",
+    requests: { net: ["targets"], secrets: ["password"], endpoints: [], store: 65536 },
+    limits: { memory: 96_000_000, deadline: 500 },
+    publisher: { name: "Acme", homepage: null, support: null, license: "Apache-2.0" },
+    config: {},
+  });
+});
+
+const mistakes: [name: string, from: string, to: string, problem: string][] = [
+  [
+    "an unknown kind",
+    "kind: checker",
+    "kind: balancer",
+    'p:3:7: kind: must be one of checker, policy, notifier, app, got "balancer"',
+  ],
+  [
+    "a reserved kind",
+    "kind: checker",
+    "kind: discovery",
+    'p:3:7: kind: must be one of checker, policy, notifier, app, got "discovery": that kind is not in this version',
+  ],
+  [
+    "a name without publisher",
+    "acme/pg-role",
+    "pg-role",
+    'p:1:7: name: must be PUBLISHER/NAME in lower case, as acme/pg-role, got "pg-role"',
+  ],
+  [
+    "a version that is a number",
+    "1.2.0",
+    "1.2",
+    "p:2:10: version: must be a version of three numbers, as 1.2.0, got 1.2",
+  ],
+  ["another API", "api: 1", "api: 2", "p:4:6: api: must be 1, got 2: this version of Tandem runs no other"],
+  [
+    "an entry outside",
+    "main.ts",
+    "../main.ts",
+    'p:5:8: entry: must be inside the plugin\'s directory, got "../main.ts"',
+  ],
+  [
+    "an unknown key",
+    "entry: main.ts",
+    "entry: main.ts\nport: 80",
+    "p:6:1: port: is unknown; there is name, version, kind, api, entry, requests, limits, publisher, config",
+  ],
+  [
+    "an unknown request",
+    "net: [targets]",
+    "files: [a]",
+    "p:6:13: requests.files: is unknown; there is net, secrets, endpoints, store",
+  ],
+  ["another net", "[targets]", "[10.0.0.0/8]", 'p:6:19: requests.net.0: may only hold targets, got "10.0.0.0/8"'],
+  ["a size without unit", "96MB", "96", "p:7:19: limits.memory: must be a size with its unit, as 64MB, got 96"],
+  ["too much memory", "96MB", "4GiB", 'p:7:19: limits.memory: must be 0.015625GiB to 1GiB, got "4GiB"'],
+  ["a missing publisher", "name: Acme, ", "", "p:8:12: publisher.name: is missing: must say who publishes it"],
+];
+for (const [name, from, to, problem] of mistakes) {
+  Deno.test(`decodeManifest() finds ${name} where it is`, () => {
+    const { problems } = decodeManifest(text.replace(from, to));
+    assert.deepEqual(problems.map((one) => formatManifestProblem("p", one)), [problem]);
+  });
+}
+Deno.test("decodeManifest() tells all mistakes at once", () => {
+  assert.equal(decodeManifest("kind: x\nentry: 1\n").problems.length, 5);
+});
+Deno.test("decodeManifest() refuses what is not a map", () => {
+  assert.match(decodeManifest("[]").problems[0].message, /must be a map/);
+  assert.match(decodeManifest("a: [").problems[0].message, /is not YAML/);
+});
+
+const requests = { net: ["targets"] as const, secrets: ["password"], endpoints: ["hook"], store: 100 };
+Deno.test("effectiveGrants() names the line that each missing grant needs", () => {
+  assert.deepEqual(effectiveGrants("pg", requests, nothingGranted).missing, [
+    "plugins.pg.grants: the plugin asks for connections to the servers it checks; add net: [targets]",
+    'plugins.pg.grants: the plugin asks for the endpoint "hook"; add endpoints: { hook: { url: "https://…" } }',
+    "plugins.pg.grants: the plugin asks for secrets for password; add secrets: [NAME], with NAME from secrets:",
+    "plugins.pg.grants: the plugin asks for 100 bytes of store; add store: 100B",
+  ]);
+});
+Deno.test("effectiveGrants() gives what was asked for, not all that was granted", () => {
+  const granted = { net: ["targets"], secrets: ["pg"], endpoints: { hook: {}, other: {} }, store: 1000 };
+  const { grants } = effectiveGrants("pg", requests, granted);
+  assert.deepEqual(grants, { targets: true, endpoints: ["hook"], store: 100 });
+});
+
+const schema = schemaOf({
+  role: s.oneOf(["primary", "replica"], { default: "primary" }),
+  password: s.secret({ description: "of the user" }),
+  maxLag: s.duration({ default: "10s" }),
+  port: s.optional(s.integer({ minimum: 1, maximum: 65535 })),
+  tags: s.list(s.string(), { default: [] }),
+  limits: s.map(s.number(), { default: {} }),
+});
+const options: [name: string, value: unknown, result: unknown][] = [
+  ["the least", { password: "hunter22" }, {
+    password: "hunter22",
+    role: "primary",
+    maxLag: 10_000,
+    tags: [],
+    limits: {},
+  }],
+  ["all", { password: "x", role: "replica", maxLag: "1.5s", port: 1, tags: ["a"], limits: { a: 1 } }, {
+    password: "x",
+    role: "replica",
+    maxLag: 1500,
+    port: 1,
+    tags: ["a"],
+    limits: { a: 1 },
+  }],
+];
+for (const [name, value, result] of options) {
+  Deno.test(`checkOptions() takes ${name}`, () => {
+    const checked = checkOptions(schema, value);
+    assert.deepEqual(checked.problems, []);
+    assert.deepEqual(checked.value, result);
+    assert.deepEqual(checked.secrets, [(value as { password: string }).password]);
+  });
+}
+const wrongOptions: [value: Record<string, unknown>, problem: string][] = [
+  [{ password: undefined }, "password: must be text"],
+  [{ role: "master" }, 'role: must be one of primary, replica, got "master"'],
+  [{ maxLag: 10 }, "maxLag: must be text, got 10"],
+  [{ maxLag: "10" }, 'maxLag: must be a duration with its unit, as 2s, got "10"'],
+  [{ port: 70000 }, "port: must be 1 to 65535, got 70000"],
+  [{ port: 1.5 }, "port: must be a whole number, got 1.5"],
+  [{ tags: ["a", 1] }, "tags.1: must be text, got 1"],
+  [{ pasword: "x" }, "pasword: is unknown; there is role, password, maxLag, port, tags, limits"],
+  [{ ["__proto__"]: "x" }, "__proto__: is unknown; there is role, password, maxLag, port, tags, limits"],
+];
+for (const [value, problem] of wrongOptions) {
+  Deno.test(`checkOptions() finds ${JSON.stringify(value)}`, () => {
+    const { problems } = checkOptions(schema, { password: "hunter22", ...value });
+    assert.deepEqual(problems.map(({ path, message }) => `${path.join(".")}: ${message}`), [problem]);
+  });
+}
+Deno.test("checkOptions() says what is missing, and shows no secret", () => {
+  const message = (value: unknown) => checkOptions(schema, value).problems[0].message;
+  assert.equal(message({}), "is missing: of the user");
+  assert.equal(message({ password: 12345678 }), "must be text");
+});
+Deno.test("checkOptions() tries no pattern of a plugin that could take for ever", () => {
+  const began = performance.now();
+  checkOptions({ type: "string", pattern: "^(a+)+$" }, "a".repeat(200) + "!");
+  assert.ok(performance.now() - began < 50);
+});
+
+const files = new Map([["plugin.yaml", "a"], ["main.ts", "b\n\0"], ["lib/x.ts", ""]].map(([path, body]) => [
+  path,
+  new TextEncoder().encode(body),
+]));
+Deno.test("pack() gives the same bytes whatever the order, and unpack() the files", () => {
+  const packed = pack(files);
+  assert.deepEqual(pack(new Map([...files].reverse())), packed);
+  assert.deepEqual([...unpack(packed)].sort(), [...files].sort());
+});
+const line = (header: string, body = "") => new TextEncoder().encode(`TANDEM-PLUGIN 1\n${header}\n${body}\n`);
+const broken: [name: string, bytes: Uint8Array, error: RegExp][] = [
+  ["another file", new TextEncoder().encode("PK"), /not a packed plugin/],
+  ["a path upwards", line('{"path":"../x","bytes":0}'), /outside of the plugin/],
+  ["an absolute path", line('{"path":"/etc/x","bytes":0}'), /outside of the plugin/],
+  ["a hidden file", line('{"path":".x","bytes":0}'), /outside of the plugin/],
+  ["a length that lies", line('{"path":"x","bytes":100}', "short"), /cut off in "x"/],
+  ["a negative length", line('{"path":"x","bytes":-1}'), /no length/],
+  ["a header that is none", line("{"), /not JSON/],
+];
+for (const [name, bytes, error] of broken) {
+  Deno.test(`unpack() refuses ${name}`, () => assert.throws(() => unpack(bytes), error));
+}
+
+const verdicts: [value: unknown, result: unknown][] = [
+  [{ state: "up", reason: "ok" }, { state: "up", reason: "ok" }],
+  [{ state: "up", reason: "ok", weightPercent: 50, more: 1 }, { state: "up", reason: "ok", weightPercent: 50 }],
+  [{ state: "standby", reason: "replica" }, { state: "standby", reason: "replica" }],
+  [{ state: "down", reason: "a\nb", phase: "status", got: "500" }, {
+    state: "down",
+    reason: "a b",
+    phase: "status",
+    got: "500",
+  }],
+];
+for (const [value, result] of verdicts) {
+  Deno.test(`decodeVerdict() takes ${JSON.stringify(value)}`, () => assert.deepEqual(decodeVerdict(value), result));
+}
+const noVerdicts: [value: unknown, error: RegExp][] = [
+  [null, /a verdict must be an object, got null/],
+  [{ state: "unknown", reason: "x" }, /state must be up, standby, drain or down, got "unknown"/],
+  [{ state: "up" }, /reason must be text, got nothing/],
+  [{ state: "up", reason: "x", weightPercent: 101 }, /weightPercent must be a number from 0 to 100, got 101/],
+];
+for (const [value, error] of noVerdicts) {
+  Deno.test(`decodeVerdict() refuses ${JSON.stringify(value)}`, () => assert.throws(() => decodeVerdict(value), error));
+}
+
+const servers = new Set(["a", "b"]);
+Deno.test("decodePlan() takes weights, pick and key", () => {
+  const plan = {
+    ttlMs: 1000,
+    weights: { a: 1, b: 0 },
+    pick: "random2",
+    key: { from: "header", name: "x-user", table: "maglev" },
+  };
+  const decoded = decodePlan(plan, servers);
+  assert.deepEqual({ ...decoded, weights: { ...decoded.weights } }, plan);
+});
+const noPlans: [change: Record<string, unknown>, error: RegExp][] = [
+  [{ weights: { c: 1 } }, /names the server "c", which was not given/],
+  [{ weights: { a: -1 } }, /weights\.a must be a number from 0 to 65535/],
+  [{ weights: { a: 1e9 } }, /weights\.a must be/],
+  [{ weights: { a: 0 } }, /at least one server more than 0/],
+  [{ ttlMs: 1 }, /ttlMs must be a number from 100 to 3600000, got 1/],
+  [{ pick: "fastest" }, /pick must be one of smooth, random2, leastconn/],
+  [{ key: { from: "header", name: "a b", table: "ring" } }, /key\.name must be a token/],
+];
+for (const [change, error] of noPlans) {
+  Deno.test(`decodePlan() refuses ${JSON.stringify(change)}`, () => {
+    assert.throws(() => decodePlan({ ttlMs: 1000, weights: { a: 1 }, ...change }, servers), error);
+  });
+}
+
+Deno.test("formOf() knows source, bundle and binary", () => {
+  const form = (standalone: boolean, main: string, here: string) => formOf({ standalone, main, here });
+  assert.deepEqual(form(true, "file:///x", "file:///x"), { kind: "binary" });
+  assert.deepEqual(form(false, "file:///t/mod.ts", "file:///t/runtime/plugin/kit.ts"), { kind: "source", top: "/t/" });
+  assert.deepEqual(form(false, "file:///t/mod.js", "file:///t/mod.js"), { kind: "bundle", file: "/t/mod.js" });
+});
+Deno.test("KIT_FILES holds all that the host imports", async () => {
+  const top = new URL("../../../", import.meta.url);
+  const { stdout } = await new Deno.Command(Deno.execPath(), {
+    args: ["info", "--json", new URL("runtime/plugin/host/main.ts", top).pathname],
+  }).output();
+  const modules: { specifier: string; dependencies?: { code?: { specifier: string } }[] }[] = JSON.parse(
+    new TextDecoder().decode(stdout),
+  ).modules;
+  // Types are gone when the host runs; only what code imports must be there.
+  const imported = new Set<string>();
+  const visit = (specifier: string) => {
+    if (imported.has(specifier)) return;
+    imported.add(specifier);
+    const module = modules.find((one) => one.specifier === specifier);
+    for (const { code } of module?.dependencies ?? []) if (code) visit(code.specifier);
+  };
+  visit(new URL("runtime/plugin/host/main.ts", top).href);
+  const kit = new Set<string>(KIT_FILES);
+  const missing = [...imported].map((url) => url.slice(top.href.length)).filter((path) => !kit.has(path));
+  assert.deepEqual(missing, []);
+});
