@@ -1,0 +1,69 @@
+/** Numbers of a process from /proc, and load by wrk. */
+
+/** CPU ms of all threads of a process so far, user and system. */
+export function cpuOf(pid: number): number {
+  const stat = Deno.readTextFileSync(`/proc/${pid}/stat`);
+  const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+  // utime and stime, in ticks of 10 ms (USER_HZ is 100 on every Linux).
+  return (Number(fields[11]) + Number(fields[12])) * 10;
+}
+
+/** Resident memory in bytes. */
+export function residentOf(pid: number): number {
+  const status = Deno.readTextFileSync(`/proc/${pid}/status`);
+  return Number(/^VmRSS:\s*(\d+) kB/m.exec(status)?.[1] ?? 0) * 1024;
+}
+
+export interface Load {
+  readonly requests: number;
+  readonly errors: number;
+  /** Requests in a second. */
+  readonly rate: number;
+  /** ms */
+  readonly p50: number;
+  readonly p99: number;
+}
+
+export interface LoadOptions {
+  readonly connections: number;
+  readonly seconds: number;
+  /** Close after each request. @default false */
+  readonly close?: boolean;
+}
+
+/** Loads `url` as fast as it answers. */
+export async function wrk(url: string, options: LoadOptions): Promise<Load> {
+  const close = options.close === true ? ["-H", "Connection: close"] : [];
+  const args = ["-t1", `-c${options.connections}`, `-d${options.seconds}`, "--latency", ...close, url];
+  const { stdout } = await new Deno.Command("wrk", { args, stderr: "inherit" }).output();
+  const text = new TextDecoder().decode(stdout);
+  const number = (pattern: RegExp) => Number(pattern.exec(text)?.[1] ?? 0);
+  const socketErrors = /Socket errors: connect (\d+), read (\d+), write (\d+), timeout (\d+)/.exec(text)?.slice(1) ??
+    [];
+  return {
+    requests: number(/(\d+) requests in/),
+    errors: socketErrors.reduce((sum, each) => sum + Number(each), 0) + number(/Non-2xx or 3xx responses: (\d+)/),
+    rate: number(/Requests\/sec:\s*([\d.]+)/),
+    p50: milliseconds(/50%\s+([\d.]+)(us|ms|s)/.exec(text)),
+    p99: milliseconds(/99%\s+([\d.]+)(us|ms|s)/.exec(text)),
+  };
+}
+
+function milliseconds(match: RegExpExecArray | null): number {
+  if (match === null) return 0;
+  return Number(match[1]) * ({ us: 0.001, ms: 1, s: 1000 }[match[2]] ?? 1);
+}
+
+/** Opens `count` connections to `port` and sends each one request, so that they are idle behind a first exchange. */
+export async function openIdle(port: number, count: number): Promise<Deno.Conn[]> {
+  const connections: Deno.Conn[] = [];
+  const request = new TextEncoder().encode("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+  const buffer = new Uint8Array(4096);
+  for (let i = 0; i < count; i++) {
+    const connection = await Deno.connect({ hostname: "127.0.0.1", port });
+    connections.push(connection);
+    await connection.write(request);
+    await connection.read(buffer);
+  }
+  return connections;
+}
