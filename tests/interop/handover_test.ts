@@ -43,8 +43,11 @@ class Pair implements AsyncDisposable {
     return new Pair(directory, lan, one, two, servers);
   }
 
-  client(kept: number, pause = 20): Client {
-    return new Client(this.lan.host("client"), { address: vip, port, kept, pause, pace: 10, timeout: 3000 });
+  client(
+    kept: number,
+    options: { readonly pause?: number; readonly pace?: number; readonly timeout?: number } = {},
+  ): Client {
+    return new Client(this.lan.host("client"), { address: vip, port, kept, pace: 10, timeout: 3000, ...options });
   }
 
   /** Moves to "two" and holds, or back; returns when the addresses are there. */
@@ -142,7 +145,7 @@ Deno.test("handover: what still lives on the giver is told, and a move is over w
 
 Deno.test("handover: the drain cuts what is left when its time is over, and both nodes are clean", async () => {
   await using pair = await Pair.start({ handover: { connections: "auto", drain: 2000 } });
-  await using client = pair.client(3, 100);
+  await using client = pair.client(3, { pause: 100 });
   await client.requests(50);
   await pair.move("two");
   await client.requests(50);
@@ -187,6 +190,22 @@ Deno.test("handover: by preemption, and by stop, no request fails", async () => 
   assertServed(again, window, "preemption");
   await again.stop();
   await assertClean(pair);
+});
+
+Deno.test("handover: the taker dies while the giver still drains, and the giver's connections live on", async () => {
+  await using pair = await Pair.start();
+  await using client = pair.client(5, { pace: 0, timeout: 15_000 });
+  await client.requests(50);
+  await pair.move("two");
+  await client.requests(50);
+  await pair.lan.port("two", "down");
+  await pair.two.kill();
+  await pair.one.reaches("active");
+  await client.requests(200, 20_000);
+  assert.deepEqual(client.failures({ from: 0, to: Infinity }).map(explain), []);
+  assert.ok(client.samples.every(({ outcome }) => outcome.type === "served" && outcome.server === "one"));
+  assert.equal(await leftovers(pair.lan.host("one")), "");
+  await client.stop();
 });
 
 Deno.test("handover: killed in the middle, the next run cleans up and the address is on one node", async () => {
