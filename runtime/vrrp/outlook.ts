@@ -1,6 +1,6 @@
 /** What the options of a virtual router mean on this machine now: addresses found, priority in effect. Pure. */
 import { type Address, equalAddresses, parseAddress } from "../bytes/address.ts";
-import { advertisable } from "./advertisement.ts";
+import { advertisable, sameAddresses } from "./advertisement.ts";
 import type { Inspection } from "./inspection.ts";
 import { groups } from "./message.ts";
 import type { InstanceOptions, Tracking } from "./protocol.ts";
@@ -46,6 +46,19 @@ export function outlookOf(
     return { usable: false, reason: "None of the unicast peers is another machine", view };
   }
   return { usable: true, view, primary, destinations };
+}
+
+/** Whether the same advertisements can be sent. */
+export function sameOutlook(one: Outlook, other: Outlook): boolean {
+  if (!one.usable || !other.usable) return false;
+  return equalAddresses(one.primary, other.primary) && sameAddresses(one.destinations, other.destinations);
+}
+
+/** Own address, MAC and interface index; null while the interface is unusable. */
+export function placeOf(outlook: Outlook): { primary: Address; mac: string; index: number } | null {
+  if (!outlook.usable) return null;
+  const { primary, view: { mac, index } } = outlook;
+  return { primary, mac, index };
 }
 
 /** The address that adverts come from: as configured, ours among the unicast peers, or the first of the interface. */

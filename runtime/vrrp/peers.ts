@@ -31,6 +31,11 @@ export function hearPeer(peers: readonly Peer[], news: Partial<Peer> & Pick<Peer
   return [peer, ...others].slice(0, mostPeers);
 }
 
+/** Whether `address` has spoken on the hand-over channel. */
+export function knowsPeer(peers: readonly Peer[], address: Address): boolean {
+  return peers.some((peer) => peer.helloAt !== null && equalAddresses(peer.address, address));
+}
+
 /** The Tandem router to offer the addresses to: able before unable, higher priority first. */
 export function successor(peers: readonly Peer[], now: number): Peer | null {
   const able = peers.filter(({ helloAt }) => helloAt !== null && now - helloAt < silentAfter);

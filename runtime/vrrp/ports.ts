@@ -69,6 +69,8 @@ export interface InstancePorts {
   readonly report: (report: VrrpReport) => void;
   /** The status differs from the last one told. */
   readonly changed: () => void;
+  /** Monotonic ms. */
+  readonly now: () => number;
   /** Milliseconds since the epoch. */
   readonly wallClock: () => number;
   readonly randomId: () => string;

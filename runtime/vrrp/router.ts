@@ -51,6 +51,8 @@ const statusEvery = 1000;
 export class Router {
   readonly #options: RouterOptions;
   readonly #routers = new Map<string, VirtualRouter>();
+  /** The same by interface and virtual router ID, as packets name them. */
+  readonly #byDevice = new Map<string, Map<number, VirtualRouter>>();
   readonly #wires = new Map<string, OpenWire>();
   /** Why an interface has no wire, told once. */
   readonly #broken = new Map<string, string>();
@@ -116,7 +118,7 @@ export class Router {
     if (!this.#changed && now < this.#statusAt) return;
     if (now >= this.#statusAt) {
       // A hold may be over by the clock on the wall, which no deadline knows.
-      for (const router of this.#routers.values()) router.run(now);
+      for (const router of this.#routers.values()) router.tick();
       this.#statusAt = now + statusEvery;
     }
     this.#changed = false;
@@ -186,18 +188,19 @@ export class Router {
     this.#routers.delete(router.options.name);
   }
 
+  /** Forgets the routers that have come to their end. */
   #bury(): void {
-    for (const [name, router] of this.#routers) {
-      if (!router.gone) continue;
-      this.#routers.delete(name);
-      this.#changed = true;
-    }
-    if (this.#routers.size === 0 && this.#wires.size > 0) this.#connect();
+    const gone = [...this.#routers].filter(([, router]) => router.gone);
+    if (gone.length === 0) return;
+    for (const [name] of gone) this.#routers.delete(name);
+    this.#changed = true;
+    this.#connect();
   }
 
   /** A wire for each interface that is used and there; none for others. An interface that came back has another index. */
   #connect(): void {
-    const used = new Set([...this.#routers.values()].map(({ options }) => options.interface));
+    this.#index();
+    const used = new Set(this.#byDevice.keys());
     for (const [name, wire] of this.#wires) {
       if (used.has(name) && this.#options.interfaces.view(name, [])?.index === wire.device.index) continue;
       wire[Symbol.dispose]();
@@ -206,6 +209,15 @@ export class Router {
     for (const name of used) {
       const view = this.#options.interfaces.view(name, []);
       if (view !== null && !this.#wires.has(name)) this.#open({ name, index: view.index });
+    }
+  }
+
+  #index(): void {
+    this.#byDevice.clear();
+    for (const router of this.#routers.values()) {
+      const { interface: device, virtualRouterId } = router.options;
+      const here = this.#byDevice.get(device) ?? new Map<number, VirtualRouter>();
+      this.#byDevice.set(device, here.set(virtualRouterId, router));
     }
   }
 
@@ -242,23 +254,21 @@ export class Router {
     const packet = decodeIPv4(bytes);
     if (packet === undefined) return;
     const now = this.#options.now();
-    const here = [...this.#routers.values()].filter(({ options }) => options.interface === device);
-    const id = packet.payload[1];
-    const router = here.find(({ options }) => options.virtualRouterId === id);
-    if (router !== undefined || id === undefined) {
-      for (const one of router === undefined ? here : [router]) one.receive(packet, now);
-    } else {
-      for (const one of here) one.foreign(id, packet.source, now);
+    const here = this.#byDevice.get(device);
+    // A message without a second byte is for nobody, so it is everybody's.
+    const id: number | undefined = packet.payload[1];
+    const router = id === undefined ? undefined : here?.get(id);
+    if (router !== undefined) return router.receive(packet, now);
+    for (const one of here?.values() ?? []) {
+      if (id === undefined) one.receive(packet, now);
+      else one.foreign(id, packet.source, now);
     }
   }
 
   #converseWith(device: string, received: Received): void {
     const id = routerOf(received.bytes);
-    for (const router of this.#routers.values()) {
-      const { options } = router;
-      if (options.interface !== device || options.virtualRouterId !== id) continue;
-      router.converse(received.bytes, received.source, this.#options.now());
-    }
+    if (id === null) return;
+    this.#byDevice.get(device)?.get(id)?.converse(received.bytes, received.source, this.#options.now());
   }
 
   #surroundings(options: InstanceOptions): Surroundings {
@@ -276,13 +286,13 @@ export class Router {
   }
 
   #portsFor({ interface: device }: InstanceOptions): InstancePorts {
-    const { addresses, connections, log, report, wallClock, randomId } = this.#options;
+    const { addresses, connections, log, report, now, wallClock, randomId } = this.#options;
     const wire: WirePort = {
       transmit: (packet, destination) => this.#wires.get(device)?.transmit(packet, destination) ?? 0,
       say: (bytes, source, destination) => this.#wires.get(device)?.say(bytes, source, destination) ?? 0,
     };
     const changed = () => void (this.#changed = true);
-    return { addresses, connections, wire, log, report, changed, wallClock, randomId };
+    return { addresses, connections, wire, log, report, changed, now, wallClock, randomId };
   }
 }
 
