@@ -54,6 +54,8 @@ export class VirtualRouter {
   readonly #mover: Mover;
   readonly #pending: Event[] = [];
   #stepping = false;
+  /** The event that is carried out came during a planned move away from here. */
+  #planned = false;
   /** When `run` is due; NaN = to be worked out. */
   #due = NaN;
 
@@ -323,6 +325,7 @@ export class VirtualRouter {
     try {
       for (let next = this.#pending.shift(); next !== undefined; next = this.#pending.shift()) {
         const [state, effects] = transition(this.#state, next, this.#parameters());
+        this.#planned = this.#state.state === "active" && this.#state.leaving !== null;
         this.#state = state;
         for (const effect of effects) this.#carryOut(effect, next.now);
       }
@@ -394,8 +397,7 @@ export class VirtualRouter {
     this.#counters.transitions++;
     this.#since = this.ports.wallClock();
     this.#reason = effect.reason;
-    const planned = effect.from === "active" && this.#mover.busy;
-    this.#reporter.transition(effect, planned ? this.#mover.keep : undefined);
+    this.#reporter.transition(effect, this.#planned ? this.#mover.keep : undefined);
     if (effect.to === "active") {
       this.#errand.moved("It is active here");
       this.#mover.tell("active", now);
