@@ -186,14 +186,15 @@ export class ClientConnection extends Connection {
     this.phase = "idle";
     if (this.bulk) this.stopBulk();
     this.arm(this.frontend.options.timeouts.keepAlive);
-    const segment = this.unstash();
-    if (segment === null) {
-      if (this.paused) this.resume();
-      return;
+    // What came ahead is parsed in its order, until it is used up or makes a request.
+    while (this.phase === "idle" || this.phase === "head") {
+      const segment = this.unstash();
+      if (segment === null) break;
+      const { region, start, length } = segment;
+      giveSegment(segment);
+      if (this.phase === "idle") this.#parse(region, start, start + length);
+      else this.#parseMore(region, start, length);
     }
-    const { region, start, length } = segment;
-    giveSegment(segment);
-    this.#parse(region, start, start + length);
     if (this.fd >= 0 && this.paused && this.#stashed < 2) this.resume();
   }
 

@@ -102,10 +102,10 @@ export class Exchange {
     this.#backend = backend;
     const server = backend === null ? null : backend.pick(this.#tried);
     if (server !== null && !writeRequestHead(this.engine, this, client, head, server)) {
-      client.stash(region, bodyStart, end - bodyStart);
+      client.unread(region, bodyStart, end - bodyStart);
       return this.#fail(500);
     }
-    if (bodyStart < end) client.stash(region, bodyStart, end - bodyStart);
+    if (bodyStart < end) client.unread(region, bodyStart, end - bodyStart);
     else this.engine.io.give(region);
     if (server === null) return this.#fail(backend === null ? 404 : 503);
     this.#connect(server, false);
