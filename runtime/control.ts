@@ -311,7 +311,10 @@ class Node implements Control {
 
   private async applyVrrp(config: Config): Promise<void> {
     const problems = await within(this.clock, patience, this.vrrp.apply(vrrpOptions(config)), null);
-    if ((problems ?? neverAnswered("vrrp")).length > 0) throw new Error(problems?.join("\n"));
+    if ((problems ?? neverAnswered("vrrp")).length === 0) return;
+    if (this.phase === "starting") throw new Error(problems?.join("\n"));
+    // Nothing to go back to: the instances are in fault and say so, and are tried again.
+    for (const problem of problems ?? []) this.log.error(problem);
   }
 
   async stop(): Promise<void> {
@@ -320,10 +323,10 @@ class Node implements Control {
     const drain = Math.max(0, ...this.config.vrrp.map(({ handover }) => handover.drain)) || 10_000;
     const move = Math.max(0, ...this.config.vrrp.map(({ advertInterval }) => Math.max(1000, advertInterval) + 250));
     const began = this.clock.monotonic();
-    await this.vrrp.child.stop({ type: "stop" }, move + drain + 2000);
+    await this.vrrp.child.stop({ type: "stop" }, move + drain + 2000, { type: "stop" });
     // What the hand-over has not moved gets the rest of the time.
     const rest = Math.max(1000, drain - (this.clock.monotonic() - began));
-    await this.proxy.child.stop({ type: "stop", drain: rest }, rest + 1000);
+    await this.proxy.child.stop({ type: "stop", drain: rest }, rest + 1000, { type: "stop", drain: 0 });
     this.prober[Symbol.dispose]();
     await this.operator[Symbol.asyncDispose]();
     await this.journal[Symbol.asyncDispose]();

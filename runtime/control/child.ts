@@ -29,11 +29,14 @@ export interface Child<Command> {
   readonly diedAt: number | null;
   /** Sends a command to the process that runs; dropped when there is none, for `started` tells its successor everything. */
   send(command: Command): void;
-  /** Sends `command` as the last one and waits for the end: after `patience` ms stdin is closed, a second later it is killed. */
-  stop(command: Command, patience: number): Promise<void>;
-  /** Ends the waiting of `stop`. */
+  /** Sends `command` and waits for the end: after `patience` ms it is told `last`, two seconds later it is killed. */
+  stop(command: Command, patience: number, last: Command): Promise<void>;
+  /** Ends the patience of `stop`. */
   hurry(): void;
 }
+
+/** How long a child may take once it is told not to wait for anybody, ms. */
+const lastPatience = 2000;
 
 /** Starts a child and keeps it running until `stop`. */
 export function superviseChild<Command, Report>(options: ChildOptions<Command, Report>): Child<Command> {
@@ -105,7 +108,7 @@ export function superviseChild<Command, Report>(options: ChildOptions<Command, R
       return diedAt;
     },
     send: (command) => running?.process.send(command),
-    async stop(command, patience) {
+    async stop(command, patience, last) {
       stopping = true;
       timer?.[Symbol.dispose]();
       if (running === null) return;
@@ -114,8 +117,9 @@ export function superviseChild<Command, Report>(options: ChildOptions<Command, R
       process.send(command);
       const hurried = hurrying.promise.then(() => false);
       if (await within(clock, patience, Promise.race([gone, hurried]), false)) return;
+      process.send(last);
       process.end();
-      if (await within(clock, 1000, gone, false)) return;
+      if (await within(clock, lastPatience, gone, false)) return;
       log.warning(`The ${name} process did not stop and is killed`);
       process.kill("SIGKILL");
       await gone;

@@ -81,7 +81,7 @@ export type ProxyCommand =
   | { readonly type: "retire"; readonly addresses: readonly string[] }
   /** Virtual addresses this node holds again. */
   | { readonly type: "reinstate"; readonly addresses: readonly string[] }
-  /** Stop accepting, finish what runs, at most `drain` ms, exit. */
+  /** Stop accepting, finish what runs, at most `drain` ms, exit. Said again, the shorter `drain` counts. */
   | { readonly type: "stop"; readonly drain: number };
 
 export interface FrontendCounters {
@@ -107,6 +107,8 @@ export interface ThreadStatus {
   readonly thread: number;
   readonly alive: boolean;
   readonly turnAgeMs: number;
+  /** Pieces of buffer memory in use; grows with slow clients, and falls back when they are gone. */
+  readonly buffers?: number;
 }
 
 /** `error` is one sentence for the operator: `Cannot listen on 192.0.2.1:80: EADDRINUSE, another program holds the port`. */

@@ -81,9 +81,9 @@ export class ProxyMain {
     }
   }
 
-  /** Stops accepting, lets what runs end within `drain` ms, and ends. */
+  /** Stops accepting, lets what runs end within `drain` ms, and ends. Told again, the shorter patience counts. */
   stop(drain: number): void {
-    if (this.#stopping) return;
+    if (this.#stopping) return void setTimeout(() => this.#end(), drain);
     this.#stopping = true;
     this.#listeners.apply([], [...this.#threads.keys()]);
     this.#tell(() => {
@@ -248,7 +248,8 @@ export class ProxyMain {
     const threads = Array.from({ length: options.threads }, (_, thread) => {
       const state = this.#threads.get(thread)?.worker.state;
       const alive = state !== undefined && state.alive;
-      return { thread, alive, turnAgeMs: this.#ages.observe(thread, state?.turns ?? 0, now) };
+      const turnAgeMs = this.#ages.observe(thread, state?.turns ?? 0, now);
+      return { thread, alive, turnAgeMs, buffers: state?.buffers ?? 0 };
     });
     this.#ports.report({
       type: "status",

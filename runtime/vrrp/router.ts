@@ -39,6 +39,8 @@ export interface RouterOptions {
   readonly reconcile: (addresses: InstanceOptions["addresses"], now: number) => void;
   readonly log: Logger;
   readonly report: (report: VrrpReport) => void;
+  /** Control has taken all that was reported; until then a status would be old before it is read. */
+  readonly listening: () => boolean;
   /** Monotonic ms. */
   readonly now: () => number;
   readonly wallClock: () => number;
@@ -84,9 +86,14 @@ export class Router {
     }
   }
 
-  /** Hands everything over; `stopped` tells when that is done. */
+  /** Hands everything over; `stopped` tells when that is done. Told again, it waits no longer for connections to end. */
   stop(now: number): void {
-    if (this.#stopping) return;
+    if (this.#stopping) {
+      for (const router of [...this.#routers.values()]) {
+        if (router.status(now).state !== "active") this.#abandon(router, now);
+      }
+      return;
+    }
     this.#stopping = true;
     for (const router of this.#routers.values()) router.stop(now);
     this.#bury();
@@ -115,12 +122,13 @@ export class Router {
       if (now >= router.deadline()) router.run(now);
     }
     this.#bury();
-    if (!this.#changed && now < this.#statusAt) return;
     if (now >= this.#statusAt) {
       // A hold may be over by the clock on the wall, which no deadline knows.
       for (const router of this.#routers.values()) router.tick();
       this.#statusAt = now + statusEvery;
+      this.#changed = true;
     }
+    if (!this.#changed || !this.#options.listening()) return;
     this.#changed = false;
     const instances = [...this.#routers.values()].map((router) => router.status(now));
     this.#options.report({ type: "status", at: this.#options.wallClock(), instances });

@@ -90,24 +90,24 @@ Deno.test("superviseChild() hears nothing from a child that is gone", async () =
   assert.deepEqual(happened.slice(-1), ['reported "now"']);
 });
 
-Deno.test("stop() asks, then closes the pipe, then kills, and nothing is started again", async () => {
+Deno.test("stop() asks, then insists, then kills, and nothing is started again", async () => {
   const { clock, told, processes, child } = fixture();
-  const stopped = child.stop({ type: "stop" }, 500);
-  await clock.advance(2000);
+  const stopped = child.stop("stop", 500, "now");
+  await clock.advance(2500);
   await stopped;
-  assert.deepEqual(told, ['1 {"type":"stop"}', "1 end", "1 SIGKILL"]);
+  assert.deepEqual(told, ['1 "stop"', '1 "now"', "1 end", "1 SIGKILL"]);
   assert.equal(processes.length, 1);
 });
 
 Deno.test("stop() is over when the child is, and hurry() ends the patience", async () => {
   const obedient = fixture();
-  const stopped = obedient.child.stop("stop", 60_000);
+  const stopped = obedient.child.stop("stop", 60_000, "now");
   obedient.processes[0].process.die({ code: 0, signal: null });
   await stopped;
   const slow = fixture();
-  const hurried = slow.child.stop("stop", 60_000);
+  const hurried = slow.child.stop("stop", 60_000, "now");
   slow.child.hurry();
-  await slow.clock.advance(1000);
+  await slow.clock.advance(2000);
   await hurried;
-  assert.deepEqual(slow.told, ['1 "stop"', "1 end", "1 SIGKILL"]);
+  assert.deepEqual(slow.told, ['1 "stop"', '1 "now"', "1 end", "1 SIGKILL"]);
 });
