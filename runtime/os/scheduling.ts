@@ -8,6 +8,7 @@ const SCHED_FIFO = 1;
 const SCHED_RESET_ON_FORK = 0x40000000;
 const MLOCK_ONFAULT = 1;
 const POLLIN = 1;
+const POLLOUT = 4;
 
 const time = new Uint32Array(4);
 
@@ -44,9 +45,10 @@ export function lockProgram(): void {
   }
 }
 
-/** Waits for readable descriptors and for a time, whichever comes first. */
+/** Waits for descriptors and for a time, whichever comes first. */
 export class Poller {
   readonly #readers = new Map<number, () => void>();
+  readonly #writers = new Map<number, () => void>();
   #entries = new Int32Array(0);
   #count = 0n;
   readonly #timeout = new Uint32Array(4);
@@ -59,6 +61,12 @@ export class Poller {
 
   remove(fd: number): void {
     if (this.#readers.delete(fd)) this.#rebuild();
+  }
+
+  /** Calls `write` once, when `fd` takes bytes again. */
+  once(fd: number, write: () => void): void {
+    this.#writers.set(fd, write);
+    this.#rebuild();
   }
 
   /**
@@ -75,16 +83,26 @@ export class Poller {
     }
     if (ready === 0) return;
     const entries = this.#entries;
+    // Who is called may add and remove others; `entries` stays as it was polled.
     for (let i = 0; i < entries.length; i += 2) {
-      // A reader may have removed the next one; `entries` stays as it was polled.
-      if (entries[i + 1] >>> 16 !== 0) this.#readers.get(entries[i])?.();
+      if (entries[i + 1] >>> 16 !== 0) this.#call(entries[i], (entries[i + 1] & POLLOUT) !== 0);
     }
+  }
+
+  #call(fd: number, writing: boolean): void {
+    if (!writing) return this.#readers.get(fd)?.();
+    const write = this.#writers.get(fd);
+    this.#writers.delete(fd);
+    this.#rebuild();
+    write?.();
   }
 
   /** `struct pollfd` { int fd; short events, revents }, two words each. */
   #rebuild(): void {
-    this.#entries = Int32Array.from([...this.#readers.keys()].flatMap((fd) => [fd, POLLIN]));
-    this.#count = BigInt(this.#readers.size);
+    const entries = [...this.#readers.keys()].flatMap((fd) => [fd, POLLIN]);
+    for (const fd of this.#writers.keys()) entries.push(fd, POLLOUT);
+    this.#entries = Int32Array.from(entries);
+    this.#count = BigInt(entries.length / 2);
   }
 
   #deadline(ms: number): Uint32Array<ArrayBuffer> | null {

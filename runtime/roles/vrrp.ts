@@ -8,7 +8,7 @@ import { type Address, equalAddresses, parseAddress } from "../bytes/address.ts"
 import { OsError } from "../os/errno.ts";
 import { libc } from "../os/libc.ts";
 import { openPacketSocket } from "../os/packet_socket.ts";
-import { LineReader, LineWriter } from "../os/pipe.ts";
+import { CautiousWriter, LineReader, LineWriter } from "../os/pipe.ts";
 import type { NetworkEvent } from "../os/rtnetlink.ts";
 import { type Network, openNetwork } from "../os/rtnetlink_network.ts";
 import { lockProgram, monotonic, Poller, setRealtime } from "../os/scheduling.ts";
@@ -24,12 +24,16 @@ const SIGTERM = 15;
 const SIG_IGN = 1n;
 /** Above everything ordinary, below what a kernel runs at the top. */
 const realtimePriority = 50;
+/** In ms. */
+const lastWordsPatience = 500;
 /** IFA_F_SECONDARY: never the address that adverts come from while there is another. */
 const secondary = 0x01;
 
 /** Runs until stdin is closed or control says stop; answers the exit code. */
 export function run(): Promise<number> {
-  const log = createLogger({ role: "vrrp" });
+  // Whoever reads our log may stop reading; adverts go on.
+  const stderr = new CautiousWriter(2);
+  const log = createLogger({ role: "vrrp", write: (line) => stderr.write(line) });
   // A terminal's Ctrl-C reaches the whole group: control decides what it means.
   for (const signal of [SIGINT, SIGTERM]) libc().signal(signal, SIG_IGN);
   try {
@@ -75,6 +79,7 @@ class VrrpProcess {
       reconcile: (addresses) => this.#reconcile(addresses),
       log,
       report: (report) => this.#report(report),
+      listening: () => this.#output.idle,
       now: monotonic,
       wallClock: Date.now,
       randomId: () => crypto.randomUUID(),
@@ -88,7 +93,7 @@ class VrrpProcess {
     this.#report({ type: "ready", pid: libc().getpid(), runtime: claimRuntime() });
     while (!this.#router.stopped) this.#turn();
     this.#report({ type: "stopped" });
-    this.#output.flush();
+    this.#lastWords();
     this.#keeper.close();
     this.#network.close();
   }
@@ -129,7 +134,22 @@ class VrrpProcess {
   }
 
   #report(report: VrrpReport): void {
+    const idle = this.#output.idle;
     this.#output.write(JSON.stringify(report));
+    if (idle && !this.#output.idle) this.#awaitReader();
+  }
+
+  #awaitReader(): void {
+    this.#poller.once(this.#output.fd, () => {
+      this.#output.flush();
+      if (!this.#output.idle) this.#awaitReader();
+    });
+  }
+
+  /** Control may read what is still in the pipe, but nobody waits for it for long. */
+  #lastWords(): void {
+    const end = monotonic() + lastWordsPatience;
+    while (!this.#output.idle && monotonic() < end) this.#poller.wait(end - monotonic());
   }
 
   #kept({ type, instance, text }: KeeperEvent): void {
