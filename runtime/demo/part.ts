@@ -34,7 +34,7 @@ export async function runPart(
       await runWebServer(name, subject, 80);
       return 0;
     case "client":
-      await runClient({ address: virtualAddress, port: 80 });
+      await runClient({ address: virtualAddress, port: 80, kept: 3, pause: 30 });
       return 0;
     default:
       throw new RangeError(`Part of the demo must be node, web or client, got "${kind}"`);
