@@ -165,6 +165,8 @@ class Node implements Control {
     });
     this.moves = createMoves({ config: () => this.config, vrrp: this.vrrp, state: operator, clock, patience });
     operator.onExpiry = () => this.judgeServers();
+    if (config.vrrp.length > 0) this.vrrp.child.start();
+    this.proxy.child.start();
   }
 
   async start(): Promise<void> {
@@ -199,7 +201,11 @@ class Node implements Control {
       counters: proxy.counters(),
       servers: this.board.view,
       overrides: this.operator.overrides,
-      children: [vrrp.child, proxy.child].map(({ name, pid, restarts }) => ({ role: name, pid, restarts })),
+      children: [vrrp.child, proxy.child].filter(({ started }) => started).map(({ name, pid, restarts }) => ({
+        role: name,
+        pid,
+        restarts,
+      })),
       isolation: {
         proxy_user: proxy.ready?.user ?? null,
         realtime: vrrp.runtime?.realtime ?? false,
@@ -285,8 +291,8 @@ class Node implements Control {
       }
     }
     this.prober.watch(checkedServers(wanted));
-    if (!isEqual(vrrpOptions(running), vrrpOptions(wanted))) await this.applyVrrp(wanted);
     this.judgeTrackers();
+    if (!isEqual(vrrpOptions(running), vrrpOptions(wanted))) await this.applyVrrp(wanted);
   }
 
   /** Judges by `wanted` from now on. Checks of `other` go on until it is sure that nobody goes back there. */

@@ -8,6 +8,11 @@ export async function run(args: readonly string[]): Promise<number> {
       return await (await import("../roles/vrrp.ts")).run();
     case "proxy":
       return await (await import("../roles/proxy.ts")).run();
+    case "plugin":
+      return (await import("../roles/plugin.ts")).runPluginStage(rest[0]);
+    case "plugin-host":
+      await (await import("../plugin/host/main.ts")).runHost();
+      return Exit.done;
     case "launch":
       return await launch(rest);
     default:

@@ -1,6 +1,5 @@
 /** `run`: the node in the foreground. */
 import type { Config } from "../config/model.ts";
-import type { Spawners } from "../control/roles.ts";
 import { version } from "../version.ts";
 import { loadConfiguration, requireConfiguration } from "./configuration.ts";
 import { CommandError, Exit } from "./exit.ts";
@@ -33,15 +32,17 @@ export async function run(args: readonly string[]): Promise<number> {
   using directory = await state.openStateDirectory(state.stateDirectoryPath());
   const lacking = missingCapabilities(["NET_ADMIN", "NET_RAW"]);
   const usual = await chooseSpawners({ user: usualUser, stateDirectory: directory.path });
-  using started = new DisposableStack();
-  const early = (spawn: Spawners["vrrp"]) => started.adopt(prestart(spawn), (child) => child.discard()).spawn;
-  const vrrp = lacking.length === 0 ? early(usual.vrrp) : usual.vrrp;
-  const proxy = early(usual.proxy);
+  const early = { vrrp: lacking.length === 0 ? prestart(usual.vrrp) : null, proxy: prestart(usual.proxy) };
+  using unwanted = new DisposableStack();
+  unwanted.defer(() => early.vrrp?.discard());
+  unwanted.defer(() => early.proxy.discard());
 
   const config = await reading;
   requireCapabilities(config, lacking);
+  if (config.vrrp.length === 0) early.vrrp?.discard();
+  if (config.proxy.user !== usualUser) early.proxy.discard();
   const own = config.proxy.user === usualUser
-    ? { proxy, missing: usual.missing }
+    ? { proxy: early.proxy.spawn, missing: usual.missing }
     : await chooseSpawners({ user: config.proxy.user, stateDirectory: directory.path });
   const missing = [...directory.missing, ...own.missing];
   const [{ createControl }, { createLogger }, { createAdmin }, { listenAdmin }] = await importing;
@@ -57,7 +58,7 @@ export async function run(args: readonly string[]): Promise<number> {
     load: () => loadConfiguration(file, node ?? config.node),
     version,
     log,
-    spawn: { vrrp, proxy: own.proxy },
+    spawn: { vrrp: early.vrrp?.spawn ?? usual.vrrp, proxy: own.proxy },
     stateDirectory: directory.path,
     missing,
   });

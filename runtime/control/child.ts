@@ -21,6 +21,9 @@ export interface ChildOptions<Command, Report> {
 
 export interface Child<Command> {
   readonly name: string;
+  /** Starts it, if that has not been done. */
+  start(): void;
+  readonly started: boolean;
   /** null while there is none. */
   readonly pid: number | null;
   /** How often it was started again. */
@@ -38,7 +41,7 @@ export interface Child<Command> {
 /** How long a child may take once it is told not to wait for anybody, ms. */
 const lastPatience = 2000;
 
-/** Starts a child and keeps it running until `stop`. */
+/** A child that, once started, is kept running until `stop`. */
 export function superviseChild<Command, Report>(options: ChildOptions<Command, Report>): Child<Command> {
   const { clock, log, name } = options;
   let running: { readonly process: RoleProcess; readonly since: number; heard: number } | null = null;
@@ -49,7 +52,9 @@ export function superviseChild<Command, Report>(options: ChildOptions<Command, R
   let stopping = false;
   const hurrying = Promise.withResolvers<void>();
 
-  function start(): void {
+  let begun = false;
+
+  function launch(): void {
     const now = clock.monotonic();
     const process = options.spawn({
       message(value) {
@@ -75,7 +80,7 @@ export function superviseChild<Command, Report>(options: ChildOptions<Command, R
     [record, wait] = afterDeath(record, diedAt - since);
     const again = () => {
       restarts++;
-      start();
+      launch();
     };
     options.died(exit, wait);
     if (wait > 0) timer = clock.after(wait, again);
@@ -95,9 +100,16 @@ export function superviseChild<Command, Report>(options: ChildOptions<Command, R
     });
   }
 
-  start();
   return {
     name,
+    start() {
+      if (begun || stopping) return;
+      begun = true;
+      launch();
+    },
+    get started() {
+      return begun;
+    },
     get pid() {
       return running?.process.pid ?? null;
     },

@@ -147,6 +147,9 @@ export function startVrrpProcess(options: VrrpProcessOptions): VrrpProcess {
     },
     instances: () => [...known.values()],
     apply(instances) {
+      // A node without virtual routers needs no privileges, and no process to have them.
+      if (instances.length === 0 && !supervised.started) return Promise.resolve([]);
+      supervised.start();
       wanted = instances;
       for (const name of tracking.keys()) if (!instances.some((one) => one.name === name)) tracking.delete(name);
       const command = applyCommand();

@@ -53,6 +53,7 @@ function fixture() {
     reported: (report) => happened.push(`reported ${JSON.stringify(report)}`),
     died: (exit, wait) => happened.push(`died ${exit.signal ?? exit.code} wait ${wait}`),
   });
+  child.start();
   return { clock, told, happened, processes, child };
 }
 

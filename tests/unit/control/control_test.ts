@@ -57,6 +57,18 @@ Deno.test("start() serves before it announces, and nothing fails then", async ()
   assert.equal(proxy.told.at(-1)?.type, "stop");
 });
 
+Deno.test("a node without virtual routers has no vrrp process, until a reload brings one", async () => {
+  const vrrpLess = pairText.replace(/vrrp:[^]*frontends/, "frontends").replace("VI_1:80", "192.0.2.1:80");
+  const { control, vrrp, world, done, stop } = await fixture({ text: vrrpLess });
+  await done(control.start());
+  assert.deepEqual(control.status().children.map(({ role }) => role), ["proxy"]);
+  world.text = pairText;
+  await done(control.reload());
+  assert.deepEqual(types(vrrp.told), ["apply"]);
+  assert.deepEqual(control.status().children.map(({ role }) => role), ["vrrp", "proxy"]);
+  await stop();
+});
+
 Deno.test("start() refuses a taken port with the proxy's sentence and tells vrrp nothing", async () => {
   const { control, vrrp, done, stop } = await fixture({ taken: ["192.0.2.100:80"] });
   await assert.rejects(done(control.start()), {
