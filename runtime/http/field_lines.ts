@@ -144,8 +144,7 @@ function nameFault(octet: number, atLineStart: boolean): RefusalReason {
 function note(head: Head, bytes: Uint8Array, id: number, start: number, end: number): RefusalReason | null {
   switch (id) {
     case field.HOST:
-      if (head.hostField >= 0) return "hostRepeated";
-      head.hostField = head.count;
+      head.hostField = head.hostField === NONE ? head.count : REPEATED;
       return null;
     case field.CONTENT_LENGTH:
       // Equal ones could be merged (RFC 9110 §8.6); whoever sends two is not to be trusted with either.

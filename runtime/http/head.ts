@@ -79,7 +79,7 @@ export class Head {
   readonly table: Int32Array;
   /** Number of fields. */
   count = 0;
-  /** Index of the only Host field, −1 if there is none. */
+  /** Index of the only Host field, NONE or REPEATED. */
   hostField = NONE;
   /** Index of the Upgrade field, NONE or REPEATED. */
   upgradeField = NONE;

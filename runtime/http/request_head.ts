@@ -230,7 +230,8 @@ function finish(head: RequestHead, bytes: Uint8Array, length: number): number {
 }
 
 function hostFault(head: RequestHead, bytes: Uint8Array): RefusalReason | null {
-  if (head.hostField < 0) return head.minor === 1 ? "hostMissing" : null;
+  if (head.hostField === REPEATED) return "hostRepeated";
+  if (head.hostField === NONE) return head.minor === 1 ? "hostMissing" : null;
   const host = head.valueStart(head.hostField);
   const end = head.valueEnd(head.hostField);
   if (!isAuthority(bytes, host, end)) return "host";

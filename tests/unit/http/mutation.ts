@@ -14,6 +14,20 @@ export const CORPUS = [
   "GET /ws HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nX_Forwarded_For: 1\r\n\r\n",
 ];
 
+/** Valid responses to a GET. */
+export const RESPONSES = [
+  "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nServer: x\r\n\r\nhello",
+  "HTTP/1.1 200 \r\nTransfer-Encoding: chunked\r\nSet-Cookie: a=b\r\nSet-Cookie: c=d\r\n\r\n5\r\nhello\r\n6\r\n world\r\n0\r\n\r\n",
+  "HTTP/1.1 404 Not Found\r\nTransfer-Encoding: chunked\r\nConnection: X-Drop\r\nX-Drop: 1\r\n\r\n" +
+  '1;a="b"\r\nX\r\n00a  \r\n0123456789\r\n0;last\r\nX-T: 1\r\nSet-Cookie: evil\r\n\r\n',
+  "HTTP/1.0 200 OK\r\nContent-Type: text/plain\r\n\r\nuntil the end",
+  "HTTP/1.1 204 No Content\r\nETag: x\r\n\r\n",
+  "HTTP/1.1 304 Not Modified\r\nContent-Length: 500\r\nETag: x\r\n\r\n",
+  "HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi",
+  "HTTP/1.1 200 OK\nContent-Length: 2\nKeep-Alive: timeout=5\n\nhi",
+  "HTTP/1.1 500 Oops\r\nContent-Length: 3\r\nConnection: close\r\n\r\nbad",
+];
+
 const SPLINTERS = [
   ...'\r\n|\r|\n|\r\n\r\n|\n\n| |\t|:|,|;|\0|\x0b|\x7f|\u00e4|"|\\|0|5|f|G|/|?|#|*|%|[|]|_|-'.split("|"),
   ..."chunked|Content-Length: 5\r\n|Content-Length: 0\r\n|Transfer-Encoding: chunked\r\n|Transfer-Encoding: gzip\r\n"
