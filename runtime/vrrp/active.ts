@@ -16,7 +16,7 @@ export function activeAdvert(active: Active, advert: Advert, parameters: Paramet
     const text = `${from} advertises this virtual router too: two machines have the same address and priority`;
     return [active, [{ type: "warn", text }]];
   }
-  const incumbent = active.doubtUntil !== null;
+  const incumbent = active.doubtUntil !== null || !parameters.preempt && isStalled(active, advert.now, parameters);
   if (order > 0 || incumbent) {
     const reason = incumbent && order < 0
       ? `${from} took over while this process was stalled`
@@ -114,8 +114,7 @@ export function activeTimer(active: Active, now: number, parameters: Parameters)
   const effects: Effect[] = [];
   let next = active;
   if (now >= (active.doubtUntil ?? active.advertAt)) {
-    const silence = now - active.advertAt + parameters.advertInterval;
-    const stalled = active.doubtUntil === null && silence >= silenceLimit(parameters);
+    const stalled = active.doubtUntil === null && isStalled(active, now, parameters);
     // Without preempt the peer that took over in the meantime keeps the addresses: listen for an interval first.
     if (stalled && !parameters.preempt) {
       return [{ ...active, doubtUntil: now + 1.5 * parameters.advertInterval }, []];
@@ -129,6 +128,11 @@ export function activeTimer(active: Active, now: number, parameters: Parameters)
     next = { ...next, announceAt: Infinity, announcedAt: now };
   }
   return [next, effects];
+}
+
+/** Nobody has heard us for so long that somebody may have taken over. */
+function isStalled({ advertAt }: Active, now: number, parameters: Parameters): boolean {
+  return now - advertAt + parameters.advertInterval >= silenceLimit(parameters);
 }
 
 /** On the beat, or a whole interval from now where the beat was missed. */

@@ -114,6 +114,59 @@ Deno.test("a stopped active router hands over, preemption takes back, a killed p
   }
 });
 
+Deno.test("after every split brain the winner announces itself last, and the client believes it", async () => {
+  using scratch = new Scratch();
+  await using lan = await Lan.create(hosts);
+  const [one, two, client] = [lan.host("dlp1"), lan.host("dlp2"), lan.host("client")];
+  const wanted = { advertInterval: 100 };
+  await using first = await VrrpRole.start(one, scratch.path, [instanceOf(one, { ...wanted, priority: 200 })]);
+  await first.reaches("active");
+  await using second = await VrrpRole.start(two, scratch.path, [instanceOf(two, { ...wanted, priority: 100 })]);
+  const mac = await one.mac();
+  await client.ip(["neigh", "replace", vip, "lladdr", mac, "dev", client.device, "nud", "stale"]);
+  for (let heal = 1; heal <= 6; heal++) {
+    await lan.isolate(["dlp1", "dlp2"], true);
+    await second.reaches("active", 2000);
+    assert.deepEqual(await lan.holders(vip), ["dlp1", "dlp2"]);
+    await wait(100 * heal);
+    await using capture = await startCapture(client, scratch.path, "arp or ip proto 112");
+    await lan.isolate(["dlp1", "dlp2"], false);
+    await second.reaches("backup", 1000);
+    await wait(1500);
+    await capture.stop();
+    assert.equal(first.state, "active");
+    const seen = await announcements(capture, vip);
+    assert.equal(seen.at(-1)?.mac, mac, `heal ${heal}: ${JSON.stringify(seen)}`);
+    // A neighbour table does not believe two changes within a second: the last word must find it ready.
+    assert.equal(await client.neighbour(vip), mac, `heal ${heal}`);
+  }
+});
+
+Deno.test("a stalled active router finds out before it speaks", async (t) => {
+  for (const preempt of [true, false]) {
+    await t.step(`preempt ${preempt}`, async () => {
+      using scratch = new Scratch();
+      await using lan = await Lan.create(hosts);
+      const [one, two] = [lan.host("dlp1"), lan.host("dlp2")];
+      const wanted = { advertInterval: 100, preempt };
+      await using first = await VrrpRole.start(one, scratch.path, [instanceOf(one, { ...wanted, priority: 200 })]);
+      await first.reaches("active");
+      await using second = await VrrpRole.start(two, scratch.path, [instanceOf(two, { ...wanted, priority: 100 })]);
+      await wait(500);
+      first.signal("SIGSTOP");
+      await second.reaches("active", 1000);
+      await wait(500);
+      first.signal("SIGCONT");
+      await wait(800);
+      const [winner, loser] = preempt ? [first, second] : [second, first];
+      assert.deepEqual([winner.state, loser.state], ["active", "backup"], first.log + second.log);
+      assert.deepEqual(await lan.holders(vip), [winner.host.name]);
+      // Without preempt the incumbent is not disturbed at all.
+      if (!preempt) assert.equal(second.transitions, 2);
+    });
+  }
+});
+
 function wait(ms: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, ms));
 }

@@ -494,6 +494,15 @@ const rows: readonly Row[] = [
     because: /192\.0\.2\.2 took over while this process was stalled/,
   },
   {
+    name: "stall without preempt: the advert comes before the timer",
+    given: stalled.slice(0, 2),
+    at: 9000,
+    event: advert(50, lower),
+    with: { preempt: false },
+    then: "backup",
+    effects: "release, active→backup",
+  },
+  {
     name: "stall without preempt: nobody did",
     given: stalled,
     at: 10500,
