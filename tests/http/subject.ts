@@ -123,7 +123,7 @@ function applyCommand(port: number, originPort: number) {
       }],
       backends: [{
         name: "b",
-        balance: "roundrobin",
+        balance: { use: "roundrobin", with: {} },
         servers: [server],
         retries: 1,
         onDown: "keep",
