@@ -101,6 +101,13 @@ export class Arena implements Disposable {
     return this.#freeCount[kind];
   }
 
+  /** Regions in use, of all classes; with io_uring those that wait for bytes are among them. */
+  get used(): number {
+    let used = 0;
+    for (let kind = 0; kind < SIZES.length; kind++) used += this.#counts[kind] - this.#freeCount[kind];
+    return used;
+  }
+
   /** Regions of a class in all. */
   count(kind: number): number {
     return this.#counts[kind];

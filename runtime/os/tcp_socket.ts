@@ -107,11 +107,11 @@ export function boundPort(fd: number): number {
 const name = new Uint8Array(128);
 const nameLength = new Int32Array(1);
 
-/** The peer's address as text in ASCII, IPv4 also where it came through an IPv6 socket; "unknown" if it is gone. */
-export function peerAddressOf(fd: number): Uint8Array<ArrayBuffer> {
+/** The peer's address as text, IPv4 also where it came through an IPv6 socket; "unknown" if it is gone. */
+export function peerAddressOf(fd: number): string {
   nameLength[0] = name.length;
   const result = libc().getpeername(fd, name, nameLength);
-  return new TextEncoder().encode(result < 0 ? "unknown" : addressText());
+  return result < 0 ? "unknown" : addressText();
 }
 
 /** The address this connected socket has here, as text. */

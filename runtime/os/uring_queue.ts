@@ -33,7 +33,6 @@ export class UringQueue implements Disposable {
   readonly #sqEntries: number;
   readonly #cqHead: number;
   readonly #cqTail: number;
-  readonly #cqOverflow: number;
   readonly #cqMask: number;
   readonly #cqes: number;
   readonly #argument: Deno.PointerObject | null;
@@ -53,7 +52,6 @@ export class UringQueue implements Disposable {
     this.#sqEntries = ring.sqEntries;
     this.#cqHead = ring.cq.head >> 2;
     this.#cqTail = ring.cq.tail >> 2;
-    this.#cqOverflow = ring.cq.overflow >> 2;
     this.#cqMask = ring.cqEntries - 1;
     this.#cqes = ring.cq.cqes >> 2;
     this.#tail = this.words[this.#sqTail];
@@ -111,11 +109,6 @@ export class UringQueue implements Disposable {
   advance(): void {
     this.#head = (this.#head + 1) | 0;
     Atomics.store(this.words, this.#cqHead, this.#head);
-  }
-
-  /** Completions the kernel could not keep; stays 0 on every kernel with NODROP unless memory ran out. */
-  get overflowed(): number {
-    return this.words[this.#cqOverflow];
   }
 
   [Symbol.dispose](): void {

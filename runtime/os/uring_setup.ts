@@ -24,7 +24,7 @@ export interface RingParameters {
   readonly cqEntries: number;
   /** Byte offsets in the mapped ring. */
   readonly sq: { readonly head: number; readonly tail: number; readonly flags: number; readonly array: number };
-  readonly cq: { readonly head: number; readonly tail: number; readonly overflow: number; readonly cqes: number };
+  readonly cq: { readonly head: number; readonly tail: number; readonly cqes: number };
   /** What this kernel lacks of what we would use, by name. */
   readonly lacking: readonly string[];
 }
@@ -86,7 +86,7 @@ function accept(fd: number, flags: number, view: DataView, lacking: readonly str
     sqEntries: word(0),
     cqEntries: word(4),
     sq: { head: word(40), tail: word(44), flags: word(56), array: word(64) },
-    cq: { head: word(80), tail: word(84), overflow: word(96), cqes: word(100) },
+    cq: { head: word(80), tail: word(84), cqes: word(100) },
     lacking,
   };
 }

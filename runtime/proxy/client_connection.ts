@@ -27,7 +27,7 @@ const LINGER = 2000;
 export class ClientConnection extends Connection {
   phase: Phase = "idle";
   /** The client's address as text, made when first needed. */
-  address: Uint8Array | null = null;
+  address: string | null = null;
   /** The address it connected to; null on a wildcard listener, until asked. */
   localAddress: string | null;
   #exchange: Exchange | null = null;
@@ -46,6 +46,11 @@ export class ClientConnection extends Connection {
     super(engine);
     this.fd = fd;
     this.localAddress = localAddress;
+  }
+
+  /** The client's address as text, valid until the next one is asked for. */
+  get ip(): Uint8Array {
+    return this.engine.addressBytes.of(this.engine.addressOf(this));
   }
 
   /** Begins to serve: HTTP waits for a request, TCP connects onward at once. */

@@ -8,9 +8,6 @@ import type { Engine } from "./engine.ts";
 import { giveSegment, type Segment, takeSegment } from "./segment.ts";
 import { Timed } from "./timer_wheel.ts";
 
-/** Pieces under way and waiting at which the other side is no longer received from. */
-const FULL = 3;
-
 export abstract class Connection extends Timed implements Endpoint {
   fd = -1;
   /** Pieces to send, the one under way included. */
@@ -47,7 +44,7 @@ export abstract class Connection extends Timed implements Endpoint {
 
   /** Whether the other side should stop sending us more to pass on. */
   get full(): boolean {
-    return this.pending >= FULL;
+    return this.pending >= this.engine.depth;
   }
 
   /** Sends a piece after those before it; `region` is given back when it was sent. */

@@ -8,6 +8,7 @@ import type { Io } from "../os/io.ts";
 import { libc } from "../os/libc.ts";
 import { setNoDelay } from "../os/socket_options.ts";
 import { localAddressOf, peerAddressOf } from "../os/tcp_socket.ts";
+import { ShortText } from "./short_text.ts";
 import { RequestHead, ResponseHead } from "../http/mod.ts";
 import { ClientConnection } from "./client_connection.ts";
 import { Exchange } from "./exchange.ts";
@@ -24,6 +25,8 @@ const AF_UNIX = 1;
 
 /** Longest wait for something to happen, ms: a thread that does not turn within a second counts as failed. */
 const LONGEST_WAIT = 200;
+/** One piece under way, one waiting, one being received; fewer when many slow readers hold the memory. */
+const DEPTH = 3;
 /** Exceptions in one second that a thread survives. */
 const MOST_CRASHES = 50;
 
@@ -41,9 +44,12 @@ export class Engine {
   readonly scratchSize = WIDE_SIZE;
   readonly requestChanges = new RequestChanges();
   readonly responseChanges = new ResponseChanges();
+  readonly addressBytes = new ShortText();
   /** Parsers' objects for heads that come in one piece. */
   requestHead = new RequestHead();
   responseHead = new ResponseHead();
+  /** Pieces waiting to be sent on a connection at which the other side is no longer received from. */
+  depth = DEPTH;
   readonly #requestHeads: RequestHead[] = [];
   readonly #responseHeads: ResponseHead[] = [];
   readonly #exchanges: Exchange[] = [];
@@ -89,6 +95,8 @@ export class Engine {
     this.io.wait(this.wheel.idle(performance.now(), LONGEST_WAIT));
     this.now = performance.now();
     this.shared.beat();
+    this.shared.regions = this.io.arena.used;
+    this.depth = this.#affordableDepth();
     try {
       this.io.report();
       this.wheel.advance(this.now);
@@ -154,7 +162,7 @@ export class Engine {
   }
 
   /** The client's address as text. */
-  addressOf(client: ClientConnection): Uint8Array {
+  addressOf(client: ClientConnection): string {
     return client.address ??= peerAddressOf(client.fd);
   }
 
@@ -187,6 +195,12 @@ export class Engine {
 
   giveResponseHead(head: ResponseHead): void {
     this.#responseHeads.push(head);
+  }
+
+  #affordableDepth(): number {
+    const { arena } = this.io;
+    if (arena.left(SMALL) * 2 < arena.count(SMALL)) return 1;
+    return arena.left(LARGE) * 2 < arena.count(LARGE) ? 2 : DEPTH;
   }
 
   /** An exception is a fault of ours: the connection it happened on ends, the others must not notice. */

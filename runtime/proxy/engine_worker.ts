@@ -44,7 +44,12 @@ export class EngineWorker {
   send(command: ThreadCommand): void {
     if (this.#dead) return;
     this.#port.postMessage(command);
-    libc().write(this.#wake, one, 8n);
+    this.wake();
+  }
+
+  /** Makes the thread take a turn now. */
+  wake(): void {
+    if (!this.#dead) libc().write(this.#wake, one, 8n);
   }
 
   #heard(report: ThreadReport): void {

@@ -1,5 +1,5 @@
 /** A frontend as a thread sees it: its options, its listeners' connections, its counters. */
-import { type Cidr, contains, parseAddress, parseCidr } from "../bytes/address.ts";
+import { type Cidr, contains, isAddress, parseAddress, parseCidr } from "../bytes/address.ts";
 import { DEFAULT_LIMITS, type RequestLimits } from "../http/mod.ts";
 import type { Backend } from "./backend.ts";
 import type { ClientConnection } from "./client_connection.ts";
@@ -37,9 +37,10 @@ export class Frontend {
   }
 
   /** Whether the client is a proxy of ours, whose forwarding fields are believed. */
-  trusts(client: Uint8Array): boolean {
+  trusts(client: string): boolean {
     if (this.#trusted.length === 0) return false;
-    const address = parseAddress(new TextDecoder().decode(client));
+    if (!isAddress(client)) return false;
+    const address = parseAddress(client);
     return this.#trusted.some((network) => contains(network, address));
   }
 

@@ -46,8 +46,14 @@ export function writeRequestHead(
 ): boolean {
   const { arena } = engine.io;
   const changes = engine.requestChanges;
-  changes.client = client.frontend.options.forwardfor ? engine.addressOf(client) : null;
-  changes.trusted = changes.client !== null && client.frontend.trusts(changes.client);
+  if (client.frontend.options.forwardfor) {
+    const address = engine.addressOf(client);
+    changes.client = engine.addressBytes.of(address);
+    changes.trusted = client.frontend.trusts(address);
+  } else {
+    changes.client = null;
+    changes.trusted = false;
+  }
   changes.host = server.host;
   let region = arena.take(SLAB);
   for (;;) {

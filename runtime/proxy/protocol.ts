@@ -109,6 +109,8 @@ export interface ThreadStatus {
   readonly turnAgeMs: number;
   /** Pieces of buffer memory in use; grows with slow clients, and falls back when they are gone. */
   readonly buffers?: number;
+  /** Pieces of buffer memory in use; grows with slow clients, and falls back when they are gone. */
+  readonly buffers?: number;
 }
 
 /** `error` is one sentence for the operator: `Cannot listen on 192.0.2.1:80: EADDRINUSE, another program holds the port`. */

@@ -228,7 +228,8 @@ export class ProxyMain {
       if (slot !== undefined) Atomics.store(state.verdicts, slot, packVerdict(decided, weight));
     }
     state.publish();
-    // A thread that sleeps looks at verdicts with its next turn; idle connections to a dead server can wait for that.
+    // Picking looks at verdicts itself; a turn is what closes connections to a server that is gone.
+    for (const { worker } of this.#threads.values()) worker.wake();
   }
 
   #clearFrontend(slot: number): void {
@@ -249,7 +250,7 @@ export class ProxyMain {
       const state = this.#threads.get(thread)?.worker.state;
       const alive = state !== undefined && state.alive;
       const turnAgeMs = this.#ages.observe(thread, state?.turns ?? 0, now);
-      return { thread, alive, turnAgeMs, buffers: state?.buffers ?? 0 };
+      return { thread, alive, turnAgeMs, buffers: state?.regions ?? 0 };
     });
     this.#ports.report({
       type: "status",

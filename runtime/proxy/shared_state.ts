@@ -21,14 +21,23 @@ export const FrontendCounter = {
 } as const;
 
 /** Counters of a server, in one thread. */
-export const ServerCounter = { connections: 0, queued: 1, requests: 2, connectFailures: 3, stride: 4 } as const;
+export const ServerCounter = {
+  connections: 0,
+  queued: 1,
+  requests: 2,
+  connectFailures: 3,
+  /** This thread's part of `active`, so that it can be taken back when the thread dies. */
+  active: 4,
+  stride: 5,
+} as const;
 
 /** Words of `control`, before those of the threads. */
 const GENERATION = 0;
 const CONTROL_WORDS = 8;
-/** Words of each thread: turns of its loop so far, whether it is alive. */
+/** Words of each thread: turns of its loop so far, whether it is alive, buffers in use. */
 const TURNS = 0;
 const ALIVE = 1;
+const REGIONS = 2;
 const THREAD_WORDS = 16;
 
 /** The memory itself, as it is passed to a thread. */
@@ -38,6 +47,7 @@ export interface SharedBuffers {
   readonly control: SharedArrayBuffer;
   readonly verdicts: SharedArrayBuffer;
   readonly cursors: SharedArrayBuffer;
+  readonly active: SharedArrayBuffer;
   readonly frontends: SharedArrayBuffer;
   readonly servers: SharedArrayBuffer;
   readonly owned: SharedArrayBuffer;
@@ -50,6 +60,7 @@ export function allocateShared(threads: number, descriptors: number): SharedBuff
     control: new SharedArrayBuffer(4 * (CONTROL_WORDS + THREAD_WORDS * threads)),
     verdicts: new SharedArrayBuffer(4 * MAX_SERVERS),
     cursors: new SharedArrayBuffer(4 * MAX_SERVERS),
+    active: new SharedArrayBuffer(4 * MAX_SERVERS),
     frontends: new SharedArrayBuffer(8 * MAX_FRONTENDS * FrontendCounter.stride * threads),
     servers: new SharedArrayBuffer(8 * MAX_SERVERS * ServerCounter.stride * threads),
     owned: new SharedArrayBuffer(descriptors * threads),
@@ -63,6 +74,8 @@ export class SharedState {
   readonly verdicts: Int32Array;
   /** By slot of a backend's first server: the shared position in its order of picks. */
   readonly cursors: Int32Array;
+  /** By server slot: requests under way in all threads together, where the backend's policy or a limit asks for it. */
+  readonly active: Int32Array;
   /** Counters of this thread. */
   readonly frontends: Float64Array;
   readonly servers: Float64Array;
@@ -74,6 +87,7 @@ export class SharedState {
     this.#control = new Int32Array(buffers.control);
     this.verdicts = new Int32Array(buffers.verdicts);
     this.cursors = new Int32Array(buffers.cursors);
+    this.active = new Int32Array(buffers.active);
     const frontendWords = MAX_FRONTENDS * FrontendCounter.stride;
     this.frontends = new Float64Array(buffers.frontends, 8 * frontendWords * thread, frontendWords);
     const serverWords = MAX_SERVERS * ServerCounter.stride;
@@ -97,6 +111,15 @@ export class SharedState {
     this.#control[this.#at + TURNS]++;
   }
 
+  /** Regions of the arena in use, as of the last turn. */
+  get regions(): number {
+    return this.#control[this.#at + REGIONS];
+  }
+
+  set regions(count: number) {
+    this.#control[this.#at + REGIONS] = count;
+  }
+
   /** Turns so far, wrapping. */
   get turns(): number {
     return this.#control[this.#at + TURNS];
@@ -108,7 +131,8 @@ export class SharedState {
   }
 
   clearServer(slot: number): void {
-    this.servers.fill(0, slot * ServerCounter.stride, (slot + 1) * ServerCounter.stride);
+    // Requests of the slot's last server may still be under way; each takes itself out of `active`.
+    this.servers.fill(0, slot * ServerCounter.stride, slot * ServerCounter.stride + ServerCounter.active);
   }
 
   /** The thread died with all its connections. */
@@ -119,6 +143,9 @@ export class SharedState {
     for (let at = ServerCounter.connections; at < this.servers.length; at += ServerCounter.stride) {
       this.servers[at] = 0;
       this.servers[at + ServerCounter.queued - ServerCounter.connections] = 0;
+      const lost = at + ServerCounter.active - ServerCounter.connections;
+      Atomics.sub(this.active, (at - ServerCounter.connections) / ServerCounter.stride, this.servers[lost]);
+      this.servers[lost] = 0;
     }
   }
 

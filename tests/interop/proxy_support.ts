@@ -30,7 +30,7 @@ export function frontend(name: string, port: number, change: Partial<FrontendOpt
 export function backend(name: string, ports: readonly number[], change: Partial<BackendOptions> = {}): BackendOptions {
   return {
     name,
-    balance: "roundrobin",
+    balance: { use: "roundrobin", with: {} },
     servers: ports.map((port, index) => ({
       name: `s${index}`,
       address: "127.0.0.1",
@@ -56,19 +56,22 @@ export function allUp(backends: readonly BackendOptions[]): ServerVerdict[] {
 
 export class ProxyUnderTest implements AsyncDisposable {
   readonly reports: ProxyReport[] = [];
+  /** What it logged of errors of its own. */
+  readonly errors: string[] = [];
   readonly #child: Deno.ChildProcess;
   readonly #writer: WritableStreamDefaultWriter<Uint8Array>;
   readonly #waiting = new Set<() => void>();
   #id = 0;
 
-  constructor(io: string, log: "inherit" | "null" = "null") {
+  constructor(io: string) {
     this.#child = new Deno.Command(Deno.execPath(), {
       args: ["run", "-A", "--quiet", new URL("../../mod.ts", import.meta.url).pathname, "role", "proxy"],
       env: { TANDEM_IO: io },
       stdin: "piped",
       stdout: "piped",
-      stderr: log,
+      stderr: "piped",
     }).spawn();
+    this.#readLog();
     this.#writer = this.#child.stdin.getWriter();
     this.#read();
   }
@@ -123,6 +126,13 @@ export class ProxyUnderTest implements AsyncDisposable {
     const timer = setTimeout(() => this.#child.kill("SIGKILL"), 3000);
     await this.#child.status;
     clearTimeout(timer);
+  }
+
+  async #readLog(): Promise<void> {
+    for await (const chunk of this.#child.stderr.pipeThrough(new TextDecoderStream())) {
+      if (chunk.includes("error of the engine") || chunk.includes("Uncaught")) this.errors.push(chunk);
+      if (Deno.env.get("TANDEM_TEST_LOG")) Deno.stderr.writeSync(new TextEncoder().encode(chunk));
+    }
   }
 
   async #read(): Promise<void> {
