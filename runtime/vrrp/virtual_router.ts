@@ -171,6 +171,9 @@ export class VirtualRouter {
       const { priority, takes } = message;
       this.#peers = hearPeer(this.#peers, { ...heard, priority, takes, incompatible: null });
       if (!known) this.ports.changed();
+    } else if (message.type === "request") {
+      // One that has just started may ask before it has greeted; asking makes it as known as a greeting.
+      this.#peers = hearPeer(this.#peers, { ...heard, priority: message.priority, takes: null, incompatible: null });
     } else if (known) {
       this.#peers = hearPeer(this.#peers, heard);
     }
