@@ -74,3 +74,20 @@ async function leftovers(host: Host): Promise<string[]> {
     ...values.flatMap((value, index) => value === "0" ? [] : [`${keys[index]} = ${value}`]),
   ];
 }
+
+Deno.test("a node that starts beside an active one of lower priority takes over, and no request fails", async () => {
+  await using pair = await Pair.prepare();
+  await pair.startNode("dlp2");
+  await pair.converged("dlp2");
+  const client = await pair.client({ kept: 4, pause: 10, pace: 10 });
+  await client.requests(100);
+  const from = Client.now();
+  // It asks for the address at the first advert of its life; nobody has ever heard of it.
+  await pair.startNode("dlp1");
+  await pair.converged("dlp1");
+  await client.requests(200);
+  const window = await client.since(from);
+  assert.deepEqual(client.failures(window).map(explain), []);
+  assert.equal(client.neighbours.at(-1)?.mac, await pair.lan.host("dlp1").mac());
+  assert.match(pair.node("dlp2").output, /keeps \d+ connections/);
+});
