@@ -3,13 +3,13 @@
  * one that was used before. However it dies, a POST is delivered at most once, a cut answer looks cut, and the client is
  * told something.
  *
- * TANDEM_HTTP_SUBJECT as in conformance_test.ts.
+ * TANDEM_HTTP_SUBJECT: see subject.ts.
  */
 
 import assert from "node:assert/strict";
 import { type Message, readFinal, statusOf } from "./message.ts";
 import { answering, OK, Origin } from "./origin.ts";
-import { startSubject } from "./subject.ts";
+import { startSubject, wantedSubjects } from "./subject.ts";
 import { latin1, pause, Wire } from "./wire.ts";
 
 const POST = "POST /order HTTP/1.1\r\nHost: a\r\nContent-Length: 11\r\n\r\nhello world";
@@ -176,8 +176,8 @@ function assertHonest({ response, ended }: Outcome, where: string): void {
   else if (response.whole) assert.ok([502, 503, 504].includes(statusOf(response)), `${where}: ${response.line}`);
 }
 
-for (const name of (Deno.env.get("TANDEM_HTTP_SUBJECT") ?? "uring,epoll").split(",")) {
-  Deno.test(`delivery at most once: ${name}`, async (t) => {
+for (const { name, ignore } of wantedSubjects()) {
+  Deno.test({ name: `delivery at most once: ${name}`, ignore }, async (t) => {
     const lengths = await lengthAtOrigin(name);
     const origin = new DyingOrigin();
     const subject = await startSubject(name, origin.port);

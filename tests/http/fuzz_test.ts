@@ -2,7 +2,7 @@
  * Messages over real sockets: cut at every byte, and mutated. What the origin saw is read by the unit tests' oracle and
  * compared with what the client sent: no message is smuggled, merged, duplicated, cut or changed.
  *
- * TANDEM_HTTP_SUBJECT as in conformance_test.ts; TANDEM_FUZZ = mutated messages a subject (default 1,500),
+ * TANDEM_HTTP_SUBJECT: see subject.ts; TANDEM_FUZZ = mutated messages a subject (default 1,500),
  * TANDEM_FUZZ_SEED = where to begin.
  */
 
@@ -10,7 +10,7 @@ import assert from "node:assert/strict";
 import { CORPUS, mutate, random } from "../unit/http/mutation.ts";
 import { type OracleMessage, readRequest, valuesOf } from "../unit/http/oracle.ts";
 import { answering, OK, Origin } from "./origin.ts";
-import { startSubject } from "./subject.ts";
+import { startSubject, wantedSubjects } from "./subject.ts";
 import { pause, Wire } from "./wire.ts";
 
 /** Whether the connection goes on behind this request. */
@@ -83,8 +83,8 @@ function explain(error: unknown, what: string): Error {
   return new Error(`${what}: ${(error as Error).message}`, { cause: error });
 }
 
-for (const name of (Deno.env.get("TANDEM_HTTP_SUBJECT") ?? "uring,epoll").split(",")) {
-  Deno.test(`HTTP over sockets, cut and mutated: ${name}`, async (t) => {
+for (const { name, ignore } of wantedSubjects()) {
+  Deno.test({ name: `HTTP over sockets, cut and mutated: ${name}`, ignore }, async (t) => {
     const origin = new Origin();
     const subject = await startSubject(name, origin.port);
     await origin.become(answering(OK));

@@ -37,7 +37,7 @@ export class Origin {
   #accepting: Promise<void>;
 
   constructor() {
-    this.#listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+    this.#listener = Deno.listen({ hostname: "127.0.0.1", port: Number(Deno.env.get("TANDEM_HTTP_ORIGIN") ?? 0) });
     this.port = (this.#listener.addr as Deno.NetAddr).port;
     this.#accepting = this.#accept();
   }

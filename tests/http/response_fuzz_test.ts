@@ -10,7 +10,7 @@ import assert from "node:assert/strict";
 import { mutate, random, RESPONSES } from "../unit/http/mutation.ts";
 import { type OracleResponse, readResponse } from "../unit/http/response_oracle.ts";
 import { OK, Origin, type Script } from "./origin.ts";
-import { startSubject } from "./subject.ts";
+import { startSubject, wantedSubjects } from "./subject.ts";
 import { pause, Wire } from "./wire.ts";
 
 const get = (path: string) => `GET ${path} HTTP/1.1\r\nHost: a\r\n\r\n`;
@@ -106,8 +106,8 @@ function explain(error: unknown, what: string): Error {
   return new Error(`${what}: ${(error as Error).message}`, { cause: error });
 }
 
-for (const name of (Deno.env.get("TANDEM_HTTP_SUBJECT") ?? "uring,epoll").split(",")) {
-  Deno.test(`HTTP responses over sockets, cut and mutated: ${name}`, async (t) => {
+for (const { name, ignore } of wantedSubjects()) {
+  Deno.test({ name: `HTTP responses over sockets, cut and mutated: ${name}`, ignore }, async (t) => {
     const plan: Plan = { text: OK, cuts: [] };
     const origin = new Origin();
     const subject = await startSubject(name, origin.port);

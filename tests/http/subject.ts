@@ -1,5 +1,13 @@
-/** The proxy under test: ours, HAProxy or nginx, started in front of one origin with the same short time-outs. */
+/**
+ * The proxy under test: ours, HAProxy or nginx, started in front of one origin with the same short time-outs; or one that
+ * runs already.
+ *
+ * TANDEM_HTTP_SUBJECT = uring, epoll, haproxy, nginx, :PORT (of a proxy on this machine that has these time-outs), or
+ * several of them separated by commas (default: uring,epoll). TANDEM_HTTP_ORIGIN = port where the origin is to listen
+ * (default: any; one that runs already has to know it).
+ */
 
+import { bestIo } from "../../runtime/os/open_io.ts";
 import { pause } from "./wire.ts";
 
 /** Time-outs of every subject, in ms: short, but far from what a loaded test machine needs. */
@@ -11,8 +19,22 @@ export interface Subject {
   stop(): Promise<void>;
 }
 
+/** A subject to test, and whether this machine cannot. */
+export interface Wanted {
+  readonly name: string;
+  readonly ignore: boolean;
+}
+
+/** What TANDEM_HTTP_SUBJECT asks for. A kernel without io_uring is no reason to fail, but is to be seen. */
+export function wantedSubjects(): Wanted[] {
+  const asked = Deno.env.get("TANDEM_HTTP_SUBJECT");
+  if (asked !== undefined) return asked.split(",").map((name) => ({ name, ignore: false }));
+  return [{ name: "uring", ignore: bestIo("auto").name !== "io_uring" }, { name: "epoll", ignore: false }];
+}
+
 /** Starts the subject called `name` in front of the origin at `originPort`. */
 export async function startSubject(name: string, originPort: number): Promise<Subject> {
+  if (name.startsWith(":")) return { name, port: Number(name.slice(1)), stop: () => Promise.resolve() };
   const port = freePort();
   switch (name) {
     case "haproxy":
@@ -23,7 +45,7 @@ export async function startSubject(name: string, originPort: number): Promise<Su
     case "epoll":
       return await startTandem(name, port, originPort);
   }
-  throw new Error(`Cannot start subject "${name}": wanted uring, epoll, haproxy or nginx`);
+  throw new Error(`Cannot start subject "${name}": wanted uring, epoll, haproxy, nginx or :PORT`);
 }
 
 /** A port that was free a moment ago. */
@@ -40,7 +62,7 @@ async function startPeer(name: string, port: number, command: string[], configur
   await Deno.writeTextFile(file, configuration.replaceAll("DIRECTORY", directory));
   const child = new Deno.Command(command[0], { args: [...command.slice(1), file], stdout: "null", stderr: "null" })
     .spawn();
-  await listening(name, port);
+  await listening(name, port, child);
   return {
     name,
     port,
@@ -63,7 +85,7 @@ async function startTandem(io: string, port: number, originPort: number): Promis
   const commands = child.stdin.getWriter();
   await commands.write(new TextEncoder().encode(JSON.stringify(applyCommand(port, originPort)) + "\n"));
   const drained = child.stdout.pipeTo(new WritableStream());
-  await listening(`tandem on ${io}`, port);
+  await listening(`tandem on ${io}`, port, child);
   return {
     name: `tandem on ${io}`,
     port,
@@ -78,7 +100,8 @@ async function startTandem(io: string, port: number, originPort: number): Promis
   };
 }
 
-async function listening(name: string, port: number): Promise<void> {
+/** Waits until somebody listens; a child that does not is not left behind. */
+async function listening(name: string, port: number, child: Deno.ChildProcess): Promise<void> {
   for (let tries = 0; tries < 100; tries++) {
     try {
       (await Deno.connect({ hostname: "127.0.0.1", port })).close();
@@ -87,6 +110,8 @@ async function listening(name: string, port: number): Promise<void> {
       await pause(100);
     }
   }
+  child.kill("SIGKILL");
+  await child.status;
   throw new Error(`Cannot test ${name}: nothing listens on 127.0.0.1:${port} after 10 s`);
 }
 
