@@ -1,26 +1,11 @@
 /** `backends.NAME`: servers, how they are chosen and checked. */
+import { balance } from "./balance_schema.ts";
 import { type Decoded, fields, later, laterForm, list, optional, record, required } from "./collections.ts";
 import { type Decoder, either, map } from "./decoder.ts";
 import { nearest } from "./nearest.ts";
 import { choice, integer, text, yesNo } from "./scalars.ts";
 import { child, got, type Tree } from "./tree.ts";
 import { duration, nameShape, serverEndpoint } from "./value_decoders.ts";
-
-const policies = ["roundrobin"] as const;
-const useRoundrobin = "use roundrobin, with weights where servers differ";
-const laterPolicies = Object.fromEntries(
-  ["leastconn", "random", "source", "uri", "header", "cookie", "first"].map((policy) => [policy, useRoundrobin]),
-);
-const policyName = choice(policies, laterPolicies);
-const chosenPolicy = fields({
-  use: required(policyName),
-  with: optional(fields({})),
-  fallback: later("leave it out; a built-in policy needs none"),
-});
-const balance = either(
-  (tree) => tree.kind === "map" ? map(chosenPolicy, ({ use }) => use) : policyName,
-  [policyName, chosenPolicy],
-);
 
 /** A status code or a range of them, as the checker reads it: 204, "200-399". */
 const status: Decoder<number | string> = {
@@ -135,7 +120,7 @@ const shortServer = map(
 const server = either<ServerDraft>((tree) => tree.kind === "map" ? longServer : shortServer, [shortServer, longServer]);
 
 export const backend = fields({
-  balance: optional(balance, "roundrobin"),
+  balance: optional(balance, { use: "roundrobin", with: {}, fallback: "random" }),
   check: optional(check),
   stickiness: later("leave it out and keep sessions where every server finds them"),
   on_down: optional(choice(["keep", "close"]), "keep"),

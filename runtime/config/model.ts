@@ -80,12 +80,19 @@ export interface FrontendConfig {
 
 export interface BackendConfig {
   readonly name: string;
-  readonly balance: string;
+  readonly balance: BalanceConfig;
   readonly check: CheckConfig | null;
   readonly onDown: "keep" | "close";
   readonly servers: readonly ServerConfig[];
   readonly retries: number;
   readonly timeouts: { readonly connect: number; readonly server: number; readonly queue: number };
+}
+
+/** `use` chooses the policy, `with` holds what its own schema defines, `fallback` picks while it has no plan. */
+export interface BalanceConfig {
+  readonly use: string;
+  readonly with: Readonly<Record<string, unknown>>;
+  readonly fallback: string;
 }
 
 export interface ServerConfig {

@@ -90,6 +90,19 @@ export function integer(minimum: number, maximum: number, unit = ""): Decoder<nu
   };
 }
 
+/** A number that may have a fraction. */
+export function decimal(minimum: number, maximum: number): Decoder<number> {
+  return {
+    schema: { type: "number", minimum, maximum },
+    decode(tree, report) {
+      if (tree.kind === "broken") return undefined;
+      const value = tree.kind === "scalar" && /^\d+(\.\d+)?$/.test(tree.source) ? tree.value : null;
+      if (typeof value === "number" && value >= minimum && value <= maximum) return value;
+      return fail(report, tree, `must be a number of ${minimum}–${maximum}, got ${got(tree)}`);
+    },
+  };
+}
+
 export const yesNo: Decoder<boolean> = {
   schema: { type: "boolean" },
   decode(tree, report) {

@@ -146,7 +146,7 @@ export function buildStatus(facts: Facts): Status {
     frontends: config.frontends.map((frontend) => viewFrontend(frontend, facts)),
     backends: config.backends.map((backend) => ({
       name: backend.name,
-      balance: backend.balance,
+      balance: backend.balance.use,
       servers: backend.servers.map((server) => viewServerStatus(backend.name, server, facts)),
     })),
     plugins: [],

@@ -1,52 +1,68 @@
-/** A group of servers and the order in which they are picked. */
+/** A group of servers and how one is picked: by the plan of the backend's policy, made anew when a verdict changes. */
+import type { Plan, PolicyInput } from "../../plugins/contract.ts";
+import type { RequestHead } from "../http/mod.ts";
+import { type Balancer, balancer } from "./balance/balancer.ts";
+import { builtInPlan } from "./balance/built_in.ts";
+import { type KeyedClient, type KeyReader, keyReader } from "./balance/key.ts";
+import { SharedLoad } from "./balance/shared_load.ts";
 import type { BackendOptions } from "./protocol.ts";
 import type { Server } from "./server.ts";
 import type { SharedState } from "./shared_state.ts";
-import { isGone, usableWeight, weightOf } from "./server_verdict.ts";
-import { smoothOrder } from "./smooth_weights.ts";
+import { isGone, stateOf, usableWeight, weightOf } from "./server_verdict.ts";
+
+const NOBODY: readonly number[] = [];
+const NO_PLAN: Plan = { ttlMs: 0, weights: {} };
 
 export class Backend {
+  /** Whether requests under way are counted: something compares or limits them. */
+  counts = false;
   #servers: readonly Server[] = [];
-  #order: Uint16Array = new Uint16Array(0);
-  /** Generation of verdicts that `#order` was made of. */
+  #options: BackendOptions;
+  #load: SharedLoad;
+  #balancer: Balancer = balancer(NO_PLAN, []);
+  #key: KeyReader | null = null;
+  /** Generation of verdicts that was looked at last, and the verdicts that the plan was made of. */
   #generation = -1;
+  #planned: readonly number[] | null = null;
+  /** Counts plans. */
+  #round = 0;
 
-  constructor(readonly shared: SharedState, public options: BackendOptions) {}
+  constructor(readonly shared: SharedState, options: BackendOptions) {
+    this.#options = options;
+    this.#load = new SharedLoad(shared, []);
+  }
+
+  get options(): BackendOptions {
+    return this.#options;
+  }
 
   get servers(): readonly Server[] {
     return this.#servers;
   }
 
-  set servers(servers: readonly Server[]) {
+  /** Takes options and servers of a new configuration. */
+  configure(options: BackendOptions, servers: readonly Server[]): void {
+    this.#options = options;
     this.#servers = servers;
+    this.#load = new SharedLoad(
+      this.shared,
+      servers.map(({ slot, options: { maxconn } }) => ({ slot, limit: maxconn ?? 0 })),
+    );
     this.#generation = -1;
+    this.#planned = null;
   }
 
-  /**
-   * The next server in turn that is not among `tried`, or null. The position is shared by all threads, so that the
-   * order holds whichever of them serves.
-   */
-  pick(tried: readonly Server[]): Server | null {
-    if (this.#generation !== this.shared.generation) this.#decide();
-    const order = this.#order;
-    if (order.length === 0) return null;
-    const turn = (Atomics.add(this.shared.cursors, this.#servers[0].slot, 1) >>> 0) % order.length;
-    const first = this.#servers[order[turn]];
-    if (tried.length === 0 || !tried.includes(first)) return first;
-    for (let ahead = 1; ahead < order.length; ahead++) {
-      const server = this.#servers[order[(turn + ahead) % order.length]];
-      if (!tried.includes(server)) return server;
-    }
-    return null;
+  /** What the policy balances the request by; null where it goes by no key, or the request has none of it. */
+  keyOf(head: RequestHead | null, client: KeyedClient): number | null {
+    if (this.#generation !== this.shared.generation) this.#look();
+    return this.#key === null ? null : this.#key(head, client);
   }
 
-  /** Servers that take requests; backup servers only where no other does. */
-  #decide(): void {
-    this.#generation = this.shared.generation;
-    const weights = (backup: boolean) =>
-      this.#servers.map((server) => (server.options.backup === backup ? usableWeight(server.verdict) : 0));
-    this.#order = smoothOrder(weights(false));
-    if (this.#order.length === 0) this.#order = smoothOrder(weights(true));
+  /** The server for a request, none of `tried`; null where no other may be used. All threads share the order of picks. */
+  pick(key: number | null, tried: readonly Server[]): Server | null {
+    if (this.#generation !== this.shared.generation) this.#look();
+    const at = this.#balancer.pick(key, this.#load, tried.length === 0 ? NOBODY : this.#placesOf(tried));
+    return at < 0 ? null : this.#servers[at];
   }
 
   /** Acts on verdicts that changed: nothing idle stays open to a server that is gone. */
@@ -60,6 +76,50 @@ export class Backend {
 
   /** Whether any server could take a request now. */
   get available(): boolean {
-    return this.#servers.some((server) => usableWeight(server.verdict) > 0 && weightOf(server.verdict) > 0);
+    return this.#servers.some((server) => usableWeight(server.verdict) > 0);
   }
+
+  #placesOf(tried: readonly Server[]): readonly number[] {
+    return tried.map((server) => this.#servers.indexOf(server));
+  }
+
+  /** Plans anew if a verdict on one of our servers changed. */
+  #look(): void {
+    this.#generation = this.shared.generation;
+    const verdicts = this.#servers.map(({ verdict }) => verdict);
+    const planned = this.#planned;
+    if (planned !== null && verdicts.every((verdict, index) => verdict === planned[index])) return;
+    this.#planned = verdicts;
+    const plan = this.#plan(planned === null ? "start" : "health");
+    this.#balancer = balancer(
+      plan,
+      this.#servers.map(({ options: { name }, verdict }) => ({ name, usable: usableWeight(verdict) > 0 })),
+    );
+    this.#key = plan.key === undefined ? null : keyReader(plan.key);
+    this.counts = this.#servers.some(({ options }) => options.maxconn !== null) || comparesLoad(plan);
+  }
+
+  #plan(because: PolicyInput["because"]): Plan {
+    const { name, balance } = this.#options;
+    const servers = this.#servers.filter(({ verdict }) => stateOf(verdict) === "up").map((
+      { options, verdict, slot },
+    ) => ({
+      name: options.name,
+      address: options.address,
+      port: options.port,
+      weight: weightOf(verdict),
+      backup: options.backup,
+      labels: options.labels,
+      connections: this.shared.active[slot],
+      queued: 0,
+      latencyMs: null,
+      errorRate: 0,
+    }));
+    return builtInPlan(balance.use, balance.with, { backend: name, generation: ++this.#round, because, servers }) ??
+      NO_PLAN;
+  }
+}
+
+function comparesLoad({ pick, key }: Plan): boolean {
+  return pick === "random2" || pick === "leastconn" || key?.bound !== undefined;
 }

@@ -65,6 +65,9 @@ export class Exchange {
   #backend: Backend | null = null;
   #server: Server | null = null;
   readonly #tried: Server[] = [];
+  /** What the request is balanced by, and the server at which it is counted. */
+  #key: number | null = null;
+  #counted: Server | null = null;
   #tunnel = false;
   #retryable = false;
   readonly #request = new BodyDecoder();
@@ -100,7 +103,8 @@ export class Exchange {
     this.#retryable = safe && this.#requestDone;
     const backend = client.frontend.backend;
     this.#backend = backend;
-    const server = backend === null ? null : backend.pick(this.#tried);
+    if (backend !== null) this.#key = backend.keyOf(head, client);
+    const server = backend === null ? null : backend.pick(this.#key, this.#tried);
     if (server !== null && !writeRequestHead(this.engine, this, client, head, server)) {
       client.unread(region, bodyStart, end - bodyStart);
       return this.#fail(500);
@@ -119,7 +123,8 @@ export class Exchange {
     this.#requestDone = false;
     const backend = client.frontend.backend;
     this.#backend = backend;
-    const server = backend === null ? null : backend.pick(this.#tried);
+    if (backend !== null) this.#key = backend.keyOf(null, client);
+    const server = backend === null ? null : backend.pick(this.#key, this.#tried);
     if (server === null) return this.#fail(503);
     this.#connect(server, true);
   }
@@ -264,6 +269,7 @@ export class Exchange {
 
   #connect(server: Server, fresh: boolean): void {
     this.#server = server;
+    if (this.#backend?.counts === true) this.#enter(server);
     const idle = fresh ? null : server.takeIdle();
     if (idle !== null) {
       this.#origin = idle;
@@ -278,6 +284,20 @@ export class Exchange {
     if (errno !== 0) this.#connectFailed(errno);
   }
 
+  #enter(server: Server): void {
+    if (this.#counted === server) return;
+    this.#leave();
+    this.#counted = server;
+    server.enter();
+  }
+
+  #leave(): void {
+    const server = this.#counted;
+    if (server === null) return;
+    this.#counted = null;
+    server.leave();
+  }
+
   #connectFailed(errno: number): void {
     const server = this.#server;
     const backend = this.#backend;
@@ -286,7 +306,8 @@ export class Exchange {
     this.engine.shared.servers[server.counters + ServerCounter.connectFailures]++;
     this.engine.connectFailed(server, errno);
     this.#tried.push(server);
-    const next = this.#tried.length <= backend.options.retries ? backend.pick(this.#tried) : null;
+    this.#leave();
+    const next = this.#tried.length <= backend.options.retries ? backend.pick(this.#key, this.#tried) : null;
     if (next === null) return this.#fail(errno === Errno.ETIMEDOUT ? 504 : 503);
     this.#connect(next, this.#tunnel);
   }
@@ -614,6 +635,7 @@ export class Exchange {
     if (this.#head !== null) this.engine.giveResponseHead(this.#head);
     this.#gathered = null;
     this.#head = null;
+    this.#leave();
     this.#client = null;
     this.#backend = null;
     this.#server = null;

@@ -41,9 +41,19 @@ export interface ServerOptions {
   readonly labels: Readonly<Record<string, string>>;
 }
 
+/** The policy that plans how servers are picked. */
+export interface BalanceOptions {
+  /** Name of a built-in policy. */
+  readonly use: string;
+  /** The policy's own configuration, complete. */
+  readonly with: Readonly<Record<string, unknown>>;
+  /** Built-in policy that picks while `use` has no plan. @default "random" */
+  readonly fallback?: string;
+}
+
 export interface BackendOptions {
   readonly name: string;
-  readonly balance: string;
+  readonly balance: BalanceOptions;
   readonly servers: readonly ServerOptions[];
   /** Further servers tried after a refused or timed-out connect. */
   readonly retries: number;
@@ -107,8 +117,6 @@ export interface ThreadStatus {
   readonly thread: number;
   readonly alive: boolean;
   readonly turnAgeMs: number;
-  /** Pieces of buffer memory in use; grows with slow clients, and falls back when they are gone. */
-  readonly buffers?: number;
   /** Pieces of buffer memory in use; grows with slow clients, and falls back when they are gone. */
   readonly buffers?: number;
 }

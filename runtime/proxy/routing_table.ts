@@ -54,7 +54,6 @@ export class RoutingTable {
     for (const each of options.backends) {
       const backend = this.#backends.get(each.name) ?? new Backend(this.engine.shared, each);
       this.#backends.set(each.name, backend);
-      backend.options = each;
       this.#applyServers(backend, each, slots);
     }
   }
@@ -73,7 +72,7 @@ export class RoutingTable {
       } else servers.push(this.#makeServer(each, slot));
     }
     for (const server of known.values()) retire(server);
-    backend.servers = servers;
+    backend.configure(options, servers);
   }
 
   #makeServer(options: ServerOptions, slot: number): Server {

@@ -70,6 +70,20 @@ export class Server {
     if (at >= 0) this.#idle.splice(at, 1);
   }
 
+  /** A request is placed here, where the backend counts them. */
+  enter(): void {
+    const { shared } = this.engine;
+    Atomics.add(shared.active, this.slot, 1);
+    shared.servers[this.counters + ServerCounter.active]++;
+  }
+
+  /** A request that was counted is over. */
+  leave(): void {
+    const { shared } = this.engine;
+    Atomics.sub(shared.active, this.slot, 1);
+    shared.servers[this.counters + ServerCounter.active]--;
+  }
+
   opened(connection: OriginConnection): void {
     this.#all.add(connection);
     this.engine.shared.servers[this.counters + ServerCounter.connections]++;

@@ -3,9 +3,12 @@ import type { ServerState } from "./protocol.ts";
 
 const states: readonly ServerState[] = ["unresolved", "up", "down", "standby", "drain", "maint"];
 
+/** Steps of a weight: a server that comes up slowly has a part of one. */
+const FINEST = 1 / 128;
+
 /** State and weight (0–256) as one word. */
 export function packVerdict(state: ServerState, weight: number): number {
-  return (states.indexOf(state) << 16) | Math.max(0, Math.min(65535, Math.round(weight)));
+  return (states.indexOf(state) << 16) | Math.max(0, Math.min(65535, Math.round(weight / FINEST)));
 }
 
 export function stateOf(verdict: number): ServerState {
@@ -13,7 +16,7 @@ export function stateOf(verdict: number): ServerState {
 }
 
 export function weightOf(verdict: number): number {
-  return verdict & 0xffff;
+  return (verdict & 0xffff) * FINEST;
 }
 
 /** Weight for new requests: what is not up takes none. */

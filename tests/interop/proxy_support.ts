@@ -248,6 +248,7 @@ export class Origin implements AsyncDisposable {
   /** Connections accepted so far. */
   connections = 0;
   readonly #listener: Deno.Listener;
+  #closed = false;
   readonly #wires = new Set<Wire>();
 
   constructor(readonly serve: (wire: Wire, connection: number) => Promise<void>, port = 0) {
@@ -257,7 +258,8 @@ export class Origin implements AsyncDisposable {
   }
 
   [Symbol.asyncDispose](): Promise<void> {
-    this.#listener.close();
+    if (!this.#closed) this.#listener.close();
+    this.#closed = true;
     for (const wire of this.#wires) wire[Symbol.dispose]();
     return Promise.resolve();
   }

@@ -1,18 +1,22 @@
 /** The hash of keys and server names. Both nodes of a pair and every thread must get the same numbers from it. */
 
-/** MurmurHash3, x86, 32 bit (Appleby): few operations, all of them `Math.imul`-sized, and an avalanche at the end. */
-export function murmur3(bytes: Uint8Array, seed = 0): number {
-  const blocks = bytes.length & ~3;
+/**
+ * MurmurHash3, x86, 32 bit (Appleby), of `bytes[start, end)`: few operations, all of them `Math.imul`-sized, and an
+ * avalanche at the end.
+ */
+export function murmur3(bytes: Uint8Array, seed = 0, start = 0, end = bytes.length): number {
+  const length = end - start;
+  const blocks = start + (length & ~3);
   let hash = seed | 0;
-  for (let i = 0; i < blocks; i += 4) {
+  for (let i = start; i < blocks; i += 4) {
     const block = bytes[i] | bytes[i + 1] << 8 | bytes[i + 2] << 16 | bytes[i + 3] << 24;
     hash ^= scramble(block);
     hash = (Math.imul(hash << 13 | hash >>> 19, 5) + 0xe6546b64) | 0;
   }
   let tail = 0;
-  for (let i = bytes.length - 1; i >= blocks; i--) tail = tail << 8 | bytes[i];
-  if (bytes.length > blocks) hash ^= scramble(tail);
-  return mix(hash ^ bytes.length);
+  for (let i = end - 1; i >= blocks; i--) tail = tail << 8 | bytes[i];
+  if (end > blocks) hash ^= scramble(tail);
+  return mix(hash ^ length);
 }
 
 const encoder = new TextEncoder();

@@ -40,7 +40,7 @@ Deno.test("load() makes the classic pair of its README from one file", () => {
     }],
     backends: [{
       name: "backend_servers",
-      balance: "roundrobin",
+      balance: { use: "roundrobin", with: {}, fallback: "random" },
       check: { use: "http", with: { path: "/" }, interval: 2000, timeout: 1000, rise: 2, fall: 3, initial: "wait" },
       onDown: "keep",
       servers: [136, 137].map((host, index) => ({
@@ -296,7 +296,7 @@ Deno.test("load() lists the ten mistakes of a file with ten mistakes", () => {
     '14:25: vrrp.VI_1.track.backends[0]: unknown backend "backend_server"; did you mean "backend_servers"?',
     '17:11: frontends.http-in.bind: "*:80" is a YAML alias of an anchor that does not exist: quote it',
     '18:11: frontends.http-in.mode: must be http or tcp, got "htpp"; did you mean http?',
-    '22:14: backends.backend_servers.balance: "leastconn" is not in this version: use roundrobin, with weights where servers differ',
+    '22:14: backends.backend_servers.balance: must be roundrobin, leastconn, random, first, source, uri, header or cookie, got "leastcon"; did you mean leastconn?',
     "25:15: backends.backend_servers.servers.node01: must have a port of 1–65535, got 80000",
   ]);
 });

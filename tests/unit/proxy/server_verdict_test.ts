@@ -7,6 +7,7 @@ const rows: readonly [ServerState, number, number, boolean][] = [
   ["up", 1, 1, false],
   ["up", 256, 256, false],
   ["up", 0, 0, false],
+  ["up", 0.125, 0.125, false],
   ["down", 1, 0, true],
   ["standby", 1, 0, false],
   ["drain", 1, 0, false],
