@@ -278,21 +278,29 @@ class Node implements Control {
   /** From what runs to `wanted`; back to what runs when a listener cannot be had. */
   private async apply(wanted: Config): Promise<void> {
     const running = this.config;
-    this.adopt(wanted, running);
-    if (!isEqual(proxyOptions(running, this.cores), proxyOptions(wanted, this.cores))) {
-      const before = this.proxy.facts().listeners;
-      try {
-        refuseDeaf(await this.applyProxy(wanted), before);
-      } catch (cause) {
-        this.adopt(running, wanted);
-        await this.applyProxy(running);
-        this.prober.watch(checkedServers(running));
-        throw cause;
-      }
+    this.applying = true;
+    try {
+      await this.applyListeners(running, wanted);
+    } finally {
+      this.applying = false;
     }
     this.prober.watch(checkedServers(wanted));
     this.judgeTrackers();
     if (!isEqual(vrrpOptions(running), vrrpOptions(wanted))) await this.applyVrrp(wanted);
+  }
+
+  private async applyListeners(running: Config, wanted: Config): Promise<void> {
+    this.adopt(wanted, running);
+    if (isEqual(proxyOptions(running, this.cores), proxyOptions(wanted, this.cores))) return;
+    const before = this.proxy.facts().listeners;
+    try {
+      refuseDeaf(await this.applyProxy(wanted), before);
+    } catch (cause) {
+      this.adopt(running, wanted);
+      await this.applyProxy(running);
+      this.prober.watch(checkedServers(running));
+      throw cause;
+    }
   }
 
   /** Judges by `wanted` from now on. Checks of `other` go on until it is sure that nobody goes back there. */
@@ -306,13 +314,8 @@ class Node implements Control {
   }
 
   private async applyProxy(config: Config): Promise<readonly ListenerStatus[]> {
-    this.applying = true;
-    try {
-      const listeners = await within(this.clock, patience, this.proxy.apply(proxyOptions(config, this.cores)), null);
-      return listeners ?? neverAnswered("proxy");
-    } finally {
-      this.applying = false;
-    }
+    const listeners = await within(this.clock, patience, this.proxy.apply(proxyOptions(config, this.cores)), null);
+    return listeners ?? neverAnswered("proxy");
   }
 
   private async applyVrrp(config: Config): Promise<void> {

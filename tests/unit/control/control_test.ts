@@ -246,8 +246,12 @@ Deno.test("reload() touches only what changed", async () => {
 Deno.test("reload() that opens and closes listeners is no failure of a frontend", async () => {
   const { control, vrrp, world, done, stop } = await fixture();
   await done(control.start());
-  for (const bind of ['["VI_1:80", "VI_1:81"]', '"VI_1:82"', '"VI_1:80"']) {
-    world.text = pairText.replace('"VI_1:80"', bind);
+  const rows = [['["VI_1:80", "VI_1:81"]', 2], ['"VI_1:82"', 2], ['["VI_1:80", "VI_1:82"]', 3], [
+    '"VI_1:80"',
+    4,
+  ]] as const;
+  for (const [bind, weight] of rows) {
+    world.text = pairText.replace('"VI_1:80"', bind).replace("weight: 2", `weight: ${weight}`);
     await done(control.reload());
   }
   assert.deepEqual(types(vrrp.told).filter((type) => type === "track"), []);
