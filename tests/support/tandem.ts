@@ -1,6 +1,7 @@
 /** Real Tandem nodes for the interop tests: the program itself in a host's namespace, spoken to over its admin socket. */
 import { fileURLToPath } from "node:url";
 import { command, Running, until } from "./command.ts";
+import type { Status } from "../../runtime/control/status.ts";
 import type { Host } from "./namespaces.ts";
 
 /** What the classic pair needs to be told; everything has the value of the issue's picture. */
@@ -94,29 +95,7 @@ export function tandem(args: readonly string[], options?: Parameters<typeof comm
   return command(tandemCommand(args), options);
 }
 
-/** The parts of `GET /api/v1/status` that tests read. */
-export interface Status {
-  readonly node: string;
-  readonly io: string;
-  readonly vrrp: readonly {
-    readonly name: string;
-    readonly state: "initialize" | "backup" | "active" | "fault";
-    readonly reason: string;
-    readonly priority: { readonly configured: number; readonly effective: number };
-    readonly active_router: string | null;
-    readonly counters: Readonly<Record<string, number>> & { readonly dropped: Readonly<Record<string, number>> };
-  }[];
-  readonly frontends: readonly { readonly name: string; readonly requests_total: number }[];
-  readonly backends: readonly {
-    readonly name: string;
-    readonly servers: readonly {
-      readonly name: string;
-      readonly state: string;
-      readonly requests_total: number;
-      readonly check: { readonly ok: boolean; readonly reason: string } | null;
-    }[];
-  }[];
-}
+export type { Status };
 
 export interface NodeOptions {
   /** Name in the configuration. @default the host's */
