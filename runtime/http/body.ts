@@ -7,7 +7,7 @@
 import { BY_CHUNKS, BY_CLOSE, BY_LENGTH, type Framing, NO_BODY } from "./head.ts";
 import { CR, hexValue, HTAB, LF, OCTET, SP, VALUE } from "./octet.ts";
 import { type Refusal, type RefusalReason, REQUEST, RESPONSE } from "./refusal.ts";
-import { judgeTrailer, TRAILER_BYTES } from "./trailers.ts";
+import { TrailerFilter } from "./trailers.ts";
 
 /** How a body is to be read. One object per frontend or thread will do. */
 export interface BodyOptions {
@@ -46,7 +46,6 @@ const END_LF = 13;
 const SIZE_DIGITS = 16;
 const EXTENSION_BYTES = 1024;
 const NO_OPTIONS: BodyOptions = { of: "request", unchunk: false, most: 0 };
-const EMPTY = new Uint8Array(0);
 
 /** Decodes one body after another. */
 export class BodyDecoder {
@@ -56,10 +55,6 @@ export class BodyDecoder {
   outEnd = 0;
   /** Octets of content so far. */
   payload = 0;
-  /** Behind a body that is BODY_DONE: further bytes `tail[0, tailEnd)` to pass on, which are trailers. */
-  tail: Uint8Array = EMPTY;
-  tailEnd = 0;
-
   /** What is left of the body by length, or of the current chunk. */
   remaining = 0;
   #framing: Framing = NO_BODY;
@@ -67,22 +62,26 @@ export class BodyDecoder {
   #step = SIZE_FIRST;
   /** Digits of the size, octets of the extension. */
   #seen = 0;
-  #line: Uint8Array = EMPTY;
-  #lineEnd = 0;
-  #trailerBytes = 0;
+  readonly #trailers = new TrailerFilter();
+
+  /** Behind a body that is BODY_DONE: further bytes `tail[0, tailEnd)` to pass on, which are trailers. */
+  get tail(): Uint8Array {
+    return this.#trailers.kept;
+  }
+
+  get tailEnd(): number {
+    return this.#options.unchunk ? 0 : this.#trailers.end;
+  }
 
   /** Begins a body with the framing a head object found. */
   begin(framing: Framing, contentLength: number, options: BodyOptions): void {
     this.refusal = null;
-    this.payload =
-      this.tailEnd =
-      this.outEnd =
-      this.remaining =
-        0;
+    this.payload = this.outEnd = this.remaining = 0;
     this.#framing = framing;
     this.#options = options;
     this.#step = SIZE_FIRST;
-    this.#seen = this.#lineEnd = this.#trailerBytes = 0;
+    this.#seen = 0;
+    this.#trailers.reset();
     this.state = framing === NO_BODY ? BODY_DONE : BODY_MORE;
     if (framing !== BY_LENGTH) return;
     this.remaining = contentLength;
@@ -229,54 +228,30 @@ export class BodyDecoder {
 
   /** Lines are held back until they are whole; only the blank line is passed on in place, if none went before it. */
   #advanceTrailer(octet: number): boolean {
-    if (++this.#trailerBytes > TRAILER_BYTES) return this.#fault("trailer");
+    const trailers = this.#trailers;
+    if (!trailers.admits()) return this.#fault("trailer");
     switch (this.#step) {
       case TRAILER_FIRST:
         if (octet === LF) return this.#fault("bareLf");
-        if (octet !== CR) {
-          this.#step = TRAILER;
-          return this.#holdTrailer(octet);
-        }
-        this.#step = END_LF;
-        return this.tailEnd === 0;
+        this.#step = octet === CR ? END_LF : TRAILER;
+        if (octet === CR) return trailers.end === 0;
+        trailers.hold(octet);
+        return false;
       case TRAILER:
+        if (octet === LF) return this.#fault("bareLf");
         if (octet === CR) this.#step = TRAILER_LF;
-        else if (octet === LF) return this.#fault("bareLf");
-        else this.#holdTrailer(octet);
+        else trailers.hold(octet);
         return false;
       case TRAILER_LF:
         if (octet !== LF) return this.#fault("bareCr");
         this.#step = TRAILER_FIRST;
-        return this.#endTrailerLine();
+        return trailers.endLine() ? false : this.#fault("trailer");
     }
     if (octet !== LF) return this.#fault("bareCr");
     this.state = BODY_DONE;
-    if (this.tailEnd === 0) return true;
-    this.#appendTail(CR);
-    this.#appendTail(LF);
+    if (trailers.end === 0) return true;
+    trailers.append(CR);
+    trailers.append(LF);
     return false;
-  }
-
-  #holdTrailer(octet: number): false {
-    if (this.#line.length === 0) this.#line = new Uint8Array(TRAILER_BYTES);
-    this.#line[this.#lineEnd++] = octet;
-    return false;
-  }
-
-  #endTrailerLine(): false {
-    const verdict = judgeTrailer(this.#line, 0, this.#lineEnd);
-    if (verdict === "malformed") return this.#fault("trailer");
-    if (verdict === "pass" && !this.#options.unchunk) {
-      for (let i = 0; i < this.#lineEnd; i++) this.#appendTail(this.#line[i]);
-      this.#appendTail(CR);
-      this.#appendTail(LF);
-    }
-    this.#lineEnd = 0;
-    return false;
-  }
-
-  #appendTail(octet: number): void {
-    if (this.tail.length === 0) this.tail = new Uint8Array(TRAILER_BYTES + 2);
-    this.tail[this.tailEnd++] = octet;
   }
 }

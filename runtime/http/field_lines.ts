@@ -1,18 +1,12 @@
 /** Field lines of a head (RFC 9112 §5): one pass over the bytes, each line judged when its LF is there. */
 
 import { bytesOf, equalsIgnoreCase } from "./bytes.ts";
+import { hasToken, noteConnection } from "./connection.ts";
 import * as field from "./field_name.ts";
-import { FLAGS, Head, type HeadLimits, ID, LINE, LINE_END, NAME_END, NEED_MORE, NOMINATED, NONE } from "./head.ts";
+import { FLAGS, type Head, type HeadLimits, ID, LINE, LINE_END, NAME_END, NEED_MORE, NONE } from "./head.ts";
 import { REFUSED, REPEATED, STRIDE, VALUE as VALUE_START, VALUE_END } from "./head.ts";
-import { COLON, COMMA, CR, DIGIT, HTAB, LF, lowerCase, OCTET, SP, TOKEN, VALUE } from "./octet.ts";
+import { COLON, CR, DIGIT, HTAB, LF, OCTET, SP, TOKEN, VALUE } from "./octet.ts";
 import type { Refusal, RefusalReason } from "./refusal.ts";
-
-/** Bits of `Head.connection`. */
-export const CLOSE = 1;
-export const KEEP_ALIVE = 2;
-export const UPGRADE = 4;
-/** Tokens that nominate fields. */
-export const NOMINATES = 8;
 
 /** How one side of the proxy reads heads. */
 export interface Dialect {
@@ -171,9 +165,6 @@ function note(head: Head, bytes: Uint8Array, id: number, start: number, end: num
 }
 
 const CHUNKED = bytesOf("chunked");
-const CLOSE_TOKEN = bytesOf("close");
-const KEEP_ALIVE_TOKEN = bytesOf("keep-alive");
-const UPGRADE_TOKEN = bytesOf("upgrade");
 const TRAILERS = bytesOf("trailers");
 
 /** 1*DIGIT below 2^53, else −1. */
@@ -193,85 +184,4 @@ function codingFault(bytes: Uint8Array, start: number, end: number): RefusalReas
   if (start === end) return "transferEncoding";
   for (let i = start; i < end; i++) if ((OCTET[bytes[i]] & TOKEN) === 0) return "transferEncoding";
   return "codingUnknown";
-}
-
-function noteConnection(head: Head, bytes: Uint8Array, start: number, end: number): void {
-  for (let p = start; p < end;) {
-    const first = p = tokenStart(bytes, p, end);
-    p = tokenEnd(bytes, p, end);
-    if (p === first) continue;
-    if (equalsIgnoreCase(bytes, first, p, KEEP_ALIVE_TOKEN)) head.connection |= KEEP_ALIVE;
-    else if (equalsIgnoreCase(bytes, first, p, CLOSE_TOKEN)) head.connection |= CLOSE;
-    else if (equalsIgnoreCase(bytes, first, p, UPGRADE_TOKEN)) head.connection |= UPGRADE;
-    else head.connection |= NOMINATES;
-  }
-}
-
-function tokenStart(bytes: Uint8Array, p: number, end: number): number {
-  while (p < end && (bytes[p] === COMMA || bytes[p] === SP || bytes[p] === HTAB)) p++;
-  return p;
-}
-
-function tokenEnd(bytes: Uint8Array, p: number, end: number): number {
-  while (p < end && bytes[p] !== COMMA && bytes[p] !== SP && bytes[p] !== HTAB) p++;
-  return p;
-}
-
-/** Whether a comma-separated list has the lower-case token; parameters behind ";" do not matter. */
-export function hasToken(bytes: Uint8Array, start: number, end: number, lower: Uint8Array): boolean {
-  for (let p = start; p < end;) {
-    const first = p = tokenStart(bytes, p, end);
-    p = tokenEnd(bytes, p, end);
-    let stop = first;
-    while (stop < p && bytes[stop] !== 0x3b) stop++;
-    if (stop > first && equalsIgnoreCase(bytes, first, stop, lower)) return true;
-  }
-  return false;
-}
-
-/**
- * Marks the fields that Connection names (RFC 9110 §7.6.1). Host, the framing fields and the forwarding fields cannot
- * be nominated away: a client that could do that would choose what the origin believes (CVE-2022-31813).
- */
-export function markNominated(head: Head): void {
-  const { table, bytes, start, count } = head;
-  for (let i = 0; i < count; i++) {
-    if (table[i * STRIDE + ID] !== field.CONNECTION) continue;
-    const end = head.valueEnd(i);
-    for (let p = head.valueStart(i); p < end;) {
-      const first = p = tokenStart(bytes, p, end);
-      p = tokenEnd(bytes, p, end);
-      if (p === first) continue;
-      for (let at = 0; at < count * STRIDE; at += STRIDE) {
-        if (
-          mayBeNominated(table[at + ID]) &&
-          sameName(bytes, first, p, start + table[at + LINE], start + table[at + NAME_END])
-        ) {
-          table[at + FLAGS] |= NOMINATED;
-        }
-      }
-    }
-  }
-}
-
-function mayBeNominated(id: number): boolean {
-  switch (id) {
-    case field.HOST:
-    case field.CONTENT_LENGTH:
-    case field.TRANSFER_ENCODING:
-    case field.X_FORWARDED_FOR:
-    case field.X_FORWARDED_PROTO:
-    case field.X_FORWARDED_HOST:
-    case field.FORWARDED:
-    // Upgrade is always named by Connection; whether it passes is the writer's decision.
-    case field.UPGRADE:
-      return false;
-  }
-  return true;
-}
-
-function sameName(bytes: Uint8Array, a: number, aEnd: number, b: number, bEnd: number): boolean {
-  if (aEnd - a !== bEnd - b) return false;
-  while (a < aEnd) if (lowerCase(bytes[a++]) !== lowerCase(bytes[b++])) return false;
-  return true;
 }

@@ -1,8 +1,8 @@
 /** Request heads (RFC 9112 §3): parsing and checking in one pass, resumable at any byte, allocating nothing. */
 
 import { bytesOf, equalsIgnoreCase, textOf } from "./bytes.ts";
-import { CLOSE, type Dialect, hasToken, KEEP_ALIVE, lineIsWhole, markNominated, NOMINATES } from "./field_lines.ts";
-import { parseFieldLines, refuse, UPGRADE, waitForLine } from "./field_lines.ts";
+import { CLOSE, hasToken, KEEP_ALIVE, markNominated, NOMINATES, UPGRADE } from "./connection.ts";
+import { type Dialect, lineIsWhole, parseFieldLines, refuse, waitForLine } from "./field_lines.ts";
 import {
   BY_CHUNKS,
   BY_LENGTH,
@@ -14,9 +14,9 @@ import {
   NONE,
   REPEATED,
 } from "./head.ts";
-import { isAuthority, sameAuthority } from "./host.ts";
+import { hostFault, targetFault } from "./request_target.ts";
 import { isVersion } from "./version.ts";
-import { CONNECT, methodOf, OPTIONS, OTHER_METHOD, TRACE } from "./method.ts";
+import { methodOf, OTHER_METHOD } from "./method.ts";
 import { CR, LF, OCTET, SP, TARGET, TOKEN } from "./octet.ts";
 import { type RefusalReason, REQUEST } from "./refusal.ts";
 
@@ -86,8 +86,6 @@ const REQUEST_LINE = 1;
 const FIELDS = 2;
 
 const DIALECT: Dialect = { refusals: REQUEST, bareLf: false };
-const HTTP_SCHEME = bytesOf("http://");
-const HTTPS_SCHEME = bytesOf("https://");
 const CONTINUE = bytesOf("100-continue");
 const H2C = bytesOf("h2c");
 
@@ -182,41 +180,6 @@ function parseRequestLine(head: RequestHead, bytes: Uint8Array, end: number, lim
   return reason === null ? p + 10 : refuse(head, DIALECT, reason);
 }
 
-/** Checks method and form of the target (RFC 9112 §3.2) and finds authority and path of an absolute one. */
-function targetFault(
-  head: RequestHead,
-  bytes: Uint8Array,
-  target: number,
-  end: number,
-  limits: RequestLimits,
-): RefusalReason | null {
-  if (head.method === CONNECT) return "connect";
-  if (head.method === TRACE && limits.trace !== true) return "trace";
-  if (bytes[target] === 0x2f) return null;
-  if (bytes[target] === 0x2a && end === target + 1) {
-    head.pathEnd = head.pathStart;
-    return head.method === OPTIONS ? null : "targetForm";
-  }
-  const scheme = schemeLength(bytes, target, end);
-  if (scheme === 0) return "targetForm";
-  const authority = target + scheme;
-  let p = authority;
-  while (p < end && bytes[p] !== 0x2f && bytes[p] !== 0x3f) p++;
-  if (!isAuthority(bytes, authority, p)) return "targetForm";
-  head.authorityStart = authority - head.start;
-  head.authorityEnd = head.pathStart = p - head.start;
-  if (head.pathEnd < head.pathStart) head.pathEnd = head.pathStart;
-  return null;
-}
-
-function schemeLength(bytes: Uint8Array, target: number, end: number): number {
-  for (const scheme of [HTTP_SCHEME, HTTPS_SCHEME]) {
-    const { length } = scheme;
-    if (end - target > length && equalsIgnoreCase(bytes, target, target + length, scheme)) return length;
-  }
-  return 0;
-}
-
 /** What only the whole head can tell. */
 function finish(head: RequestHead, bytes: Uint8Array, length: number): number {
   const reason = hostFault(head, bytes) ?? framingFault(head) ?? expectFault(head, bytes);
@@ -227,19 +190,6 @@ function finish(head: RequestHead, bytes: Uint8Array, length: number): number {
   if ((connection & NOMINATES) !== 0) markNominated(head);
   head.length = length;
   return length;
-}
-
-function hostFault(head: RequestHead, bytes: Uint8Array): RefusalReason | null {
-  if (head.hostField === REPEATED) return "hostRepeated";
-  if (head.hostField === NONE) return head.minor === 1 ? "hostMissing" : null;
-  const host = head.valueStart(head.hostField);
-  const end = head.valueEnd(head.hostField);
-  if (!isAuthority(bytes, host, end)) return "host";
-  if (head.authorityStart < 0) return null;
-  const authority = head.start + head.authorityStart;
-  const defaultPort = authority - head.start - head.targetStart === HTTPS_SCHEME.length ? 443 : 80;
-  const same = sameAuthority(bytes, authority, head.start + head.authorityEnd, host, end, defaultPort);
-  return same ? null : "hostMismatch";
 }
 
 function framingFault(head: RequestHead): RefusalReason | null {

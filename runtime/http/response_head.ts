@@ -1,16 +1,8 @@
 /** Response heads (RFC 9112 §4): parsing and checking in one pass, resumable at any byte, allocating nothing. */
 
 import { textOf } from "./bytes.ts";
-import {
-  CLOSE,
-  type Dialect,
-  KEEP_ALIVE,
-  lineIsWhole,
-  markNominated,
-  NOMINATES,
-  parseFieldLines,
-} from "./field_lines.ts";
-import { refuse, refuseLine, UPGRADE, waitForLine } from "./field_lines.ts";
+import { CLOSE, KEEP_ALIVE, markNominated, NOMINATES, UPGRADE } from "./connection.ts";
+import { type Dialect, lineIsWhole, parseFieldLines, refuse, refuseLine, waitForLine } from "./field_lines.ts";
 import { BY_CHUNKS, BY_CLOSE, BY_LENGTH, DEFAULT_LIMITS, Head, type HeadLimits, NO_BODY } from "./head.ts";
 import { CR, DIGIT, LF, OCTET, SP, VALUE } from "./octet.ts";
 import { type RefusalReason, RESPONSE } from "./refusal.ts";

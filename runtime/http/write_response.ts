@@ -3,7 +3,7 @@
 import { bytesOf, copy } from "./bytes.ts";
 import { dropsField, type FieldEdits } from "./field_edits.ts";
 import * as field from "./field_name.ts";
-import { hasToken } from "./field_lines.ts";
+import { hasToken } from "./connection.ts";
 import { BY_CHUNKS, BY_CLOSE, FLAGS, ID, LINE, NAME_END, STRIDE } from "./head.ts";
 import type { ResponseHead } from "./response_head.ts";
 import { CONNECTION_LINES, copyLines, CRLF, DOES_NOT_FIT, OWN_LINES, put } from "./write_fields.ts";
