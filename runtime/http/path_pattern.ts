@@ -19,7 +19,7 @@ export type ParsedPattern =
   | { readonly ok: true; readonly value: PathPattern }
   | { readonly ok: false; readonly reason: string };
 
-const PARAMETER = /^:([A-Za-z_][A-Za-z0-9_]*)(\{[^{}/]+\})?(\?)?$/;
+const PARAMETER = /^:([A-Za-z][A-Za-z0-9_]*)(\{[^{}/]+\})?(\?)?$/;
 
 /** Parses one pattern. */
 export function parsePathPattern(text: string): ParsedPattern {
@@ -34,7 +34,9 @@ export function parsePathPattern(text: string): ParsedPattern {
     if (reason !== null) return wrong(`${reason}, got "${text}"`);
     const name = PARAMETER.exec(segment)?.[1];
     if (name !== undefined) names.push(name);
-    normal.push(name !== undefined || segment === "*" ? segment : normalEscapes(octets(segment)));
+    // Hono's routers differ on "/*/*" but not on parameters.
+    if (segment === "*") normal.push(last ? segment : `:_${index}`);
+    else normal.push(name !== undefined ? segment : normalEscapes(octets(segment)));
   }
   const rest = segments.at(-1) === "*";
   return { ok: true, value: { text: `/${normal.join("/")}`, names, restAfter: rest ? segments.length - 1 : -1 } };
