@@ -184,7 +184,7 @@ export function definePolicy<Config>(policy: Omit<Policy<Config>, "kind">): Poli
   return { kind: "policy", ...policy };
 }
 
-export type Severity = "debug" | "info" | "notice" | "warning" | "error";
+export type Severity = "info" | "notice" | "warning" | "error";
 
 /** Something that happened. The same `id` comes again when a delivery is repeated. */
 export interface Event {
@@ -203,9 +203,10 @@ export interface Event {
     | "peer.state"
     | "config.reload"
     | "plugin.state"
+    | "process.state"
     | "dropped";
   readonly severity: Severity;
-  /** What it is about, alike for the event that opens and the one that resolves: "backends/web/servers/node01". */
+  /** What it is about, alike for the event that opens and the one that resolves: "VI_1", "web/node01". */
   readonly about: string;
   /** `id` of the event that this one ends; null where it ends none. */
   readonly resolves: string | null;
@@ -213,8 +214,8 @@ export interface Event {
   readonly text: string;
   /** Which delivery this is, from 1. */
   readonly attempt: number;
-  /** What else is known, by type of event. */
-  readonly [detail: string]: unknown;
+  /** Facts for machines, by type of event. */
+  readonly fields: Readonly<Record<string, unknown>>;
 }
 
 export interface Notifier<Config> {

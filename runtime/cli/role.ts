@@ -11,7 +11,7 @@ export async function run(args: readonly string[]): Promise<number> {
     case "plugin":
       return (await import("../roles/plugin.ts")).runPluginStage(rest[0]);
     case "plugin-host":
-      await (await import("../plugin/host/main.ts")).runHost();
+      await (await import("../roles/plugin.ts")).runHost();
       return Exit.done;
     case "launch":
       return await launch(rest);

@@ -35,12 +35,12 @@ export function decodeVerdict(value: unknown): Verdict {
   }
 }
 
-const PICKS = ["smooth", "random2", "leastconn"] as const;
+const PICKS = ["smooth", "random2", "leastconn", "first"] as const;
 const KEY_SOURCES = ["client_ip", "header", "cookie", "path", "query"] as const;
 const TABLES = ["maglev", "ring"] as const;
 /** A plan that holds for less would be asked for more often than ten times a second. */
 const LEAST_TTL = 100, LONGEST_TTL = 3_600_000;
-const MOST_WEIGHT = 65_535;
+const MOST_WEIGHT = 65_535, MOST_BOUND = 1000;
 
 /** @throws {InvalidAnswer} when `value` is no plan for `servers`. */
 export function decodePlan(value: unknown, servers: ReadonlySet<string>): Plan {
@@ -66,10 +66,11 @@ function decodeKey(value: unknown): NonNullable<Plan["key"]> {
   const key = fields(value, "key");
   const from = oneOf(key.from, "key.from", KEY_SOURCES);
   const table = oneOf(key.table, "key.table", TABLES);
-  if (from === "client_ip" || from === "path") return { from, table };
+  const bound = given(key.bound) ? { bound: number(key.bound, "key.bound", 1, MOST_BOUND) } : {};
+  if (from === "client_ip" || from === "path") return { from, table, ...bound };
   const name = sentence(key.name, "key.name");
   if (!/^[\w!#$%&'*+.^`|~-]+$/.test(name)) throw new InvalidAnswer(`key.name must be a token, got ${show(name)}`);
-  return { from, name, table };
+  return { from, name, table, ...bound };
 }
 
 function given(value: unknown): boolean {

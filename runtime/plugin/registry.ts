@@ -8,7 +8,7 @@ import type { Logger } from "../telemetry/log.ts";
 import type { Capabilities } from "./broker.ts";
 import { PluginError } from "./failure.ts";
 import { effectiveGrants, type Granted, type Grants } from "./grants.ts";
-import { installKit, stageCommand } from "./kit.ts";
+import { installKit } from "./kit.ts";
 import type { Manifest } from "./manifest.ts";
 import { checkOptions } from "./options.ts";
 import { redactor } from "./output.ts";
@@ -202,10 +202,11 @@ export class Registry {
     const { directory, host, isolation, clock, log, changed, metric } = this.options;
     const { manifest } = source;
     const place = placeSource(source, directory);
+    const kit = installKit(directory);
     const stage = pluginStage({
       parent: Deno.pid,
       directory: place,
-      kit: installKit(directory),
+      kit,
       memory: manifest.limits.memory,
       user: uid === null ? null : { uid, gid: uid },
     });
@@ -215,7 +216,7 @@ export class Registry {
       name,
       clock,
       process: {
-        command: stageCommand(),
+        command: kit.command,
         stage,
         entry: manifest.entry,
         kind: manifest.kind,

@@ -2,7 +2,7 @@
 import { systemClock } from "../../runtime/os/clock.ts";
 import type { Verdict } from "../../plugins/contract.ts";
 import type { Capabilities } from "../../runtime/plugin/broker.ts";
-import { installKit, stageCommand } from "../../runtime/plugin/kit.ts";
+import { installKit } from "../../runtime/plugin/kit.ts";
 import { redactor } from "../../runtime/plugin/output.ts";
 import type { PluginKind } from "../../runtime/plugin/protocol.ts";
 import { Sandbox, type SandboxState } from "../../runtime/plugin/sandbox.ts";
@@ -60,6 +60,7 @@ export class Arena implements AsyncDisposable {
     const memory = options.memory ?? 64 * MiB;
     const uid = pluginUid(name, this.#uids);
     this.#uids.add(uid);
+    const kit = installKit(this.#directory);
     const log: string[] = [];
     const states: [SandboxState, string][] = [];
     const waiting = new Map<SandboxState, (reason: string) => void>();
@@ -67,11 +68,11 @@ export class Arena implements AsyncDisposable {
       name,
       clock: systemClock,
       process: {
-        command: stageCommand(),
+        command: kit.command,
         stage: pluginStage({
           parent: Deno.pid,
           directory,
-          kit: installKit(this.#directory),
+          kit,
           memory,
           user: Deno.uid() === 0 ? { uid, gid: uid } : null,
         }),

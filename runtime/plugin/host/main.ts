@@ -31,5 +31,3 @@ function logConsole(pipe: Pipe): void {
     });
   }
 }
-
-if (import.meta.main) await runHost();

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { s, schemaOf } from "../../../plugins/contract.ts";
 import { decodePlan, decodeVerdict } from "../../../runtime/plugin/answers.ts";
 import { effectiveGrants, nothingGranted } from "../../../runtime/plugin/grants.ts";
-import { formOf, KIT_FILES } from "../../../runtime/plugin/kit.ts";
+import { HOST_ENTRY, KIT_FILES, SDK_ENTRY, STAGE_ENTRY } from "../../../runtime/plugin/kit_files.ts";
 import { decodeManifest, formatManifestProblem } from "../../../runtime/plugin/manifest.ts";
 import { checkOptions } from "../../../runtime/plugin/options.ts";
 import { pack, unpack } from "../../../runtime/plugin/pack.ts";
@@ -235,7 +235,7 @@ const noPlans: [change: Record<string, unknown>, error: RegExp][] = [
   [{ weights: { a: 1e9 } }, /weights\.a must be/],
   [{ weights: { a: 0 } }, /at least one server more than 0/],
   [{ ttlMs: 1 }, /ttlMs must be a number from 100 to 3600000, got 1/],
-  [{ pick: "fastest" }, /pick must be one of smooth, random2, leastconn/],
+  [{ pick: "fastest" }, /pick must be one of smooth, random2, leastconn, first/],
   [{ key: { from: "header", name: "a b", table: "ring" } }, /key\.name must be a token/],
 ];
 for (const [change, error] of noPlans) {
@@ -244,30 +244,24 @@ for (const [change, error] of noPlans) {
   });
 }
 
-Deno.test("formOf() knows source, bundle and binary", () => {
-  const form = (standalone: boolean, main: string, here: string) => formOf({ standalone, main, here });
-  assert.deepEqual(form(true, "file:///x", "file:///x"), { kind: "binary" });
-  assert.deepEqual(form(false, "file:///t/mod.ts", "file:///t/runtime/plugin/kit.ts"), { kind: "source", top: "/t/" });
-  assert.deepEqual(form(false, "file:///t/mod.js", "file:///t/mod.js"), { kind: "bundle", file: "/t/mod.js" });
-});
-Deno.test("KIT_FILES holds all that the host imports", async () => {
+Deno.test("KIT_FILES holds all that the two stages and the SDK import, and nothing else", async () => {
   const top = new URL("../../../", import.meta.url);
-  const { stdout } = await new Deno.Command(Deno.execPath(), {
-    args: ["info", "--json", new URL("runtime/plugin/host/main.ts", top).pathname],
-  }).output();
-  const modules: { specifier: string; dependencies?: { code?: { specifier: string } }[] }[] = JSON.parse(
-    new TextDecoder().decode(stdout),
-  ).modules;
-  // Types are gone when the host runs; only what code imports must be there.
   const imported = new Set<string>();
-  const visit = (specifier: string) => {
-    if (imported.has(specifier)) return;
-    imported.add(specifier);
-    const module = modules.find((one) => one.specifier === specifier);
-    for (const { code } of module?.dependencies ?? []) if (code) visit(code.specifier);
-  };
-  visit(new URL("runtime/plugin/host/main.ts", top).href);
-  const kit = new Set<string>(KIT_FILES);
-  const missing = [...imported].map((url) => url.slice(top.href.length)).filter((path) => !kit.has(path));
-  assert.deepEqual(missing, []);
+  for (const entry of [STAGE_ENTRY, HOST_ENTRY, SDK_ENTRY]) {
+    const { stdout } = await new Deno.Command(Deno.execPath(), {
+      args: ["info", "--json", new URL(entry, top).pathname],
+    }).output();
+    const modules: { specifier: string; dependencies?: { code?: { specifier: string } }[] }[] = JSON.parse(
+      new TextDecoder().decode(stdout),
+    ).modules;
+    // Types are gone when these run; only what code imports must be there.
+    const visit = (specifier: string) => {
+      if (imported.has(specifier)) return;
+      imported.add(specifier);
+      const module = modules.find((one) => one.specifier === specifier);
+      for (const { code } of module?.dependencies ?? []) if (code) visit(code.specifier);
+    };
+    visit(new URL(entry, top).href);
+  }
+  assert.deepEqual(Object.keys(KIT_FILES).sort(), [...imported].map((url) => url.slice(top.href.length)).sort());
 });
