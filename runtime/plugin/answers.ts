@@ -9,29 +9,32 @@ export class InvalidAnswer extends Error {
   override readonly name = "InvalidAnswer";
 }
 
+const STATES: readonly Verdict["state"][] = ["up", "standby", "drain", "down"];
+
 /** @throws {InvalidAnswer} when `value` is no verdict. */
 export function decodeVerdict(value: unknown): Verdict {
   const answer = fields(value, "a verdict");
   const { state } = answer;
+  if (!STATES.includes(state as Verdict["state"])) {
+    throw new InvalidAnswer(`state must be ${STATES.join(", ")}, got ${show(state)}`);
+  }
   const reason = sentence(answer.reason, "reason");
-  switch (state) {
+  switch (state as Verdict["state"]) {
     case "up": {
       const { weightPercent } = answer;
-      if (weightPercent === undefined || weightPercent === null) return { state, reason };
-      return { state, reason, weightPercent: number(weightPercent, "weightPercent", 0, 100) };
+      if (weightPercent === undefined || weightPercent === null) return { state: "up", reason };
+      return { state: "up", reason, weightPercent: number(weightPercent, "weightPercent", 0, 100) };
     }
     case "standby":
     case "drain":
-      return { state, reason };
+      return { state: state as "standby" | "drain", reason };
     case "down": {
       const detail = Object.fromEntries(
         ["phase", "got", "wanted"].filter((name) => answer[name] !== undefined && answer[name] !== null)
           .map((name) => [name, sentence(answer[name], name)]),
       );
-      return { state, reason, ...detail };
+      return { state: "down", reason, ...detail };
     }
-    default:
-      throw new InvalidAnswer(`state must be up, standby, drain or down, got ${show(state)}`);
   }
 }
 

@@ -14,6 +14,7 @@ import { checkOptions } from "./options.ts";
 import { redactor } from "./output.ts";
 import type { HostInfo, LogLevel, PluginKind } from "./protocol.ts";
 import {
+  type Granted as RemoteGrants,
   type RemoteChecker,
   remoteChecker,
   type RemoteNotifier,
@@ -76,7 +77,7 @@ interface Running {
   readonly source: PluginSource;
   readonly sandbox: Sandbox;
   readonly uses: Map<string, UseOptions>;
-  readonly granted: Pick<Capabilities, "fetch" | "store">;
+  readonly granted: RemoteGrants;
   readonly uid: number | null;
 }
 
@@ -188,13 +189,18 @@ export class Registry {
     const { manifest } = source;
     const { grants, missing } = effectiveGrants(options.name, manifest.requests, options.grants);
     if (!grants) throw new PluginError(options.name, "start", missing.join("; "));
-    const granted = this.options.capabilities?.(options.name, grants, options.grants) ?? {};
+    const granted = {
+      ...this.options.capabilities?.(options.name, grants, options.grants),
+      targets: grants.targets,
+    };
     const configured = uses.map((use) => ({ use, ...configure(options.name, manifest, use) }));
     const redact = redactor(configured.flatMap(({ secrets }) => secrets));
     const taken = new Set([...this.#running.values()].flatMap(({ uid }) => uid ?? []));
     const uid = Deno.uid() === 0 ? pluginUid(options.name, taken) : null;
     const sandbox = this.#sandbox(options.name, source, redact, uid);
-    for (const { use, config } of configured) await sandbox.add({ id: use.id, config, capabilities: granted });
+    for (const { use, config } of configured) {
+      await sandbox.add({ id: use.id, config, capabilities: { fetch: granted.fetch, store: granted.store } });
+    }
     return { options, source, sandbox, uses: new Map(uses.map((use) => [use.id, use])), granted, uid };
   }
 

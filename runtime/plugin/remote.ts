@@ -18,8 +18,11 @@ import type { Capabilities } from "./broker.ts";
 import { PluginError, PluginThrew, PluginUnavailable } from "./failure.ts";
 import type { Sandbox } from "./sandbox.ts";
 
-/** What every call of a use may ask for, beside what comes with the call itself. */
-export type Granted = Pick<Capabilities, "fetch" | "store">;
+/** What every call of a use may ask for. */
+export interface Granted extends Pick<Capabilities, "fetch" | "store"> {
+  /** A checker may connect to the server it checks. */
+  readonly targets?: boolean;
+}
 
 /** No verdict: says nothing about the server. */
 export interface Unknown {
@@ -45,16 +48,15 @@ export function remoteChecker(sandbox: Sandbox, id: string, granted: Granted, cl
   return {
     kind: "checker",
     async check(target, ctx) {
-      const connect = (options: { port?: number; tls?: boolean }) => ctx.connect(options);
+      const connect = granted.targets ? ctx.connect : undefined;
+      const capabilities = { fetch: granted.fetch, store: granted.store, connect };
       try {
-        const capabilities = { ...granted, connect };
         const answer = await sandbox.call("check", id, target, { signal: ctx.signal, capabilities });
         return decodeVerdict(answer);
       } catch (error) {
         if (error instanceof PluginThrew) return { state: "down", reason: error.message };
         const what = error instanceof Error ? error.message : String(error);
-        const wrong = error instanceof InvalidAnswer ? `gave no valid verdict: ${what}` : what;
-        return { state: "unknown", reason: `plugin "${sandbox.name}" ${wrong}` };
+        return { state: "unknown", reason: `no verdict of plugin "${sandbox.name}": ${what}` };
       }
     },
     forget(target) {
