@@ -9,31 +9,25 @@ export class InvalidAnswer extends Error {
   override readonly name = "InvalidAnswer";
 }
 
-const STATES: readonly Verdict["state"][] = ["up", "standby", "drain", "down"];
+const STATES = ["up", "standby", "drain", "down"] as const;
 
 /** @throws {InvalidAnswer} when `value` is no verdict. */
 export function decodeVerdict(value: unknown): Verdict {
   const answer = fields(value, "a verdict");
-  const { state } = answer;
-  if (!STATES.includes(state as Verdict["state"])) {
-    throw new InvalidAnswer(`state must be ${STATES.join(", ")}, got ${show(state)}`);
-  }
+  const state = oneOf(answer.state, "state", STATES);
   const reason = sentence(answer.reason, "reason");
-  switch (state as Verdict["state"]) {
+  switch (state) {
     case "up": {
       const { weightPercent } = answer;
-      if (weightPercent === undefined || weightPercent === null) return { state: "up", reason };
-      return { state: "up", reason, weightPercent: number(weightPercent, "weightPercent", 0, 100) };
+      if (!given(weightPercent)) return { state, reason };
+      return { state, reason, weightPercent: number(weightPercent, "weightPercent", 0, 100) };
     }
     case "standby":
     case "drain":
-      return { state: state as "standby" | "drain", reason };
+      return { state, reason };
     case "down": {
-      const detail = Object.fromEntries(
-        ["phase", "got", "wanted"].filter((name) => answer[name] !== undefined && answer[name] !== null)
-          .map((name) => [name, sentence(answer[name], name)]),
-      );
-      return { state: "down", reason, ...detail };
+      const detail = ["phase", "got", "wanted"].filter((name) => given(answer[name]));
+      return { state, reason, ...Object.fromEntries(detail.map((name) => [name, sentence(answer[name], name)])) };
     }
   }
 }

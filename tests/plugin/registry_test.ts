@@ -129,7 +129,10 @@ Deno.test("a checker's failures are down where the server is to blame, and unkno
   });
   const nonsense = await found("nonsense");
   assert.equal(nonsense.state, "unknown");
-  assert.match(nonsense.reason, /no verdict of plugin "sample": state must be up, standby, drain or down, got "fine"/);
+  assert.match(
+    nonsense.reason,
+    /no verdict of plugin "sample": state must be one of up, standby, drain, down, got "fine"/,
+  );
 });
 
 Deno.test("with: is checked against the schema before anything runs", async () => {

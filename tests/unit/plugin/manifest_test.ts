@@ -210,7 +210,7 @@ for (const [value, result] of verdicts) {
 }
 const noVerdicts: [value: unknown, error: RegExp][] = [
   [null, /a verdict must be an object, got null/],
-  [{ state: "unknown", reason: "x" }, /state must be up, standby, drain or down, got "unknown"/],
+  [{ state: "unknown", reason: "x" }, /state must be one of up, standby, drain, down, got "unknown"/],
   [{ state: "up" }, /reason must be text, got nothing/],
   [{ state: "up", reason: "x", weightPercent: 101 }, /weightPercent must be a number from 0 to 100, got 101/],
 ];
