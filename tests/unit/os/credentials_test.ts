@@ -23,7 +23,8 @@ Deno.test("isMapped() knows which ids a user namespace has", () => {
 Deno.test("firstUnreadable() names the directory or file that stands in the way", async () => {
   const directory = await Deno.makeTempDir();
   try {
-    const nobody = { name: "nobody", uid: 65534, gid: 65534 };
+    // Someone who is surely not the one who runs this test.
+    const stranger = { name: "stranger", uid: 4_000_001, gid: 4_000_001 };
     const [open, closed] = [`${directory}/open`, `${directory}/closed`];
     await Deno.mkdir(open, { mode: 0o755 });
     await Deno.mkdir(closed, { mode: 0o700 });
@@ -31,10 +32,10 @@ Deno.test("firstUnreadable() names the directory or file that stands in the way"
     await Deno.writeTextFile(`${open}/b`, "", { mode: 0o600 });
     await Deno.writeTextFile(`${closed}/a`, "", { mode: 0o644 });
     await Deno.chmod(directory, 0o755);
-    assert.equal(firstUnreadable([`${open}/a`], nobody), null);
-    assert.equal(firstUnreadable([`${open}/a`, `${open}/b`], nobody), `${open}/b`);
-    assert.equal(firstUnreadable([`${closed}/a`], nobody), closed);
-    assert.equal(firstUnreadable([`${open}/gone`], nobody), `${open}/gone`);
+    assert.equal(firstUnreadable([`${open}/a`], stranger), null);
+    assert.equal(firstUnreadable([`${open}/a`, `${open}/b`], stranger), `${open}/b`);
+    assert.equal(firstUnreadable([`${closed}/a`], stranger), closed);
+    assert.equal(firstUnreadable([`${open}/gone`], stranger), `${open}/gone`);
   } finally {
     await Deno.remove(directory, { recursive: true });
   }
