@@ -4,9 +4,9 @@ import type { ServerView } from "./servers.ts";
 
 /** What to tell when a server went from `before` to `after`; null when nothing. */
 export function serverHappening(before: ServerView | null, after: ServerView): Happening | null {
-  if (before === null || isWaiting(after)) return null;
+  if (before === null || after.waiting) return null;
   // A first answer that is good is what everybody expected.
-  if (isWaiting(before) ? after.state === "up" : after.state === before.state) return null;
+  if (before.waiting ? after.state === "up" : after.state === before.state) return null;
   const about = `${after.backend}/${after.server}`;
   return {
     type: "server.state",
@@ -23,8 +23,8 @@ export function backendHappening(
   before: readonly ServerView[],
   after: readonly ServerView[],
 ): Happening | null {
-  const first = before.length === 0 || before.some(isWaiting);
-  if (after.length === 0 || after.some(isWaiting)) return null;
+  const first = before.length === 0 || before.some(({ waiting }) => waiting);
+  if (after.length === 0 || after.some(({ waiting }) => waiting)) return null;
   const had = first || before.some(isUp);
   const has = after.some(isUp);
   if (had === has) return null;
@@ -40,9 +40,4 @@ export function backendHappening(
 
 function isUp({ state }: ServerView): boolean {
   return state === "up";
-}
-
-/** Checked, but no answer yet. */
-function isWaiting({ check }: ServerView): boolean {
-  return check !== null && check.at === null;
 }

@@ -6,6 +6,8 @@ import type { ServerOverride } from "./overrides.ts";
 
 /** One server as the proxy and `status` see it. */
 export interface ServerView extends ServerVerdict {
+  /** Its check has not decided yet what it is. */
+  readonly waiting: boolean;
   /** When it came into that state, ms since the epoch. */
   readonly since: number;
   readonly reason: string;
@@ -45,19 +47,21 @@ export function viewServer(
     : state === forced
     ? override?.since ?? now
     : standing?.since ?? now;
-  return { backend: backend.name, server: server.name, state, weight, since, reason, check: healthy.check };
+  const { waiting, check } = healthy;
+  return { backend: backend.name, server: server.name, state, weight, since, reason, waiting, check };
 }
 
 function healthOf(
   backend: BackendConfig,
   standing: Standing | null,
-): Pick<ServerView, "state" | "reason" | "check"> {
-  if (backend.check === null) return { state: "up", reason: "not checked", check: null };
+): Pick<ServerView, "state" | "reason" | "waiting" | "check"> {
+  if (backend.check === null) return { state: "up", reason: "not checked", waiting: false, check: null };
   const last = standing?.last ?? null;
   const reason = last?.result.reason ?? "not checked yet";
   const health = standing?.health.state ?? "wait";
-  // A server that nobody has tried yet gets no traffic.
-  const state = health === "wait" ? "down" : health;
+  // A server of which nothing is known yet gets no traffic.
+  const waiting = health === "wait";
+  const state = waiting ? "down" : health;
   const ok = last === null ? state === "up" : last.result.state !== "down" && last.result.state !== "unknown";
-  return { state, reason, check: { ok, reason, at: last?.at ?? null } };
+  return { state, reason, waiting, check: { ok, reason, at: last?.at ?? null } };
 }

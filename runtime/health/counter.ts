@@ -1,7 +1,8 @@
 /**
  * Rise and fall: how many answers in a row change what a server is. Pure: a value in, a value out.
  *
- *     wait ──first answer──▶ up ──`fall` bad answers in a row──▶ down ──`rise` good ones in a row──▶ up
+ *     wait ──one good answer──▶ up ──`fall` bad answers in a row──▶ down ──`rise` good ones in a row──▶ up
+ *     wait ──`fall` bad answers in a row──▶ down
  *
  * A good answer may be weaker than *up*: a checker says *standby* (alive, not to be used while others are) or *drain*.
  * Among good answers the newest counts at once; only *down* has to be confirmed, and left, by a row.
@@ -14,7 +15,7 @@ export type Serving = Exclude<Outcome, "down" | "unknown">;
 
 /** Where a server stands. `streak`: answers in a row that speak against it. */
 export type Health =
-  | { readonly state: "wait" }
+  | { readonly state: "wait"; readonly streak: number }
   | { readonly state: Serving; readonly streak: number }
   | { readonly state: "down"; readonly streak: number };
 
@@ -27,21 +28,20 @@ export interface Thresholds {
 
 /** What a server is before its first answer. */
 export function initialHealth(initial: "wait" | "up" | "down"): Health {
-  return initial === "wait" ? { state: "wait" } : { state: initial, streak: 0 };
+  return { state: initial, streak: 0 };
 }
 
 /** What a server is after one more answer. */
 export function observe(health: Health, outcome: Outcome, thresholds: Thresholds): Health {
   if (outcome === "unknown") return health;
   switch (health.state) {
-    case "wait":
-      // Nobody waits for a row at start: one answer is more than nothing.
-      return { state: outcome, streak: 0 };
     case "down": {
       if (outcome === "down") return health.streak === 0 ? health : { state: "down", streak: 0 };
       const streak = health.streak + 1;
       return streak >= thresholds.rise ? { state: outcome, streak: 0 } : { state: "down", streak };
     }
+    case "wait":
+    // A good answer is all that is waited for; a bad one may be an accident of a machine that has just started.
     case "up":
     case "standby":
     case "drain": {

@@ -45,7 +45,7 @@ export interface Prober extends Disposable {
   /** The whole wanted set. A server whose address is unchanged keeps its state, one whose check is unchanged its probe too. */
   watch(servers: readonly CheckedServer[]): void;
   standing(backend: string, server: string): Standing | null;
-  /** Whether every server has had its first answer, or need not wait for one. */
+  /** Whether it is known of every server what it is. */
   settled(): boolean;
 }
 
@@ -77,8 +77,9 @@ export function createProber(options: ProberOptions): Prober {
     if (probing.ended) return;
     for (const subject of [...probing.subjects]) hear(subject, result);
     if (probing.ended) return;
-    const wait = untilNextProbe({ began, first, now: clock.monotonic(), interval }, random());
-    probing.timer = clock.after(wait, () => void run(probing, false));
+    const awaited = [...probing.subjects].some(({ standing }) => standing.health.state === "wait");
+    const wait = untilNextProbe({ began, first, awaited, now: clock.monotonic(), interval }, random());
+    probing.timer = clock.after(wait, () => void run(probing, awaited));
   }
 
   function hear(subject: Subject, result: ProbeResult): void {

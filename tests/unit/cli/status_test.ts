@@ -37,6 +37,7 @@ Deno.test("renderStatus() shows who holds what, since when and why, and what is 
       weight: 1,
       since: now - 3_600_000,
       reason: "connect refused after 0.3 ms",
+      waiting: false,
       check: { ok: false, reason: "connect refused after 0.3 ms", at: now },
     }),
     overrides: { servers: [], holds: { VI_1: { by: "ann", reason: "kernel", since: now, until: null } } },

@@ -11,7 +11,7 @@ const [unchecked] = config().backends;
 function standing(state: "wait" | "up" | "down" | "standby", reason: string | null, weightPercent?: number): Standing {
   return {
     target: { backend: "web", server: "b", address: "192.0.2.12", port: 80, labels: {} },
-    health: state === "wait" ? { state } : { state, streak: 0 },
+    health: { state, streak: 0 },
     since: 500,
     last: reason === null ? null : {
       at: 900,
@@ -73,9 +73,9 @@ Deno.test("viewServer() keeps since as long as the state is the same", () => {
   assert.equal(viewServer(unchecked, unchecked.servers[0], null, null, before, 2000).since, 1000);
 });
 
-function view(state: ServerView["state"], answered = true): ServerView {
-  const check = { ok: state === "up", reason: "r", at: answered ? 1 : null };
-  return { backend: "web", server: "a", state, weight: 1, since: 0, reason: "r", check };
+function view(state: ServerView["state"], known = true): ServerView {
+  const check = { ok: state === "up", reason: "r", at: 1 };
+  return { backend: "web", server: "a", state, weight: 1, since: 0, reason: "r", waiting: !known, check };
 }
 
 Deno.test("serverHappening() tells of what nobody expected", () => {

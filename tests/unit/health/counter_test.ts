@@ -14,8 +14,9 @@ function play(initial: "wait" | "up" | "down", answers: string, rise: number, fa
 
 Deno.test("observe() changes a server after rise good or fall bad answers in a row", () => {
   const rows: [string, "wait" | "up" | "down", string, number, number, string][] = [
-    ["the first answer decides, good", "wait", "u", 5, 5, "u"],
-    ["the first answer decides, bad", "wait", "d", 5, 5, "d"],
+    ["the first good answer decides", "wait", "u", 5, 5, "u"],
+    ["one bad answer does not", "wait", "ddd", 2, 3, "wwd"],
+    ["a good one after a bad one does", "wait", "du", 2, 3, "wu"],
     ["no answer decides nothing", "wait", "?u", 2, 3, "wu"],
     ["falls at the third bad answer", "up", "dddd", 2, 3, "uudd"],
     ["a good answer ends a bad row", "up", "ddudd", 2, 3, "uuuuu"],

@@ -49,6 +49,21 @@ Deno.test("createProber() probes at once, then half an interval spread apart, th
   prober[Symbol.dispose]();
 });
 
+Deno.test("createProber() asks again soon as long as it is not known what a server is", async () => {
+  const { clock, prober, ran } = fixture(() => clock.monotonic() < 90 ? down : up);
+  prober.watch([server("a")]);
+  await clock.advance(2000);
+  assert.deepEqual(ran, ["a@0", "a@50", "a@100", "a@1600"]);
+  const dead = fixture(() => down);
+  dead.prober.watch([server("a")]);
+  await dead.clock.advance(99);
+  assert.equal(dead.prober.settled(), false);
+  await dead.clock.advance(1);
+  assert.equal(dead.prober.standing("web", "a")?.health.state, "down");
+  prober[Symbol.dispose]();
+  dead.prober[Symbol.dispose]();
+});
+
 Deno.test("createProber() runs identical probes once and counts for each server", async () => {
   const { clock, prober, ran } = fixture(() => down);
   prober.watch([server("a", { initial: "up", fall: 1 }), server("b", { initial: "up", fall: 2 }), server("c", {}, 81)]);
@@ -74,7 +89,7 @@ Deno.test("createProber() never overlaps probes of one target, and an unanswered
 
 Deno.test("createProber() takes what a checker throws as down with its message", async () => {
   const { clock, prober, told } = fixture(() => Promise.reject(new Error("role is replica")));
-  prober.watch([server("a")]);
+  prober.watch([server("a", { fall: 1 })]);
   await clock.advance(0);
   assert.deepEqual(told, ["a wait>down role is replica"]);
   prober[Symbol.dispose]();
