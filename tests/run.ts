@@ -78,6 +78,7 @@ async function staticChecks(): Promise<Tally> {
     ["format", ["fmt", "--check"]],
     ["lint", ["lint"]],
     ["types", ["check", "mod.ts", "runtime", "plugins", "tests"]],
+    ["examples in comments", ["test", "-A", "--doc", "mod.ts", "runtime", "plugins"]],
   ];
   let tally = nothing;
   for (const [name, args] of steps) {
