@@ -5,8 +5,8 @@ import { loadConfiguration, requireConfiguration } from "./configuration.ts";
 import { CommandError, Exit } from "./exit.ts";
 import { parseOptions } from "./options.ts";
 
-/** The user of the proxy that children are started for before the configuration has been read. */
-const usualUser = "tandem";
+/** What children are started with before the configuration has been read, because it is nearly always so. */
+const usually = { user: "tandem", logLevel: "info" } as const;
 
 export async function run(args: readonly string[]): Promise<number> {
   const began = performance.timeOrigin;
@@ -31,7 +31,7 @@ export async function run(args: readonly string[]): Promise<number> {
   ]);
   using directory = await state.openStateDirectory(state.stateDirectoryPath());
   const lacking = missingCapabilities(["NET_ADMIN", "NET_RAW"]);
-  const usual = await chooseSpawners({ user: usualUser, stateDirectory: directory.path });
+  const usual = await chooseSpawners({ ...usually, stateDirectory: directory.path });
   const early = { vrrp: lacking.length === 0 ? prestart(usual.vrrp) : null, proxy: prestart(usual.proxy) };
   using unwanted = new DisposableStack();
   unwanted.defer(() => early.vrrp?.discard());
@@ -39,11 +39,13 @@ export async function run(args: readonly string[]): Promise<number> {
 
   const config = await reading;
   requireCapabilities(config, lacking);
-  if (config.vrrp.length === 0) early.vrrp?.discard();
-  if (config.proxy.user !== usualUser) early.proxy.discard();
-  const own = config.proxy.user === usualUser
-    ? { proxy: early.proxy.spawn, missing: usual.missing }
-    : await chooseSpawners({ user: config.proxy.user, stateDirectory: directory.path });
+  const { proxy: { user }, log: { level: logLevel } } = config;
+  const asUsual = user === usually.user && logLevel === usually.logLevel;
+  if (!asUsual || config.vrrp.length === 0) early.vrrp?.discard();
+  if (!asUsual) early.proxy.discard();
+  const own = asUsual
+    ? { vrrp: early.vrrp?.spawn ?? usual.vrrp, proxy: early.proxy.spawn, missing: usual.missing }
+    : await chooseSpawners({ user, logLevel, stateDirectory: directory.path });
   const missing = [...directory.missing, ...own.missing];
   const [{ createControl }, { createLogger }, { createAdmin }, { listenAdmin }] = await importing;
   const log = createLogger({ role: "control", level: config.log.level });
@@ -58,7 +60,7 @@ export async function run(args: readonly string[]): Promise<number> {
     load: () => loadConfiguration(file, node ?? config.node),
     version,
     log,
-    spawn: { vrrp: early.vrrp?.spawn ?? usual.vrrp, proxy: own.proxy },
+    spawn: own,
     stateDirectory: directory.path,
     missing,
   });

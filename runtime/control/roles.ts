@@ -14,16 +14,19 @@ export interface SpawnerOptions {
   readonly user: string;
   /** null = none. */
   readonly stateDirectory: string | null;
+  /** The least that children log. */
+  readonly logLevel: string;
 }
 
 /** Chooses how children are started on this machine. */
 export async function chooseSpawners(options: SpawnerOptions): Promise<Spawners> {
   const vrrp = selfCommand(["role", "vrrp"]);
+  const log = { TANDEM_LOG_LEVEL: options.logLevel };
   const own = await ownUser(options);
   const proxy = own.user === null ? { command: selfCommand(["role", "proxy"]), env: {} } : asUser(own.user, options);
   return {
-    vrrp: (listener) => spawnRole(vrrp, listener),
-    proxy: (listener) => spawnRole(proxy.command, listener, { env: proxy.env }),
+    vrrp: (listener) => spawnRole(vrrp, listener, { env: log }),
+    proxy: (listener) => spawnRole(proxy.command, listener, { env: { ...log, ...proxy.env } }),
     missing: own.missing,
   };
 }

@@ -19,7 +19,7 @@ export interface Logger {
 export interface LogOptions {
   /** Process that speaks: "control", "vrrp", "proxy". */
   readonly role: string;
-  /** @default "info" */
+  /** @default TANDEM_LOG_LEVEL, by which a node tells its children, else "info" */
   readonly level?: Level;
   /** @default JSON unless stderr is a terminal */
   readonly format?: "json" | "text";
@@ -30,7 +30,7 @@ export interface LogOptions {
 }
 
 export function createLogger(options: LogOptions): Logger {
-  const level = order[options.level ?? "info"];
+  const level = order[options.level ?? inherited() ?? "info"];
   const format = (options.format ?? (Deno.stderr.isTerminal() ? "text" : "json")) === "json" ? jsonLine : textLine;
   const write = options.write ?? writeStderr;
   const now = options.now ?? Date.now;
@@ -49,6 +49,11 @@ export function createLogger(options: LogOptions): Logger {
     };
   };
   return logger({});
+}
+
+function inherited(): Level | undefined {
+  const name = Deno.env.get("TANDEM_LOG_LEVEL");
+  return name !== undefined && name in order ? name as Level : undefined;
 }
 
 function jsonLine(at: number, level: Level, role: string, text: string, fields: Fields): string {
