@@ -51,6 +51,12 @@ export const fieldRows: Row[] = [
   refused("6585 §5 one field of 128 kB", `${G}X: ${"a".repeat(131072)}\r\n\r\n`),
   refused("6585 §5 many fields, 1 MB in all", `${G}${`X-Field: ${"a".repeat(1000)}\r\n`.repeat(1000)}\r\n`),
   refused("6585 §5 5,000 short fields", `${G}${"X: 1\r\n".repeat(5000)}\r\n`),
+  relayed("6585 §5 a head of 15 kB passes", `${G}${`X-Field: ${"a".repeat(140)}\r\n`.repeat(95)}\r\n`, (request) => {
+    assert.equal(values(request, "x-field").length, 95);
+  }),
+  relayed("6265 §4.2 8 kB of cookies pass", `${G}Cookie: ${"c=0123456789; ".repeat(600)}d=1\r\n\r\n`, (request) => {
+    assertField(request, "cookie", [`${"c=0123456789; ".repeat(600)}d=1`]);
+  }),
   relayed("9110 §5.3 order and repetition", `${G}B: 1\r\nA: 2\r\nB: 3\r\nC: 4\r\n\r\n`, (request) => {
     assert.deepEqual(own(request.lines).filter((line) => !line.startsWith("host")), ["b: 1", "a: 2", "b: 3", "c: 4"]);
   }),

@@ -123,6 +123,25 @@ export const streamingRows: Row[] = [
       wire.close();
     }
   }),
+  told("an origin that does not read stops the client", async ({ origin, client }) => {
+    // The wire of this row is read no further than the head: its script never ends.
+    await origin.become(async (wire) => {
+      await wire.until(() => wire.received.includes("\r\n\r\n"));
+      wire.hold();
+      await pause(1000);
+      wire.close();
+    });
+    const wire = await client();
+    const block = "x".repeat(1 << 20);
+    await wire.send(`POST / HTTP/1.1\r\nHost: a\r\nContent-Length: ${block.length * 64}\r\n\r\n`);
+    let sent = 0;
+    const over = pause(900);
+    for (let n = 0; n < 64; n++) {
+      if (await Promise.race([wire.send(block), over.then(() => "blocked" as const)]) === "blocked") break;
+      sent += block.length;
+    }
+    assert.ok(sent < 32 << 20, `the proxy took ${sent >> 20} MiB nobody read`);
+  }),
   told("a client that goes away closes the origin's connection at once", async ({ origin, client }) => {
     await origin.become(each(async (wire) => {
       await wire.send("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n");

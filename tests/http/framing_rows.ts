@@ -257,6 +257,43 @@ export const pipelineRows: Row[] = [
     await pause(25);
     assert.equal(origin.requests.length, 1);
   }),
+  told("9112 §9.3.2 500 requests at once", async ({ origin, client }) => {
+    await origin.become(answering(OK));
+    const wire = await client();
+    await wire.send(Array.from({ length: 500 }, (_, n) => `GET /${n} HTTP/1.1\r\nHost: a\r\n\r\n`).join(""));
+    for (let n = 0; n < 500; n++) assert.equal((await readFinal(wire))?.body, "ok", `answer ${n}`);
+    assert.deepEqual(
+      origin.requests.map((request) => request.line.split(" ")[1]),
+      Array.from(origin.requests, (_, n) => `/${n}`),
+    );
+  }),
+  told("0.CL: an answer before the body's end: the late body is no request", async ({ origin, client }) => {
+    const smuggled = "GET /smuggled HTTP/1.1\r\nHost: a\r\n\r\n";
+    const lines: string[] = [];
+    await origin.become(async (wire) => {
+      for (;;) {
+        // An origin that does not care for bodies: it answers heads.
+        if (!await wire.until(() => wire.received.includes("\r\n\r\n"), 60_000)) return;
+        const end = wire.received.indexOf("\r\n\r\n");
+        lines.push(wire.take(end + 4).split("\r\n")[0]);
+        await wire.send(OK);
+      }
+    });
+    const wire = await client();
+    await wire.send(`${P}Content-Length: ${smuggled.length + 1}\r\n\r\nx`);
+    assert.equal((await readFinal(wire))?.body, "ok");
+    await wire.send(smuggled);
+    await pause(100);
+    const next = await client();
+    await next.send("GET /next HTTP/1.1\r\nHost: a\r\n\r\n");
+    assert.equal((await readFinal(next))?.body, "ok");
+    // On the origin's old connection the body may still have come; no other request may follow it there.
+    assert.ok(
+      !origin.wires.some((wire) => /smuggled[^]*next/.test(wire.log)),
+      "a connection with a body due was used again",
+    );
+    assert.ok((await readFinal(wire, { patience: 100 })) === null, "the body was answered");
+  }),
   told("9112 §8 a request that breaks off is not completed", async ({ origin, client }) => {
     await origin.become(answering(OK));
     const wire = await client();

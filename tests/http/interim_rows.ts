@@ -185,6 +185,26 @@ export const tunnelRows: Row[] = [
     wire.close();
     assert.ok(await origin.wires[0].end(1000), "the origin's side stays open");
   }),
+  told("6455 half-closed: what the origin says after the client's end arrives", async ({ origin, client }) => {
+    await origin.become(afterHead(async (wire) => {
+      await wire.send(SWITCHED);
+      await wire.end();
+      await wire.send(`${wire.received} and goodbye`);
+      wire.close();
+    }));
+    const wire = await client();
+    await wire.send(UPGRADE);
+    assert.equal(statusOf((await readResponse(wire))!), 101);
+    await wire.send("hello");
+    await wire.finish();
+    assert.ok(await wire.until(() => wire.received === "hello and goodbye"), JSON.stringify(wire.received));
+    assert.ok(await wire.end(500), "the tunnel stays open");
+  }),
+  refusedOr(
+    "9110 §7.8 an upgrade with a body is not offered, or its body arrives first",
+    UPGRADE.replace("GET", "POST").replace("\r\n\r\n", "\r\nContent-Length: 5\r\n\r\nhello"),
+    (request) => assert.equal(request.body, "hello"),
+  ),
   told("6455 bytes that come with the 101", async ({ origin, client }) => {
     await origin.become(afterHead(async (wire) => {
       await wire.send(SWITCHED + "first words");

@@ -14,6 +14,7 @@ export class Wire {
   #waiters: (() => void)[] = [];
   #pump: Promise<void> | null = null;
   #closed = false;
+  #held = false;
 
   constructor(connection: Deno.TcpConn) {
     this.#connection = connection;
@@ -31,9 +32,14 @@ export class Wire {
     this.#pump ??= this.#run();
   }
 
+  /** Stops reading for good, but for what is being read. */
+  hold(): void {
+    this.#held = true;
+  }
+
   async #run(): Promise<void> {
     const buffer = new Uint8Array(65536);
-    for (;;) {
+    while (!this.#held) {
       let length: number | null;
       try {
         length = await this.#connection.read(buffer);
