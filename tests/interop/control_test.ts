@@ -4,7 +4,8 @@ import { explain } from "../../runtime/demo/measure.ts";
 import { Client } from "../support/client.ts";
 import { until } from "../support/command.ts";
 import { Pair } from "../support/pair.ts";
-import { pairAddress, pairConfig, tandem, tandemCommand } from "../support/tandem.ts";
+import { pairAddress, pairConfig, type Status, tandem, tandemCommand } from "../support/tandem.ts";
+import { publicCopy } from "../support/unprivileged.ts";
 
 Deno.test("reload, operator verbs and supervision of a node that serves", async (t) => {
   await using pair = await Pair.start({ instance: ["handover: { connections: auto, drain: 3s }"] });
@@ -112,4 +113,42 @@ Deno.test("reload, operator verbs and supervision of a node that serves", async 
     ]);
     await unnoticed(async () => {});
   });
+});
+
+Deno.test("the proxy has a uid of its own, and no capability but for low ports", async () => {
+  await using pair = await Pair.prepare({ top: ["proxy: { user: nobody }"] });
+  using copy = await publicCopy();
+  const host = pair.lan.host("dlp1");
+  const env = { ...copy.env, DENO_DIR: Deno.env.get("DENO_DIR") ?? `${Deno.env.get("HOME")}/.cache/deno` };
+  const argv = [
+    copy.deno,
+    "run",
+    "-A",
+    "--no-prompt",
+    `${copy.source}/mod.ts`,
+    "run",
+    "--config",
+    pair.file,
+    "--node",
+    "dlp1",
+  ];
+  await Deno.chmod(pair.scratch.path, 0o755);
+  await using node = host.spawn(argv, { env: { ...env, TANDEM_STATE_DIR: `${pair.scratch.path}/dlp1` } });
+  await node.said(/Node dlp1 is up/, 15_000);
+  const told = await tandem(["status", "--json", "--admin", `unix:${pair.scratch.path}/dlp1.sock`]);
+  const { children, isolation, missing }: Status = JSON.parse(told.stdout);
+  const proxy = children.find(({ role }) => role === "proxy") ?? assert.fail("no proxy process");
+  const facts = await Deno.readTextFile(`/proc/${proxy.pid}/status`);
+  assert.match(facts, /^Uid:\t65534\t65534\t65534\t65534$/m);
+  assert.match(facts, /^Gid:\t65534\t65534\t65534\t65534$/m);
+  assert.match(facts, /^Groups:\s*$/m);
+  // Bit 10 is CAP_NET_BIND_SERVICE.
+  for (const set of ["CapPrm", "CapEff", "CapAmb"]) {
+    assert.match(facts, new RegExp(`^${set}:\\t0000000000000400$`, "m"));
+  }
+  assert.deepEqual([isolation.proxy_user, missing.filter((sentence) => /uid/.test(sentence))], ["nobody", []]);
+  await until("it serves", async () => {
+    const answer = await host.run(["curl", "-s", "-m", "1", `http://${pairAddress}/`], { allowFailure: true });
+    return answer.code === 0 && answer.stdout !== "";
+  }, { timeout: 8000 });
 });
