@@ -2,6 +2,7 @@
 import type { Clock } from "../os/clock.ts";
 import type { Exit, RoleListener, RoleProcess } from "../os/process.ts";
 import type {
+  BackendCounters,
   FrontendCounters,
   ListenerStatus,
   ProxyCommand,
@@ -27,11 +28,17 @@ export interface ProxyProcessOptions {
 
 export type ProxyReady = Extract<ProxyReport, { readonly type: "ready" }>;
 
+export interface ProxyCounters {
+  readonly frontends: readonly FrontendCounters[];
+  readonly backends: readonly BackendCounters[];
+  readonly servers: readonly ServerCounters[];
+}
+
 export interface ProxyProcess {
   readonly child: Child<ProxyCommand>;
   readonly ready: ProxyReady | null;
   facts(): ProxyFacts;
-  counters(): { readonly frontends: readonly FrontendCounters[]; readonly servers: readonly ServerCounters[] };
+  counters(): ProxyCounters;
   /** Makes `options` the wanted set; answers what listens then. */
   apply(options: ProxyOptions): Promise<readonly ListenerStatus[]>;
   send(command: Extract<ProxyCommand, { readonly type: "verdicts" | "retire" | "reinstate" }>): void;
@@ -116,7 +123,11 @@ export function startProxyProcess(options: ProxyProcessOptions): ProxyProcess {
       return ready;
     },
     facts: () => ({ running, listeners, threads: status?.threads ?? [], reportAge: clock.monotonic() - heard }),
-    counters: () => ({ frontends: status?.frontends ?? [], servers: status?.servers ?? [] }),
+    counters: () => ({
+      frontends: status?.frontends ?? [],
+      backends: status?.backends ?? [],
+      servers: status?.servers ?? [],
+    }),
     apply(next) {
       wanted = next;
       const command = applyCommand(next);

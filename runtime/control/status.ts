@@ -1,8 +1,9 @@
 /** `GET /api/v1/status` (contract §4): the shape, and how it is made of what control knows. Pure. */
 import type { Config, InstanceConfig } from "../config/model.ts";
-import type { FrontendCounters, ServerCounters } from "../proxy/protocol.ts";
+import type { FrontendCounters } from "../proxy/protocol.ts";
 import type { DropReason, InstanceCounters, InstanceState, InstanceStatus, Tracking } from "../vrrp/protocol.ts";
 import type { Overrides } from "./overrides.ts";
+import type { ProxyCounters } from "./proxy_process.ts";
 import type { ServerView } from "./servers.ts";
 import type { ProxyFacts } from "./tracking.ts";
 
@@ -18,6 +19,8 @@ export interface Status {
   readonly backends: readonly {
     readonly name: string;
     readonly balance: string;
+    /** Requests that wait for any of its servers. */
+    readonly queued: number;
     readonly servers: readonly ServerStatus[];
   }[];
   readonly plugins: readonly never[];
@@ -126,7 +129,7 @@ export interface Facts {
   /** Why an instance has not been started yet. */
   readonly waiting: string;
   readonly proxy: ProxyFacts;
-  readonly counters: { readonly frontends: readonly FrontendCounters[]; readonly servers: readonly ServerCounters[] };
+  readonly counters: ProxyCounters;
   readonly servers: (backend: string, server: string) => ServerView | null;
   readonly overrides: Overrides;
   readonly children: readonly ChildView[];
@@ -147,6 +150,7 @@ export function buildStatus(facts: Facts): Status {
     backends: config.backends.map((backend) => ({
       name: backend.name,
       balance: backend.balance.use,
+      queued: facts.counters.backends.find(({ name }) => name === backend.name)?.queued ?? 0,
       servers: backend.servers.map((server) => viewServerStatus(backend.name, server, facts)),
     })),
     plugins: [],

@@ -1,0 +1,133 @@
+/**
+ * From the configuration that runs to the one that is wanted, in the order that serves before it announces: checks and
+ * listeners, then virtual routers. What is the same on both sides is not touched.
+ */
+import type { Config } from "../config/model.ts";
+import type { Prober } from "../health/prober.ts";
+import { type Clock, within } from "../os/clock.ts";
+import type { ListenerStatus } from "../proxy/protocol.ts";
+import { isEqual } from "./equal.ts";
+import { proxyOptions } from "./proxy_options.ts";
+import type { ProxyProcess } from "./proxy_process.ts";
+import { checkedServers } from "./servers.ts";
+import { vrrpOptions } from "./vrrp_options.ts";
+import type { VrrpProcess } from "./vrrp_process.ts";
+
+export interface ApplierOptions {
+  /** What is wanted first. */
+  readonly config: Config;
+  /** Processors for `threads: auto`. */
+  readonly cores: number;
+  readonly clock: Clock;
+  /** How long a child may take to answer, ms. */
+  readonly patience: number;
+  readonly prober: Prober;
+  readonly proxy: Pick<ProxyProcess, "apply" | "facts">;
+  readonly vrrp: Pick<VrrpProcess, "apply">;
+  /** Servers are others, or weigh otherwise: judge them before the proxy is told of them. */
+  readonly judgeServers: () => void;
+  /** Listeners are where they should be: judge what is tracked before the virtual routers are told. */
+  readonly judgeTrackers: () => void;
+}
+
+export class Applier {
+  #config: Config;
+  #busy = false;
+  readonly #options: ApplierOptions;
+
+  constructor(options: ApplierOptions) {
+    this.#options = options;
+    this.#config = options.config;
+  }
+
+  /** What runs, or is being applied. */
+  get config(): Config {
+    return this.#config;
+  }
+
+  /** Listeners are on their way: what is to open is not there yet, what is to close already gone, and neither is a failure. */
+  get busy(): boolean {
+    return this.#busy;
+  }
+
+  /** Listens, with nothing running before. @throws {Error} a sentence for each listener that cannot be had. */
+  async listen(): Promise<void> {
+    this.#options.prober.watch(checkedServers(this.#config));
+    this.#options.judgeServers();
+    refuseDeaf(await this.#applyProxy(this.#config), []);
+  }
+
+  /** Starts the virtual routers. Answers the problems met. */
+  async announce(): Promise<readonly string[]> {
+    this.#options.judgeTrackers();
+    const problems = this.#options.vrrp.apply(vrrpOptions(this.#config));
+    return await within(this.#options.clock, this.#options.patience, problems, null) ?? this.#neverAnswered("vrrp");
+  }
+
+  /**
+   * Goes to `wanted`. Answers the problems that its virtual routers met.
+   *
+   * @throws {Error} when a listener cannot be had; then everything is as it was.
+   */
+  async change(wanted: Config): Promise<readonly string[]> {
+    const running = this.#config;
+    this.#busy = true;
+    try {
+      await this.#changeListeners(running, wanted);
+    } finally {
+      this.#busy = false;
+    }
+    this.#options.prober.watch(checkedServers(wanted));
+    if (!isEqual(vrrpOptions(running), vrrpOptions(wanted))) return await this.announce();
+    this.#options.judgeTrackers();
+    return [];
+  }
+
+  async #changeListeners(running: Config, wanted: Config): Promise<void> {
+    const { cores, prober, proxy } = this.#options;
+    this.#adopt(wanted, running);
+    if (isEqual(proxyOptions(running, cores), proxyOptions(wanted, cores))) return;
+    const before = proxy.facts().listeners;
+    try {
+      refuseDeaf(await this.#applyProxy(wanted), before);
+    } catch (cause) {
+      this.#adopt(running, wanted);
+      await this.#applyProxy(running);
+      prober.watch(checkedServers(running));
+      throw cause;
+    }
+  }
+
+  /** Judges by `wanted` from now on. Checks of `other` go on until it is sure that nobody goes back there. */
+  #adopt(wanted: Config, other: Config): void {
+    this.#config = wanted;
+    const servers = checkedServers(wanted);
+    const names = new Set(servers.map(({ target }) => `${target.backend}/${target.server}`));
+    const spare = checkedServers(other).filter(({ target }) => !names.has(`${target.backend}/${target.server}`));
+    this.#options.prober.watch([...servers, ...spare]);
+    this.#options.judgeServers();
+  }
+
+  async #applyProxy(config: Config): Promise<readonly ListenerStatus[]> {
+    const { clock, cores, patience, proxy } = this.#options;
+    return await within(clock, patience, proxy.apply(proxyOptions(config, cores)), null) ??
+      this.#neverAnswered("proxy");
+  }
+
+  #neverAnswered(role: string): never {
+    throw new Error(
+      `The ${role} process did not answer within ${this.#options.patience / 1000} s; its log says why`,
+    );
+  }
+}
+
+/** @throws {Error} when a listener does not listen that did not fail `before`: a sentence for each. */
+function refuseDeaf(listeners: readonly ListenerStatus[], before: readonly ListenerStatus[]): void {
+  const known = before.filter(({ listening }) => !listening);
+  const deaf = listeners.filter(({ frontend, address, listening }) =>
+    !listening && !known.some((one) => one.frontend === frontend && one.address === address)
+  );
+  if (deaf.length === 0) return;
+  const sentences = deaf.map((one) => one.error ?? `Cannot listen on ${one.address} for frontend "${one.frontend}"`);
+  throw new Error([...new Set(sentences)].join("\n"));
+}

@@ -1,0 +1,282 @@
+/** A node at work: children, checks, trackers and operator verbs tied together; `status` and events out. */
+import type { Checker } from "../../plugins/contract.ts";
+import http from "../../plugins/health/http.ts";
+import tcp from "../../plugins/health/tcp.ts";
+import { diff } from "../config/diff.ts";
+import type { Config } from "../config/model.ts";
+import { addressChange } from "./addresses.ts";
+import { Applier } from "./applier.ts";
+import { createMoves, type Moves } from "./moves.ts";
+import type { OperatorState } from "./operator_state.ts";
+import { changeServer, type ServerChange, serverOverride } from "./overrides.ts";
+import { describePlan } from "./plan.ts";
+import { type ProxyProcess, startProxyProcess } from "./proxy_process.ts";
+import { unreadyReasons } from "./readiness.ts";
+import { RefusedError } from "./refused_error.ts";
+import { createServerBoard, type ServerBoard } from "./server_board.ts";
+import type { ServerView } from "./servers.ts";
+import { buildStatus, type Phase, type Status } from "./status.ts";
+import { trackInstance } from "./tracking.ts";
+import { startVrrpProcess, type VrrpProcess } from "./vrrp_process.ts";
+import { createProber, type Prober } from "../health/prober.ts";
+import type { Clock } from "../os/clock.ts";
+import { describeExit, type Exit } from "../os/process.ts";
+import type { ServerVerdict } from "../proxy/protocol.ts";
+import type { Happening, Journal } from "../telemetry/events.ts";
+import type { Logger } from "../telemetry/log.ts";
+import type { InstanceStatus } from "../vrrp/protocol.ts";
+import type { Control, ControlOptions, Reloaded } from "../control.ts";
+
+/** At most so long the virtual addresses wait for the first round of checks (contract 2.5), ms. */
+const firstRound = 2000;
+/** A child that does not answer a command for so long, ms, fails it. */
+const patience = 10_000;
+/** How often trackers are judged though nothing was reported, ms. */
+const tick = 500;
+
+const builtIns: Readonly<Record<string, unknown>> = { tcp, http };
+
+export class Node implements Control {
+  private phase: Phase = "starting";
+  private reloading: Promise<unknown> = Promise.resolve();
+  private ticking: Disposable | null = null;
+  private readonly startedAt: number;
+  private readonly log: Logger;
+  private readonly prober: Prober;
+  private readonly board: ServerBoard;
+  private readonly vrrp: VrrpProcess;
+  private readonly proxy: ProxyProcess;
+  private readonly applier: Applier;
+  private readonly moves: Moves;
+
+  constructor(
+    private readonly options: ControlOptions,
+    private readonly clock: Clock,
+    readonly journal: Journal,
+    private readonly operator: OperatorState,
+  ) {
+    const { config, log } = options;
+    this.log = log;
+    this.startedAt = clock.now();
+    this.vrrp = startVrrpProcess({
+      spawn: options.spawn.vrrp,
+      clock,
+      log,
+      holds: () => operator.overrides.holds,
+      status: (instance, before) => this.hearInstance(instance, before),
+      // The process has logged it itself.
+      event: (event) => void journal.add({ ...event, text: `${event.about}: ${event.text}` }),
+      died: (exit, wait) => this.tellDeath("vrrp", exit, wait),
+    });
+    this.proxy = startProxyProcess({
+      spawn: options.spawn.proxy,
+      clock,
+      log,
+      verdicts: () => this.board.views().map(toVerdict),
+      changed: () => this.judgeTrackers(),
+      died: (exit, wait) => this.tellDeath("proxy", exit, wait),
+    });
+    const labels = config.nodes[config.node]?.labels ?? {};
+    this.prober = createProber({
+      clock,
+      log: log.with({ part: "health" }),
+      host: { node: config.node, cluster: config.cluster.name, labels },
+      checker: (use) => builtIns[use] as Checker<unknown>,
+      observed: ({ target }) => this.judgeServers(target.backend),
+    });
+    this.board = createServerBoard({
+      standing: (backend, server) => this.prober.standing(backend, server),
+      override: (backend, server) => serverOverride(operator.overrides, backend, server),
+      now: clock.now,
+      changed: (views) => {
+        this.proxy.send({ type: "verdicts", verdicts: views.map(toVerdict) });
+        this.judgeTrackers();
+      },
+      tell: (happening) => this.tell(happening),
+    });
+    this.applier = new Applier({
+      config,
+      cores: options.cores ?? navigator.hardwareConcurrency,
+      clock,
+      patience,
+      prober: this.prober,
+      proxy: this.proxy,
+      vrrp: this.vrrp,
+      judgeServers: () => this.judgeServers(),
+      judgeTrackers: () => this.judgeTrackers(),
+    });
+    this.moves = createMoves({ config: () => this.config, vrrp: this.vrrp, state: operator, clock, patience });
+    operator.onExpiry = () => this.judgeServers();
+    if (config.vrrp.length > 0) this.vrrp.child.start();
+    this.proxy.child.start();
+  }
+
+  /** What runs, or is being applied. */
+  private get config(): Config {
+    return this.applier.config;
+  }
+
+  async start(): Promise<void> {
+    const deadline = this.clock.monotonic() + firstRound;
+    await this.applier.listen();
+    // Contract 2.5: who announces an address can serve it.
+    while (!this.prober.settled() && this.clock.monotonic() < deadline) {
+      await new Promise<void>((resolve) => this.clock.after(5, resolve));
+    }
+    if (this.phase !== "starting") return;
+    const problems = await this.applier.announce();
+    if (problems.length > 0) throw new Error(problems.join("\n"));
+    if (this.phase !== "starting") return;
+    this.phase = "running";
+    this.keepTicking();
+  }
+
+  status(): Status {
+    const { vrrp, proxy } = this;
+    return buildStatus({
+      config: this.config,
+      version: this.options.version,
+      phase: this.phase,
+      startedAt: this.startedAt,
+      now: this.clock.now(),
+      io: proxy.ready?.io ?? null,
+      instances: vrrp.instances(),
+      waiting: this.phase === "starting" ? "waiting for the first round of checks" : "not started yet",
+      proxy: proxy.facts(),
+      counters: proxy.counters(),
+      servers: this.board.view,
+      overrides: this.operator.overrides,
+      children: [vrrp.child, proxy.child].filter(({ started }) => started).map(({ name, pid, restarts }) => ({
+        role: name,
+        pid,
+        restarts,
+      })),
+      isolation: {
+        proxy_user: proxy.ready?.user ?? null,
+        realtime: vrrp.runtime?.realtime ?? false,
+        locked: vrrp.runtime?.locked ?? false,
+      },
+      missing: [...this.options.missing, ...vrrp.runtime?.missing ?? [], ...proxy.ready?.missing ?? []],
+    });
+  }
+
+  unready(): readonly string[] {
+    if (this.phase !== "running") return [`the node is ${this.phase}`];
+    return unreadyReasons(this.config, this.proxy.facts(), this.vrrp.instances());
+  }
+
+  failover: Moves["failover"] = (instance, request) => this.moves.failover(instance, request);
+
+  failback: Moves["failback"] = (instance) => this.moves.failback(instance);
+
+  changeServer(backend: string, server: string, change: ServerChange): ServerView {
+    const configured = this.config.backends.find(({ name }) => name === backend)?.servers
+      .find(({ name }) => name === server);
+    if (configured === undefined) throw new RefusedError("unknown", `There is no server "${backend}/${server}"`);
+    this.operator.set(changeServer(this.operator.overrides, backend, server, change, configured.weight));
+    this.judgeServers(backend);
+    const view = this.board.view(backend, server);
+    if (view === null) throw new RefusedError("unknown", `There is no server "${backend}/${server}"`);
+    return view;
+  }
+
+  async plan(): Promise<Reloaded> {
+    try {
+      const plan = diff(this.config, await this.options.load());
+      return { plan, text: describePlan(plan) };
+    } catch (cause) {
+      throw new RefusedError("invalid", messageOf(cause));
+    }
+  }
+
+  reload(): Promise<Reloaded> {
+    // One at a time: each compares with what the one before it left.
+    const run = this.reloading.then(() => this.reloadNow());
+    this.reloading = run.catch(() => {});
+    return run;
+  }
+
+  private async reloadNow(): Promise<Reloaded> {
+    const about = this.config.source.file;
+    try {
+      if (this.phase !== "running") throw new Error(`The node is ${this.phase}`);
+      const wanted = await this.options.load();
+      const plan = diff(this.config, wanted);
+      // Nothing to go back to: the instances are in fault and say so, and are tried again.
+      for (const problem of await this.applier.change(wanted)) this.log.error(problem);
+      const text = describePlan(plan);
+      this.tell({ type: "config.reload", severity: "notice", about, text: `Reloaded: ${text}`, fields: { plan } });
+      return { plan, text };
+    } catch (cause) {
+      const text = `Not reloaded, nothing changed: ${messageOf(cause)}`;
+      this.tell({ type: "config.reload", severity: "error", about, text });
+      throw new RefusedError("invalid", messageOf(cause));
+    }
+  }
+
+  async stop(): Promise<void> {
+    this.phase = "stopping";
+    this.ticking?.[Symbol.dispose]();
+    const drain = Math.max(0, ...this.config.vrrp.map(({ handover }) => handover.drain)) || 10_000;
+    const move = Math.max(0, ...this.config.vrrp.map(({ advertInterval }) => Math.max(1000, advertInterval) + 250));
+    const began = this.clock.monotonic();
+    await this.vrrp.child.stop({ type: "stop" }, move + drain + 2000, { type: "stop" });
+    // What the hand-over has not moved gets the rest of the time.
+    const rest = Math.max(1000, drain - (this.clock.monotonic() - began));
+    await this.proxy.child.stop({ type: "stop", drain: rest }, rest + 1000, { type: "stop", drain: 0 });
+    this.prober[Symbol.dispose]();
+    await this.operator[Symbol.asyncDispose]();
+    await this.journal[Symbol.asyncDispose]();
+  }
+
+  hurry(): void {
+    this.vrrp.child.hurry();
+    this.proxy.child.hurry();
+  }
+
+  private hearInstance(instance: InstanceStatus, before: InstanceStatus | null): void {
+    const change = addressChange(before, instance);
+    const addresses = this.config.vrrp.find(({ name }) => name === instance.name)?.addresses ?? [];
+    if (change !== null) this.proxy.send({ type: change, addresses: addresses.map(({ address }) => address) });
+    this.moves.hear(instance, before);
+  }
+
+  private judgeServers(only?: string): void {
+    this.board.judge(this.config.backends, only);
+  }
+
+  private judgeTrackers(): void {
+    const facts = { proxy: this.proxy.facts(), servers: this.board.views() };
+    if (this.applier.busy && facts.proxy.running) return;
+    for (const instance of this.config.vrrp) {
+      this.vrrp.track(instance.name, trackInstance(this.config, instance, facts));
+    }
+  }
+
+  /** Silence is no report: somebody has to look. */
+  private keepTicking(): void {
+    this.ticking = this.clock.after(tick, () => {
+      this.judgeTrackers();
+      this.keepTicking();
+    });
+  }
+
+  private tell(happening: Happening): void {
+    const { severity, text, type, about } = this.journal.add(happening);
+    this.log[severity](text, { event: type, about });
+  }
+
+  private tellDeath(role: string, exit: Exit, wait: number): void {
+    const again = wait === 0 ? "at once" : `in ${wait} ms`;
+    const text = `The ${role} process died: ${describeExit(exit)}; it is started again ${again}`;
+    this.tell({ type: "process.state", severity: "error", about: role, text, fields: { ...exit, restart_ms: wait } });
+  }
+}
+
+function toVerdict({ backend, server, state, weight }: ServerView): ServerVerdict {
+  return { backend, server, state, weight };
+}
+
+function messageOf(cause: unknown): string {
+  return cause instanceof Error ? cause.message : String(cause);
+}
