@@ -1,7 +1,14 @@
 /** Carries out the hand-over of one virtual router: the pure machine of `handover.ts` with its kernel and its channel. */
 import { type Address, equalAddresses, formatAddress } from "../bytes/address.ts";
-import { advance, type Handover, handoverDeadline, type HandoverEffect, type HandoverEvent, idle } from "./handover.ts";
-import type { OfferTerms, Standing } from "./handover.ts";
+import { advance, handoverDeadline } from "./handover.ts";
+import {
+  type Handover,
+  type HandoverEffect,
+  type HandoverEvent,
+  idle,
+  type OfferTerms,
+  type Standing,
+} from "./handover_state.ts";
 import { encodeHandover, type HandoverMessage } from "./handover_message.ts";
 import type { ConnectionPort, WirePort } from "./ports.ts";
 import type { InstanceOptions, InstanceStatus } from "./protocol.ts";

@@ -4,11 +4,12 @@ import { decodeIPv4 } from "../bytes/ipv4.ts";
 import { OsError } from "../os/errno.ts";
 import type { Device, Received } from "../os/socket.ts";
 import type { Logger } from "../telemetry/log.ts";
+import type { Surroundings } from "./conditions.ts";
 import { routerOf } from "./handover_message.ts";
 import { type InterfaceView, outlookOf } from "./outlook.ts";
 import type { AddressPort, ConnectionPort, InstancePorts, WirePort } from "./ports.ts";
 import type { Hold, InstanceOptions, Tracking, VrrpCommand, VrrpReport } from "./protocol.ts";
-import { type Surroundings, VirtualRouter } from "./virtual_router.ts";
+import { VirtualRouter } from "./virtual_router.ts";
 
 /** The interfaces and addresses of this machine. */
 export interface InterfacePort {

@@ -3,42 +3,31 @@ import { type Address, equalAddresses, formatAddress } from "../bytes/address.ts
 import type { IPv4Packet } from "../bytes/ipv4.ts";
 import { type Advertisement, decode, sameAddresses } from "./advertisement.ts";
 import { Advertiser } from "./advertiser.ts";
+import { Conditions, type Surroundings } from "./conditions.ts";
 import { newCounters } from "./counters.ts";
 import { Errand } from "./errand.ts";
 import { decodeHandover } from "./handover_message.ts";
 import type { Drop, Inspection } from "./inspection.ts";
 import { deadline, initial, transition } from "./machine.ts";
 import { Mover } from "./mover.ts";
-import { combineTracking, inspectionOf, type Outlook, placeOf, sameOutlook } from "./outlook.ts";
+import { inspectionOf, placeOf, sameOutlook } from "./outlook.ts";
 import { describePeer, hearPeer, knowsPeer, type Peer, successor } from "./peers.ts";
 import type { InstancePorts } from "./ports.ts";
 import type { Hold, InstanceOptions, InstanceStatus, Tracking } from "./protocol.ts";
 import { Reporter } from "./reporter.ts";
-import type { Effect, Event, Parameters, State } from "./state.ts";
+import type { Effect, Event, State } from "./state.ts";
 import { downInterval } from "./timing.ts";
-
-const untracked: Tracking = { effect: "none", causes: [] };
-const nowhere: Address = new Uint8Array(4);
 
 /** A failback that nobody grants is given up after this, in ms beyond Active_Down_Interval. */
 const failbackPatience = 5000;
-
-/** What the machine around a virtual router does to it. */
-export interface Surroundings {
-  readonly outlook: Outlook;
-  /** What interfaces that the options track do to this router. */
-  readonly interfaces: Tracking;
-}
 
 export class VirtualRouter {
   #options: InstanceOptions;
   #inspection: Inspection;
   #state: State = initial;
-  #outlook: Outlook = { usable: false, reason: "not started", view: null };
-  #interfaces: Tracking = untracked;
-  #tracking: Tracking = untracked;
+  readonly #conditions = new Conditions();
+  /** As the machine was told last. */
   #yields = false;
-  #hold: Hold | null = null;
   #since: number;
   #reason = "not started";
   /** Time as active router, in ms: until the last transition, and since when, where it is one. */
@@ -77,11 +66,11 @@ export class VirtualRouter {
         state: this.#state.state,
         active: this.#followed(),
         priority: this.#priority(),
-        yields: this.#yields,
+        yields: this.#conditions.yields,
         leaving: this.#state.state === "active" && this.#state.leaving !== null,
       }),
-      place: () => placeOf(this.#outlook),
-      takes: () => this.#yields ? this.#combined().causes.join("; ") || "it yields" : null,
+      place: () => placeOf(this.#conditions.outlook),
+      takes: () => this.#conditions.inability,
       step: (event) => this.#step(event),
       announce: (now) => ports.addresses.announce(name, now),
       finished: () => this.#finished(),
@@ -97,7 +86,7 @@ export class VirtualRouter {
 
   /** Own address on the wire; null while there is none. */
   get primary(): Address | null {
-    return this.#outlook.usable ? this.#outlook.primary : null;
+    return this.#conditions.primary;
   }
 
   /** Told to stop; hand-over or drain may still be under way. */
@@ -111,12 +100,11 @@ export class VirtualRouter {
   }
 
   start(surroundings: Surroundings, tracking: Tracking, hold: Hold | null, vouched: boolean, now: number): void {
-    this.#outlook = surroundings.outlook;
-    this.#interfaces = surroundings.interfaces;
-    this.#tracking = tracking;
-    this.#hold = hold;
-    this.#yields = this.#combined().effect === "yield";
-    if (vouched && this.#combined().effect !== "fault") this.#step({ type: "start", vouched, now });
+    this.#conditions.see(surroundings);
+    this.#conditions.track(tracking);
+    this.#conditions.hold = hold;
+    this.#yields = this.#conditions.yields;
+    if (vouched && this.#conditions.combined.effect !== "fault") this.#step({ type: "start", vouched, now });
     else this.#assess(now);
   }
 
@@ -131,14 +119,13 @@ export class VirtualRouter {
   }
 
   see(surroundings: Surroundings, now: number): void {
-    if (!sameOutlook(this.#outlook, surroundings.outlook)) this.#advertiser.forget();
-    this.#outlook = surroundings.outlook;
-    this.#interfaces = surroundings.interfaces;
+    if (!sameOutlook(this.#conditions.outlook, surroundings.outlook)) this.#advertiser.forget();
+    this.#conditions.see(surroundings);
     this.#assess(now);
   }
 
   track(tracking: Tracking, now: number): void {
-    this.#tracking = tracking;
+    this.#conditions.track(tracking);
     this.#assess(now);
     this.ports.changed();
   }
@@ -190,7 +177,7 @@ export class VirtualRouter {
   }
 
   failback(id: number, now: number): void {
-    const held = this.#hold !== null;
+    const held = this.#conditions.hold !== null;
     this.#setHold(null);
     const { state } = this.#state;
     if (state === "active") return this.#errand.answer(id, "refused", "It is active here already");
@@ -214,7 +201,9 @@ export class VirtualRouter {
 
   /** Ends at once, without hand-over. */
   abandon(now: number): void {
-    if (!this.#stopped) this.#step({ type: "fault", reason: "removed", transmit: this.#outlook.usable, now });
+    if (!this.#stopped) {
+      this.#step({ type: "fault", reason: "removed", transmit: this.#conditions.outlook.usable, now });
+    }
     this.#stopping = this.#stopped = true;
     this.#mover.abandon(this.#options.name);
   }
@@ -235,7 +224,7 @@ export class VirtualRouter {
 
   /** What only the clock on the wall knows. */
   tick(): void {
-    const until = this.#hold?.until ?? null;
+    const until = this.#conditions.hold?.until ?? null;
     if (until === null || this.ports.wallClock() < until) return;
     this.#reporter.notice("The hold is over: its time has come");
     this.#setHold(null);
@@ -263,8 +252,8 @@ export class VirtualRouter {
       priority: { configured: priority, effective: this.#priority() },
       activeRouter: activeRouter === null ? null : formatAddress(activeRouter),
       counters: { ...this.#counters, garp_sent: garpSent, addresses_restored: addressesRestored },
-      tracking: this.#combined(),
-      hold: this.#hold,
+      tracking: this.#conditions.combined,
+      hold: this.#conditions.hold,
       peer: describePeer(this.#peers, now, patience, name),
       handover: this.#mover.status(),
       held: this.ports.addresses.held(name),
@@ -280,32 +269,20 @@ export class VirtualRouter {
   }
 
   #priority(): number {
-    return this.#yields ? 1 : this.#options.priority;
-  }
-
-  #parameters(): Parameters {
-    const { version, advertInterval, preempt, preemptDelay } = this.#options;
-    const primary = this.primary ?? nowhere;
-    const held = this.#hold !== null;
-    return { version, priority: this.#priority(), advertInterval, preempt, preemptDelay, primary, held };
-  }
-
-  #combined(): Tracking {
-    const own: Tracking = this.#outlook.usable ? untracked : { effect: "fault", causes: [this.#outlook.reason] };
-    return combineTracking([own, this.#interfaces, this.#tracking]);
+    return this.#conditions.priority(this.#options);
   }
 
   /** Interfaces or trackers are other ones: a fault begins or ends, the router yields or no longer does. */
   #assess(now: number): void {
     if (this.#stopping) return;
-    const { effect, causes } = this.#combined();
+    const { effect, causes } = this.#conditions.combined;
     const reason = causes.join("; ");
     const yielded = this.#yields;
     this.#yields = effect === "yield";
     const { state } = this.#state;
     if (effect === "fault") {
       if (this.#state.state === "fault" && this.#state.reason !== reason) this.#retell(reason);
-      return this.#step({ type: "fault", reason, transmit: this.#outlook.usable, now });
+      return this.#step({ type: "fault", reason, transmit: this.#conditions.outlook.usable, now });
     }
     if (state === "initialize" || state === "fault") return this.#step({ type: "start", vouched: false, now });
     if (yielded === this.#yields) return;
@@ -327,7 +304,7 @@ export class VirtualRouter {
     this.#stepping = true;
     try {
       for (let next = this.#pending.shift(); next !== undefined; next = this.#pending.shift()) {
-        const [state, effects] = transition(this.#state, next, this.#parameters());
+        const [state, effects] = transition(this.#state, next, this.#conditions.parameters(this.#options));
         this.#planned = this.#state.state === "active" && this.#state.leaving !== null;
         this.#state = state;
         for (const effect of effects) this.#carryOut(effect, next.now);
@@ -342,7 +319,7 @@ export class VirtualRouter {
     const { name } = this.#options;
     switch (effect.type) {
       case "advertise":
-        return this.#advertiser.advertise(effect.priority, this.#options, this.#outlook);
+        return this.#advertiser.advertise(effect.priority, this.#options, this.#conditions.outlook);
       case "acquire":
         this.#activeSince = now;
         return addresses.acquire(name, this.#options, now);
@@ -432,7 +409,7 @@ export class VirtualRouter {
   }
 
   #setHold(hold: Hold | null): void {
-    this.#hold = hold;
+    this.#conditions.hold = hold;
     this.ports.changed();
   }
 }

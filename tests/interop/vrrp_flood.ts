@@ -4,8 +4,7 @@
  */
 import { parseAddress } from "../../runtime/bytes/address.ts";
 import { encodeIPv4 } from "../../runtime/bytes/ipv4.ts";
-import { libc } from "../../runtime/os/libc.ts";
-import { cString } from "../../runtime/os/libc.ts";
+import { cString, libc } from "../../runtime/os/libc.ts";
 import { openPacketSender } from "../../runtime/os/socket.ts";
 import { encode } from "../../runtime/vrrp/advertisement.ts";
 import { checksumOf } from "../../runtime/vrrp/message.ts";

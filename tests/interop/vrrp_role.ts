@@ -45,6 +45,8 @@ export class VrrpRole implements AsyncDisposable {
   /** What it said on stderr. */
   log = "";
   status: readonly InstanceStatus[] = [];
+  /** When that was so, in ms since the epoch. */
+  statusAt = 0;
   ready: Extract<VrrpReport, { type: "ready" }> | null = null;
   readonly #child: Deno.ChildProcess;
   readonly #writer: WritableStreamDefaultWriter<Uint8Array<ArrayBuffer>>;
@@ -176,6 +178,7 @@ export class VrrpRole implements AsyncDisposable {
         return;
       case "status":
         this.status = report.instances;
+        this.statusAt = report.at;
         return;
       case "event":
         this.events.push(report.event);

@@ -1,14 +1,13 @@
 import { deepEqual, equal, match } from "node:assert/strict";
 import { parseAddress } from "../../../runtime/bytes/address.ts";
+import { advance, handoverDeadline } from "../../../runtime/vrrp/handover.ts";
 import {
-  advance,
   type Handover,
-  handoverDeadline,
   type HandoverEffect,
   type HandoverEvent,
   idle,
   type Standing,
-} from "../../../runtime/vrrp/handover.ts";
+} from "../../../runtime/vrrp/handover_state.ts";
 import {
   decodeHandover,
   encodeHandover,
