@@ -10,12 +10,14 @@ export * from "./plugins/contract.ts";
 
 if (import.meta.main) {
   if ("DedicatedWorkerGlobalScope" in globalThis) {
-    // A thread of the proxy process: the only Worker that Tandem starts. A message that comes while modules are loading
+    // A thread of the proxy process: the only Workers that Tandem starts. A message that comes while modules are loading
     // is lost unless somebody listens already.
     const first = new Promise<unknown>((resolve) => {
       addEventListener("message", (event) => resolve((event as MessageEvent).data), { once: true });
     });
-    const { run } = await import("./runtime/proxy/engine_thread.ts");
+    const { run } = self.name === "passwords"
+      ? await import("./runtime/proxy/password_thread.ts")
+      : await import("./runtime/proxy/engine_thread.ts");
     run(await first);
   } else {
     const { main } = await import("./runtime/cli.ts");

@@ -1,0 +1,215 @@
+/**
+ * Asks the forward-auth server whether a request may pass. Whatever goes wrong, it may not: a request that nobody judged
+ * is not let through.
+ */
+import {
+  BODY_DONE,
+  BODY_REFUSED,
+  BodyDecoder,
+  type BodyOptions,
+  NEED_MORE,
+  parseResponse,
+  REFUSED,
+  type RequestHead,
+} from "../http/mod.ts";
+import { NO_REGION } from "../os/arena.ts";
+import { authQuestion, granted, refusal } from "./auth_question.ts";
+import type { ClientConnection } from "./client_connection.ts";
+import type { Engine } from "./engine.ts";
+import { gather, type Gathered } from "./gather.ts";
+import { OriginConnection, type OriginUser } from "./origin_connection.ts";
+import { type Place, type Placed, Placement } from "./placement.ts";
+import type { Answer } from "./routes/answer.ts";
+import type { ForwardAuthOptions } from "./routes/options.ts";
+import type { Granted } from "./routing.ts";
+import type { Server } from "./server.ts";
+
+export type AuthOutcome =
+  | { readonly type: "granted"; readonly granted: Granted }
+  | { readonly type: "refused"; readonly answer: Answer }
+  | { readonly type: "failed"; readonly status: number };
+
+/** Most octets of a refusal's page. */
+const MOST_BODY = 64 * 1024;
+const BODY: BodyOptions = { of: "response", unchunk: true, most: MOST_BODY };
+
+export class AuthRequest implements OriginUser, Placed, Disposable {
+  readonly #placement = new Placement(this);
+  readonly #body = new BodyDecoder();
+  readonly #question: Uint8Array;
+  #origin: OriginConnection | null = null;
+  #server: Server | null = null;
+  /** The head of the answer, in pieces. */
+  #gathered: Gathered | null = null;
+  /** The answer's head was read; then what is left to do is its body. */
+  #outcome: Exclude<AuthOutcome, { readonly type: "failed" }> | null = null;
+  #page: Uint8Array[] = [];
+  #reusable = false;
+  #over = false;
+
+  /** `done` is called once, later or at once, unless this is disposed of before. */
+  constructor(
+    readonly engine: Engine,
+    readonly options: ForwardAuthOptions,
+    client: ClientConnection,
+    head: RequestHead,
+    readonly done: (outcome: AuthOutcome) => void,
+  ) {
+    this.#question = authQuestion(options, head, engine.routing.facts.begin(head, client));
+    const backend = engine.routing.backends.get(options.backend);
+    if (backend === undefined) this.#fail(503);
+    else this.#go(this.#placement.begin(backend, head, client));
+  }
+
+  admitted(server: Server): void {
+    this.#connect(server, false);
+  }
+
+  abandoned(): void {
+    this.#fail(503);
+  }
+
+  connected(errno: number): void {
+    const server = this.#server;
+    if (errno === 0) return this.#send();
+    this.#close();
+    if (server === null || this.#placement.tried.length > 0) return this.#fail(503);
+    this.engine.connectFailed(server, errno);
+    this.#go(this.#placement.after(server));
+  }
+
+  fromOrigin(region: number, start: number, length: number): void {
+    if (this.#outcome !== null) return this.#read(region, start, start + length);
+    const gathered = gather(this.engine, this.#gathered, region, start, length);
+    this.#gathered = gathered;
+    if (gathered === null) return this.#fail(502);
+    const { responseHead: head, io: { arena } } = this.engine;
+    let from = gathered.start;
+    const end = from + gathered.length;
+    for (;;) {
+      // Answers are short: what comes in pieces is parsed from its beginning again.
+      head.reset();
+      const answer = parseResponse(head, arena.bytes, from, end, false);
+      if (answer === NEED_MORE) return;
+      if (answer === REFUSED || head.status === 101) return this.#fail(502);
+      from += answer;
+      if (!head.interim) break;
+    }
+    const pass = head.status >= 200 && head.status < 300;
+    this.#outcome = pass
+      ? { type: "granted", granted: granted(this.options, head) }
+      : { type: "refused", answer: refusal(head, NOTHING) };
+    this.#reusable = head.keepAlive;
+    this.#body.begin(head.framing, head.contentLength, BODY);
+    this.#gathered = null;
+    this.#read(gathered.region, from, end);
+  }
+
+  originEnded(errno: number): void {
+    if (this.#outcome !== null && errno === 0 && this.#body.endOfStream()) return this.#finish();
+    const origin = this.#origin;
+    const server = this.#server;
+    // A connection that served before may just have been closed as idle; the question is a GET, so it is asked again.
+    const again = this.#outcome === null && this.#gathered === null && origin !== null && origin.uses > 0;
+    this.#close();
+    if (again && server !== null) this.#connect(server, true);
+    else this.#fail(502);
+  }
+
+  originTook(): void {}
+
+  originRefusesBody(): void {}
+
+  /** Nobody waits for the answer any more. */
+  [Symbol.dispose](): void {
+    this.#over = true;
+    this.#close();
+    this.#placement.end();
+    if (this.#gathered !== null) this.engine.io.give(this.#gathered.region);
+    this.#gathered = null;
+  }
+
+  #go(place: Place): void {
+    if (place === null) this.#fail(503);
+    else if (place !== "queued") this.#connect(place, false);
+  }
+
+  #connect(server: Server, fresh: boolean): void {
+    this.#server = server;
+    const idle = fresh ? null : server.takeIdle();
+    if (idle !== null) {
+      this.#origin = idle;
+      idle.exchange = this;
+      return this.#send();
+    }
+    const origin = new OriginConnection(this.engine, server);
+    this.#origin = origin;
+    const errno = origin.open(this);
+    if (errno !== 0) this.connected(errno);
+  }
+
+  #send(): void {
+    const { arena } = this.engine.io;
+    const region = this.engine.takeRegion(this.#question.length);
+    if (region === NO_REGION) return this.#fail(503);
+    const start = arena.start(region);
+    arena.bytes.set(this.#question, start);
+    this.#origin?.push(start, this.#question.length, region);
+  }
+
+  #read(region: number, start: number, end: number): void {
+    const { arena } = this.engine.io;
+    const body = this.#body;
+    const used = body.decode(arena.bytes, start, end);
+    if (this.#outcome?.type === "refused" && body.outEnd > start) {
+      this.#page.push(arena.bytes.slice(start, body.outEnd));
+    }
+    this.engine.io.give(region);
+    if (used < end - start) this.#reusable = false;
+    if (body.state === BODY_DONE) this.#finish();
+    else if (body.state === BODY_REFUSED) this.#fail(502);
+  }
+
+  #finish(): void {
+    const outcome = this.#outcome;
+    const origin = this.#origin;
+    if (outcome === null) return this.#fail(502);
+    if (this.#reusable && origin !== null && origin.pending === 0) {
+      this.#origin = null;
+      origin.release();
+    }
+    this.#end(
+      outcome.type === "granted"
+        ? outcome
+        : { type: "refused", answer: { ...outcome.answer, body: concatenated(this.#page) } },
+    );
+  }
+
+  #fail(status: number): void {
+    this.#end({ type: "failed", status });
+  }
+
+  #end(outcome: AuthOutcome): void {
+    if (this.#over) return;
+    this[Symbol.dispose]();
+    this.done(outcome);
+  }
+
+  #close(): void {
+    const origin = this.#origin;
+    this.#origin = null;
+    origin?.close();
+  }
+}
+
+function concatenated(pieces: readonly Uint8Array[]): Uint8Array {
+  const whole = new Uint8Array(pieces.reduce((sum, { length }) => sum + length, 0));
+  let at = 0;
+  for (const piece of pieces) {
+    whole.set(piece, at);
+    at += piece.length;
+  }
+  return whole;
+}
+
+const NOTHING = new Uint8Array(0);

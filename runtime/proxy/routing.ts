@@ -1,0 +1,144 @@
+/**
+ * The routes of a frontend at work in one thread: what was configured, compiled, and the backends it names. A frontend
+ * without routes has none of this.
+ */
+import { parseRequest, type RequestHead } from "../http/mod.ts";
+import type { FieldEdits } from "../http/mod.ts";
+import type { Backend } from "./backend.ts";
+import type { ClientConnection } from "./client_connection.ts";
+import type { Frontend } from "./frontend.ts";
+import { type Answer, sentence } from "./routes/answer.ts";
+import { renderLines } from "./routes/field_changes.ts";
+import type { MonitorOptions, RoutingOptions } from "./routes/options.ts";
+import type { Route } from "./routes/route.ts";
+import { type Decision, Rules, type Stage } from "./routes/rules.ts";
+import { rewritten } from "./routes/target.ts";
+
+/** What a route changes of the request and the response of one exchange. */
+export interface Routed {
+  readonly route: Route;
+  /** Instead of the target the client sent. */
+  readonly target: Uint8Array | null;
+  readonly requestEdits: FieldEdits | null;
+  readonly requestLines: Uint8Array | null;
+  readonly responseEdits: FieldEdits | null;
+  readonly responseLines: Uint8Array | null;
+}
+
+/** Fields that the forward-auth server gave to the request. */
+export interface Granted {
+  readonly drop: readonly Uint8Array[];
+  readonly lines: Uint8Array;
+}
+
+export type Verdict =
+  | { readonly type: "to"; readonly backend: Backend | null; readonly routed: Routed }
+  | { readonly type: "answer"; readonly route: Route | null; readonly answer: Answer }
+  | Extract<Decision, { readonly type: "verify" | "ask" }>;
+
+const HEALTHY = sentence(200, "OK");
+const UNHEALTHY = sentence(503, "This balancer should not get traffic now.");
+const NO_PATH = sentence(400, "The rewritten path is none.");
+
+export class Routing {
+  readonly #rules: Rules;
+  /** Routes that change nothing of a request: made once. */
+  readonly #plain = new Map<Route, Routed>();
+
+  /** @throws when the options could not be compiled, which control has ruled out */
+  constructor(readonly frontend: Frontend, readonly options: RoutingOptions, name: string) {
+    const { rates, credentials } = frontend.engine.routing;
+    const now = () => frontend.engine.now;
+    this.#rules = new Rules(options, name, { rates, credentials, now, time: Date.now });
+    for (const route of [...this.#rules.routes, this.#rules.default]) {
+      const { action, request, response } = route;
+      const rewrites = action.type === "backend" && action.rewrite !== null;
+      if (rewrites || (request?.lines.length ?? 0) > 0 || (response?.lines.length ?? 0) > 0) continue;
+      this.#plain.set(route, {
+        route,
+        target: null,
+        requestEdits: request?.edits ?? null,
+        requestLines: null,
+        responseEdits: response?.edits ?? null,
+        responseLines: null,
+      });
+    }
+  }
+
+  /** What happens to a request. `granted` by the forward-auth server, if it was asked. */
+  examine(client: ClientConnection, head: RequestHead, stage: Stage, granted: Granted | null): Verdict {
+    const facts = this.frontend.engine.routing.facts.begin(head, client);
+    const decision = this.#rules.decide(facts, stage);
+    switch (decision.type) {
+      case "monitor": {
+        const { monitor } = this.options;
+        return { type: "answer", route: null, answer: monitor !== null && this.#meets(monitor) ? HEALTHY : UNHEALTHY };
+      }
+      case "pass":
+        return this.#pass(decision.route, granted);
+    }
+    return decision;
+  }
+
+  /** Parses a head that was kept, for a second look at it. */
+  reparse(bytes: Uint8Array, start: number, length: number): RequestHead {
+    const head = this.frontend.engine.requestHead;
+    head.reset();
+    parseRequest(head, bytes, start, start + length, this.frontend.limits);
+    return head;
+  }
+
+  #pass(route: Route, granted: Granted | null): Verdict {
+    const { action, request, response } = route;
+    if (action.type !== "backend") throw new TypeError("Cannot pass a request on: its route answers itself");
+    const { backends, facts } = this.frontend.engine.routing;
+    const backend = action.backend === null ? this.frontend.backend : backends.get(action.backend);
+    const plain = this.#plain.get(route);
+    if (plain !== undefined && granted === null) return { type: "to", backend: backend ?? null, routed: plain };
+    const { values } = this.#rules;
+    const target = action.rewrite === null ? null : rewritten(action.rewrite, facts.sentQuery, values);
+    if (action.rewrite !== null && target === null) return { type: "answer", route, answer: NO_PATH };
+    const lines = request === null ? null : renderLines(request, values);
+    return {
+      type: "to",
+      backend: backend ?? null,
+      routed: {
+        route,
+        target,
+        requestEdits: granted === null ? request?.edits ?? null : {
+          drop: [...request?.edits.drop ?? [], ...granted.drop],
+          append: request?.edits.append ?? NOTHING,
+        },
+        requestLines: granted === null ? lines : joined(lines ?? NOTHING, granted.lines),
+        responseEdits: response?.edits ?? null,
+        responseLines: response === null ? null : renderLines(response, values),
+      },
+    };
+  }
+
+  #meets({ active, backends }: MonitorOptions): boolean {
+    const { engine, options } = this.frontend;
+    if (engine.stopping) return false;
+    if (active && !options.binds.some(({ address }) => engine.routing.held.has(address))) return false;
+    return backends.every((name) => engine.routing.backends.get(name)?.available === true);
+  }
+}
+
+/** Whether options ask for anything that routing does; the rest is served without it. */
+export function routingOf(options: Partial<RoutingOptions>): RoutingOptions | null {
+  const { routes = [], monitor = null, requestHeaders = NO_CHANGES, responseHeaders = NO_CHANGES } = options;
+  const changes = [requestHeaders, responseHeaders].some(({ set, add, remove }) =>
+    remove.length > 0 || Object.keys(set).length > 0 || Object.keys(add).length > 0
+  );
+  return routes.length > 0 || monitor !== null || changes ? { routes, monitor, requestHeaders, responseHeaders } : null;
+}
+
+function joined(one: Uint8Array, other: Uint8Array): Uint8Array {
+  const both = new Uint8Array(one.length + other.length);
+  both.set(one);
+  both.set(other, one.length);
+  return both;
+}
+
+const NOTHING = new Uint8Array(0);
+const NO_CHANGES = { set: {}, add: {}, remove: [] };
