@@ -29,7 +29,7 @@ Deno.test("renderStatus() shows who holds what, since when and why, and what is 
       threads: [],
       reportAge: 0,
     },
-    counters: { frontends: [], servers: [] },
+    counters: { frontends: [], servers: [], backends: [] },
     servers: (backend, server) => ({
       backend,
       server,
