@@ -37,7 +37,8 @@ const ACCEPTS = 64;
 const READABLE = 1;
 const WRITABLE = 2;
 const WANTED = 4;
-const WANTED_ONCE = 8;
+/** The last receive filled its region: there is more, and larger ones are worth it. */
+const FILLED = 8;
 const SENDING = 16;
 const CONNECTING = 32;
 /** In the list of descriptors with work to do. */
@@ -97,6 +98,10 @@ export class EpollIo implements Io {
     this.#list(fd);
   }
 
+  pause(fd: number): void {
+    this.#state[fd] &= ~WANTED;
+  }
+
   forget(fd: number): void {
     this.#libc.epoll_ctl(this.#epoll, EPOLL_CTL_DEL, fd, this.#event);
     this.#acceptors.delete(fd);
@@ -135,13 +140,8 @@ export class EpollIo implements Io {
     if ((this.#state[fd] & (READABLE | HANGUP)) !== 0) this.#list(fd);
   }
 
-  receiveOnce(fd: number): void {
-    this.#state[fd] = (this.#state[fd] & ~WANTED) | WANTED_ONCE;
-    if ((this.#state[fd] & (READABLE | HANGUP)) !== 0) this.#list(fd);
-  }
-
   hold(fd: number): void {
-    this.#state[fd] &= ~(WANTED | WANTED_ONCE);
+    this.#state[fd] &= ~WANTED;
   }
 
   send(fd: number, start: number, length: number, region: number): void {
@@ -254,10 +254,10 @@ export class EpollIo implements Io {
     if ((this.#state[fd] & (SENDING | WRITABLE)) === (SENDING | WRITABLE)) this.#sendNow(fd, endpoint);
     if (this.#endpoints[fd] !== endpoint) return;
     const state = this.#state[fd];
-    if ((state & (WANTED | WANTED_ONCE)) !== 0 && (state & (READABLE | HANGUP)) !== 0) this.#receiveNow(fd, endpoint);
+    if ((state & WANTED) !== 0 && (state & (READABLE | HANGUP)) !== 0) this.#receiveNow(fd, endpoint);
     if (this.#endpoints[fd] !== endpoint) return;
     const after = this.#state[fd];
-    const more = (after & (WANTED | WANTED_ONCE)) !== 0 && (after & READABLE) !== 0;
+    const more = (after & WANTED) !== 0 && (after & READABLE) !== 0;
     if (more || (after & (SENDING | WRITABLE)) === (SENDING | WRITABLE)) this.#list(fd);
   }
 
@@ -300,9 +300,9 @@ export class EpollIo implements Io {
 
   #receiveNow(fd: number, endpoint: Endpoint): void {
     const arena = this.arena;
-    const once = (this.#state[fd] & WANTED) === 0;
-    let region = arena.take(once ? LARGE : SMALL);
-    if (region === NO_REGION) region = arena.take(once ? SMALL : LARGE);
+    const filled = (this.#state[fd] & FILLED) !== 0;
+    let region = arena.take(filled ? LARGE : SMALL);
+    if (region === NO_REGION) region = arena.take(filled ? SMALL : LARGE);
     if (region === NO_REGION) {
       // Nothing to receive into until somebody gives a region back.
       this.#state[fd] &= ~READABLE;
@@ -313,8 +313,8 @@ export class EpollIo implements Io {
     const size = arena.size(region);
     const result = this.#libc.recv_at(fd, arena.address + start, size, 0);
     if (result > 0) {
-      if (result < size && (this.#state[fd] & HANGUP) === 0) this.#state[fd] &= ~READABLE;
-      this.#state[fd] &= ~WANTED_ONCE;
+      if (result === size) this.#state[fd] |= FILLED;
+      else this.#state[fd] &= (this.#state[fd] & HANGUP) === 0 ? ~(READABLE | FILLED) : ~FILLED;
       endpoint.received(region, start, result);
       return;
     }
@@ -325,7 +325,7 @@ export class EpollIo implements Io {
       this.#state[fd] &= ~(READABLE | HANGUP);
       return;
     }
-    this.#state[fd] &= ~(READABLE | WANTED | WANTED_ONCE);
+    this.#state[fd] &= ~(READABLE | WANTED);
     endpoint.ended(cause);
   }
 

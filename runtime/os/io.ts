@@ -12,7 +12,7 @@ import type { Arena } from "./arena.ts";
 
 /** One connected (or connecting) socket. */
 export interface Endpoint {
-  /** Bytes `[start, start + length)` of the arena arrived in `region`. May still come after `hold`. */
+  /** Bytes `[start, start + length)` of the arena arrived in `region`. */
   received(region: number, start: number, length: number): void;
   /** Nothing more will arrive: 0 = the peer ended its stream, else errno. */
   ended(errno: number): void;
@@ -26,7 +26,7 @@ export interface Endpoint {
 
 /** One listening socket. */
 export interface Acceptor {
-  /** A new connection; its descriptor belongs to the acceptor. May still come after `hold`. */
+  /** A new connection; its descriptor belongs to the acceptor. May still come after `pause`. */
   accepted(fd: number): void;
   /** Accepting stopped (EMFILE, ENFILE, ENOMEM): `accept` again when there is room. */
   refused(errno: number): void;
@@ -40,8 +40,10 @@ export interface Io extends Disposable {
   /** Flags a socket needs for this Io in `socket(2)`. */
   readonly socketFlags: number;
 
-  /** Accepts until `hold` or `close`. The listening socket is not closed by this Io. */
+  /** Accepts until `pause` or `forget`. The listening socket is not closed by this Io. */
   accept(fd: number, acceptor: Acceptor): void;
+  /** Stops accepting until `accept`; what is under way may still be reported. */
+  pause(fd: number): void;
   /** Stops accepting for good, without closing the socket. */
   forget(fd: number): void;
   /** Calls `woken` whenever the eventfd is written. */
@@ -51,11 +53,9 @@ export interface Io extends Disposable {
   open(fd: number, endpoint: Endpoint): void;
   /** Connects to the socket address at `[start, start + length)` of the arena, which must outlive the next `wait`. */
   connect(fd: number, start: number, length: number): void;
-  /** Receives whatever comes, into small regions, until `hold`. */
+  /** Receives until `hold`: little by little in small regions, a stream that fills those in large ones. */
   receive(fd: number): void;
-  /** Receives once, as much as there is, into a large region if there is one. */
-  receiveOnce(fd: number): void;
-  /** Stops `receive` or `accept`; what is under way may still be reported. */
+  /** Stops receiving; one more piece may come. */
   hold(fd: number): void;
   /** Sends `[start, start + length)`; one send a socket at a time. `region` is what to give back if the socket is closed. */
   send(fd: number, start: number, length: number, region: number): void;

@@ -20,6 +20,7 @@ export class UringBuffers implements Disposable {
   readonly #words: Int32Array;
   readonly #halves: Uint16Array;
   readonly #mask: number;
+  readonly #size: number;
   /** Buffers the kernel should find; doubles when it found none. */
   #depth: number;
   #offered = 0;
@@ -29,6 +30,7 @@ export class UringBuffers implements Disposable {
   constructor(ringFd: number, arena: Arena, kind: number, depth: number) {
     this.#arena = arena;
     this.#kind = kind;
+    this.#size = arena.sizeOf(kind);
     this.#depth = depth;
     const entries = Math.min(MAX_ENTRIES, 1 << (32 - Math.clz32(arena.count(kind) - 1)));
     this.#mask = entries - 1;
@@ -44,6 +46,11 @@ export class UringBuffers implements Disposable {
     const result = libc().io_uring_register(IO_URING_REGISTER, ringFd, REGISTER_PBUF_RING, registration, 1);
     check(result, "io_uring_register", "Cannot register a ring of receive buffers");
     this.refill();
+  }
+
+  /** Bytes of a buffer. */
+  get size(): number {
+    return this.#size;
   }
 
   /** Buffers the kernel has now. */
@@ -72,14 +79,13 @@ export class UringBuffers implements Disposable {
     const depth = Math.min(this.#depth, this.#mask + 1);
     if (this.#offered >= depth) return;
     const arena = this.#arena;
-    const size = arena.size(regionOf(this.#kind, 0));
     while (this.#offered < depth) {
       const region = arena.take(this.#kind);
       if (region === NO_REGION) break;
       const at = (this.#tail & this.#mask) * 4;
       this.#words[at] = arena.address + arena.start(region);
       this.#words[at + 1] = 0;
-      this.#words[at + 2] = size;
+      this.#words[at + 2] = this.#size;
       this.#halves[(at + 3) * 2] = numberOf(region);
       this.#tail = (this.#tail + 1) & 0xffff;
       this.#offered++;

@@ -1,5 +1,9 @@
 /**
- * Io by io_uring: multishot accept and receive, buffers provided by a ring, one io_uring_enter a turn.
+ * Io by io_uring: multishot accept, buffers provided by rings, one io_uring_enter a turn.
+ *
+ * Receives are single, armed again when they complete, and begin by waiting (POLL_FIRST). Multishot receives measured no
+ * cheaper for small requests and dearer for long bodies: they take up to 32 small buffers in one go, wanted or not, and
+ * can only be stopped by a cancellation. So the reader decides, piece by piece.
  *
  * `user_data` of a request is its operation and descriptor in the low word and the descriptor's generation in the high
  * one. A descriptor number is reused as soon as it is closed, while completions of its former life still arrive: their
@@ -25,7 +29,7 @@ import {
   OP_READ,
   OP_RECV,
   OP_SEND,
-  RECV_MULTISHOT,
+  RECVSEND_POLL_FIRST,
   SQE_BUFFER_SELECT,
   SQE_CQE_SKIP_SUCCESS,
 } from "./uring_abi.ts";
@@ -52,16 +56,16 @@ const QUIET = 8 << FD_BITS;
 
 /** What is under way on a descriptor, as bits of `#state`. */
 const ARMED = 1;
+/** Of a listener: ARMED is about to end. */
 const CANCELLING = 2;
-/** Somebody wants to receive: armed again when the request under way ends. */
+/** Somebody wants to receive or accept: armed again when the request under way ends. */
 const WANTED = 4;
-const WANTED_ONCE = 8;
+/** The last receive filled its buffer: there is more, and larger buffers are worth it. */
+const FILLED = 8;
 const SENDING = 16;
 const CONNECTING = 32;
 /** In the queue for buffers. */
 const STARVED = 64;
-/** The request under way is RECEIVE_LARGE. */
-const BIG = 128;
 
 const SMALL_DEPTH = 64;
 const LARGE_DEPTH = 8;
@@ -115,8 +119,19 @@ export class UringIo implements Io {
     else this.#state[fd] |= WANTED;
   }
 
+  pause(fd: number): void {
+    const state = this.#state[fd] & ~WANTED;
+    this.#state[fd] = state;
+    if ((state & (ARMED | CANCELLING)) !== ARMED) return;
+    this.#state[fd] = state | CANCELLING;
+    const at = this.#prepare(OP_ASYNC_CANCEL, -1, ACCEPT | fd, 0, CANCEL | fd);
+    this.#queue.sqes[at] |= SQE_CQE_SKIP_SUCCESS << 8;
+    this.#queue.sqes[at + 5] = this.#generation[fd]; // addr, high word
+    this.#queue.sqes[at + 9] = this.#generation[fd];
+  }
+
   forget(fd: number): void {
-    this.hold(fd);
+    this.pause(fd);
     this.#acceptors.delete(fd);
     this.#generation[fd]++;
     this.#state[fd] = 0;
@@ -148,22 +163,8 @@ export class UringIo implements Io {
     if ((state & (ARMED | STARVED)) === 0) this.#armReceive(fd);
   }
 
-  receiveOnce(fd: number): void {
-    const state = (this.#state[fd] & ~WANTED) | WANTED_ONCE;
-    this.#state[fd] = state;
-    if ((state & (ARMED | STARVED)) === 0) this.#armReceive(fd);
-  }
-
   hold(fd: number): void {
-    const state = this.#state[fd] & ~(WANTED | WANTED_ONCE);
-    this.#state[fd] = state;
-    if ((state & (ARMED | CANCELLING)) !== ARMED) return;
-    this.#state[fd] = state | CANCELLING;
-    const kind = this.#acceptors.has(fd) ? ACCEPT : (state & BIG) !== 0 ? RECEIVE_LARGE : RECEIVE;
-    const at = this.#prepare(OP_ASYNC_CANCEL, -1, kind | fd, 0, CANCEL | fd);
-    this.#queue.sqes[at] |= SQE_CQE_SKIP_SUCCESS << 8;
-    this.#queue.sqes[at + 5] = this.#generation[fd]; // addr, high word
-    this.#queue.sqes[at + 9] = this.#generation[fd];
+    this.#state[fd] &= ~WANTED;
   }
 
   send(fd: number, start: number, length: number, region: number): void {
@@ -297,18 +298,13 @@ export class UringIo implements Io {
 
   #armReceive(fd: number): void {
     const state = this.#state[fd];
-    if ((state & WANTED) !== 0) {
-      this.#state[fd] = (state & ~(WANTED_ONCE | BIG)) | ARMED;
-      const at = this.#prepare(OP_RECV, fd, 0, 0, RECEIVE);
-      this.#queue.sqes[at] |= (SQE_BUFFER_SELECT << 8) | (RECV_MULTISHOT << 16);
-      this.#queue.sqes[at + 10] = SMALL; // buf_group
-      return;
-    }
-    const large = this.#large.available;
-    this.#state[fd] = (state & ~(WANTED_ONCE | BIG)) | ARMED | (large ? BIG : 0);
+    const filled = (state & FILLED) !== 0;
+    const large = filled && this.#large.available;
+    this.#state[fd] = (state & ~FILLED) | ARMED;
     const at = this.#prepare(OP_RECV, fd, 0, 0, large ? RECEIVE_LARGE : RECEIVE);
-    this.#queue.sqes[at] |= SQE_BUFFER_SELECT << 8;
-    this.#queue.sqes[at + 10] = large ? LARGE : SMALL;
+    const pollFirst = filled ? 0 : RECVSEND_POLL_FIRST << 16;
+    this.#queue.sqes[at] |= (SQE_BUFFER_SELECT << 8) | pollFirst;
+    this.#queue.sqes[at + 10] = large ? LARGE : SMALL; // buf_group
   }
 
   #armSend(fd: number, start: number, length: number): void {
@@ -336,13 +332,10 @@ export class UringIo implements Io {
       if (region !== NO_REGION) this.arena.give(region);
       return;
     }
-    if ((flags & CQE_MORE) !== 0) {
-      endpoint.received(region, this.arena.start(region), result);
-      return;
-    }
-    const state = this.#state[fd];
-    this.#state[fd] = state & ~(ARMED | CANCELLING);
+    const state = this.#state[fd] & ~ARMED;
+    this.#state[fd] = state;
     if (result > 0) {
+      if (result === buffers.size) this.#state[fd] = state | FILLED;
       endpoint.received(region, this.arena.start(region), result);
       if (generation === this.#generation[fd]) this.#rearm(fd);
       return;
@@ -350,7 +343,6 @@ export class UringIo implements Io {
     if (region !== NO_REGION) this.arena.give(region);
     switch (result) {
       case -Errno.ENOBUFS:
-        if ((state & (CANCELLING | WANTED)) === 0) this.#state[fd] |= WANTED_ONCE;
         buffers.ranDry();
         this.#starve(fd);
         break;
@@ -366,7 +358,7 @@ export class UringIo implements Io {
 
   #rearm(fd: number): void {
     const state = this.#state[fd];
-    if ((state & (WANTED | WANTED_ONCE)) !== 0 && (state & (ARMED | STARVED)) === 0) this.#armReceive(fd);
+    if ((state & (WANTED | ARMED | STARVED)) === WANTED) this.#armReceive(fd);
   }
 
   #starve(fd: number): void {

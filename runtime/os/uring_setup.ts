@@ -98,8 +98,8 @@ function refusal(cause: number): string {
     case Errno.EPERM:
       return "io_uring is forbidden here (kernel.io_uring_disabled or a seccomp filter)";
     case Errno.EINVAL:
-      // SINGLE_ISSUER came with multishot receive, which we cannot do without.
-      return "this kernel's io_uring lacks multishot receive (Linux 6.0)";
+      // SINGLE_ISSUER came after the buffer rings and multishot accept (5.19), which we cannot do without.
+      return "this kernel's io_uring lacks SINGLE_ISSUER (Linux 6.0)";
     default:
       return `io_uring_setup answered ${errnoName(cause)}`;
   }

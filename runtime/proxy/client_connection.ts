@@ -189,7 +189,6 @@ export class ClientConnection extends Connection {
   proceed(): void {
     this.#exchange = null;
     this.phase = "idle";
-    if (this.bulk) this.stopBulk();
     this.arm(this.frontend.options.timeouts.keepAlive);
     // What came ahead is parsed in its order, until it is used up or makes a request.
     while (this.phase === "idle" || this.phase === "head") {

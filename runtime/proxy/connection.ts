@@ -16,8 +16,6 @@ export abstract class Connection extends Timed implements Endpoint {
   retained = NO_REGION;
   /** Whether receiving was stopped because the other side does not take. */
   paused = false;
-  /** A long body: received piece by piece in large regions. */
-  bulk = false;
   /** What is under way. */
   #region = NO_REGION;
   #length = 0;
@@ -88,11 +86,10 @@ export abstract class Connection extends Timed implements Endpoint {
     this.moved();
   }
 
-  /** Receives again, in the way that suits what is coming. */
+  /** Receives again. */
   resume(): void {
     this.paused = false;
-    if (this.bulk) this.engine.io.receiveOnce(this.fd);
-    else this.engine.io.receive(this.fd);
+    this.engine.io.receive(this.fd);
   }
 
   /** Stops receiving until `resume`. */
@@ -102,27 +99,10 @@ export abstract class Connection extends Timed implements Endpoint {
     this.engine.io.hold(this.fd);
   }
 
-  /** After a piece was passed on to `sink`: goes on receiving, or waits for it. */
+  /** After a piece was passed on to `sink`: waits for it if it has enough. */
   pace(sink: Connection): void {
-    if (!sink.full) {
-      if (this.bulk || this.paused) this.resume();
-    } else if (this.bulk) this.paused = true;
-    else this.pause();
-  }
-
-  /** A long body follows: fewer, larger pieces. */
-  startBulk(): void {
-    if (this.bulk) return;
-    this.bulk = true;
-    this.engine.io.hold(this.fd);
-  }
-
-  /** Back to whatever comes. */
-  stopBulk(): void {
-    if (this.bulk) this.engine.io.hold(this.fd);
-    this.bulk = false;
-    this.paused = false;
-    this.engine.io.receive(this.fd);
+    if (sink.full) this.pause();
+    else if (this.paused) this.resume();
   }
 
   protected tookBytes(_length: number): void {}
@@ -139,7 +119,7 @@ export abstract class Connection extends Timed implements Endpoint {
     this.#region = NO_REGION;
     this.pending = 0;
     this.retained = NO_REGION;
-    this.paused = this.bulk = false;
+    this.paused = false;
   }
 
   #drop(): void {

@@ -39,8 +39,6 @@ import { ServerCounter } from "./shared_state.ts";
 
 type Phase = "over" | "connecting" | "waiting" | "streaming" | "tunnel";
 
-/** From here on a body is received in large pieces. */
-const BULK = 48 * 1024;
 const REQUEST_BODY: BodyOptions = { of: "request", unchunk: false, most: Number.MAX_SAFE_INTEGER };
 const RESPONSE_BODY: BodyOptions = { of: "response", unchunk: false, most: Number.MAX_SAFE_INTEGER };
 const UNCHUNKED_BODY: BodyOptions = { of: "response", unchunk: true, most: Number.MAX_SAFE_INTEGER };
@@ -165,7 +163,6 @@ export class Exchange {
     else if (used === length || body.state !== BODY_DONE) this.engine.io.give(region);
     switch (body.state) {
       case BODY_MORE:
-        if (body.remaining > BULK) client.startBulk();
         if (!client.stashes) client.pace(origin);
         return this.#touch();
       case BODY_DONE:
@@ -371,8 +368,7 @@ export class Exchange {
     const client = this.#client;
     if (client === null) return;
     // From here on we listen for the client going away, and for its next request.
-    if (client.bulk) client.stopBulk();
-    else if (client.paused) client.resume();
+    if (client.paused) client.resume();
   }
 
   #pushTail(to: OriginConnection | ClientConnection | null, tail: Uint8Array, length: number): void {
@@ -490,7 +486,6 @@ export class Exchange {
     const body = this.#response;
     switch (body.state) {
       case BODY_MORE:
-        if (body.remaining > BULK) origin.startBulk();
         origin.pace(client);
         return this.#touch();
       case BODY_DONE:

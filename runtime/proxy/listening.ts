@@ -42,7 +42,7 @@ export class Listening extends Timed implements Acceptor {
     if (this.engine.hasRoom(this.frontend)) return;
     // The rest waits in the kernel's queue, where a client sees nothing worse than a delay.
     this.#accepting = false;
-    this.engine.io.hold(this.options.fd);
+    this.engine.io.pause(this.options.fd);
   }
 
   refused(_errno: number): void {

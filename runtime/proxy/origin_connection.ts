@@ -63,7 +63,7 @@ export class OriginConnection extends Connection {
   release(): void {
     this.exchange = null;
     this.uses++;
-    if (this.bulk || this.paused) this.stopBulk();
+    if (this.paused) this.resume();
     this.server.keepIdle(this);
   }
 
