@@ -108,7 +108,7 @@ function word(tree: Tree | undefined): string {
 const longServer = fields({
   address: required(serverEndpoint),
   weight: optional(integer(0, 256), 1),
-  maxconn: later("leave it out; limit the frontend or the whole proxy (proxy.maxconn)"),
+  maxconn: optional(integer(1, 1_000_000)),
   backup: optional(yesNo, false),
   labels: optional(record(text()), null),
 });

@@ -5,17 +5,23 @@ import { type Balancer, balancer } from "./balance/balancer.ts";
 import { builtInPlan } from "./balance/built_in.ts";
 import { type KeyedClient, type KeyReader, keyReader } from "./balance/key.ts";
 import { SharedLoad } from "./balance/shared_load.ts";
+import type { Engine } from "./engine.ts";
 import type { BackendOptions } from "./protocol.ts";
+import { Queue, type Waiter } from "./queue.ts";
 import type { Server } from "./server.ts";
-import type { SharedState } from "./shared_state.ts";
 import { isGone, stateOf, usableWeight, weightOf } from "./server_verdict.ts";
 
 const NOBODY: readonly number[] = [];
+/** Looks for a free server before a request waits for one. */
+const CLAIMS = 3;
 const NO_PLAN: Plan = { ttlMs: 0, weights: {} };
 
 export class Backend {
   /** Whether requests under way are counted: something compares or limits them. */
   counts = false;
+  /** Whether any server has a maxconn, so that requests may have to wait. */
+  limited = false;
+  readonly queue: Queue;
   #servers: readonly Server[] = [];
   #options: BackendOptions;
   #load: SharedLoad;
@@ -27,9 +33,13 @@ export class Backend {
   /** Counts plans. */
   #round = 0;
 
-  constructor(readonly shared: SharedState, options: BackendOptions) {
+  constructor(readonly engine: Engine, options: BackendOptions, readonly slot: number) {
     this.#options = options;
-    this.#load = new SharedLoad(shared, []);
+    this.#load = new SharedLoad(engine.shared, slot, []);
+    this.queue = new Queue(engine.lines, slot, {
+      claim: (key, tried) => this.claim(key, tried),
+      wake: (thread) => engine.wake(thread),
+    });
   }
 
   get options(): BackendOptions {
@@ -45,24 +55,42 @@ export class Backend {
     this.#options = options;
     this.#servers = servers;
     this.#load = new SharedLoad(
-      this.shared,
+      this.engine.shared,
+      this.slot,
       servers.map(({ slot, options: { maxconn } }) => ({ slot, limit: maxconn ?? 0 })),
     );
     this.#generation = -1;
     this.#planned = null;
+    this.limited = servers.some(({ options: { maxconn } }) => maxconn !== null);
   }
 
   /** What the policy balances the request by; null where it goes by no key, or the request has none of it. */
   keyOf(head: RequestHead | null, client: KeyedClient): number | null {
-    if (this.#generation !== this.shared.generation) this.#look();
+    if (this.#generation !== this.engine.shared.generation) this.#look();
     return this.#key === null ? null : this.#key(head, client);
   }
 
   /** The server for a request, none of `tried`; null where no other may be used. All threads share the order of picks. */
   pick(key: number | null, tried: readonly Server[]): Server | null {
-    if (this.#generation !== this.shared.generation) this.#look();
+    if (this.#generation !== this.engine.shared.generation) this.#look();
     const at = this.#balancer.pick(key, this.#load, tried.length === 0 ? NOBODY : this.#placesOf(tried));
     return at < 0 ? null : this.#servers[at];
+  }
+
+  /** As `pick`, and the server counts the request; "full" where every server that may be used is. */
+  claim(key: number | null, tried: readonly Server[]): Server | "full" | null {
+    // Between looking and entering another thread may be faster.
+    for (let attempt = 0; attempt < CLAIMS; attempt++) {
+      const server = this.pick(key, tried);
+      if (server === null || server.tryEnter()) return server;
+    }
+    return "full";
+  }
+
+  /** Puts a request into the queue, for `server` or for any. */
+  wait(waiter: Waiter, server: Server | null = null): void {
+    this.queue.join(waiter, server);
+    this.engine.waiting.add(this.queue);
   }
 
   /** Acts on verdicts that changed: nothing idle stays open to a server that is gone. */
@@ -85,7 +113,7 @@ export class Backend {
 
   /** Plans anew if a verdict on one of our servers changed. */
   #look(): void {
-    this.#generation = this.shared.generation;
+    this.#generation = this.engine.shared.generation;
     const verdicts = this.#servers.map(({ verdict }) => verdict);
     const planned = this.#planned;
     if (planned !== null && verdicts.every((verdict, index) => verdict === planned[index])) return;
@@ -96,7 +124,7 @@ export class Backend {
       this.#servers.map(({ options: { name }, verdict }) => ({ name, usable: usableWeight(verdict) > 0 })),
     );
     this.#key = plan.key === undefined ? null : keyReader(plan.key);
-    this.counts = this.#servers.some(({ options }) => options.maxconn !== null) || comparesLoad(plan);
+    this.counts = this.limited || comparesLoad(plan);
   }
 
   #plan(because: PolicyInput["because"]): Plan {
@@ -110,7 +138,7 @@ export class Backend {
       weight: weightOf(verdict),
       backup: options.backup,
       labels: options.labels,
-      connections: this.shared.active[slot],
+      connections: this.engine.shared.active[slot],
       queued: 0,
       latencyMs: null,
       errorRate: 0,

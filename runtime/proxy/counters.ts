@@ -1,6 +1,15 @@
 /** Counters of all threads, added up for control. */
-import type { FrontendCounters, ServerCounters } from "./protocol.ts";
-import { FrontendCounter, MAX_FRONTENDS, MAX_SERVERS, ServerCounter, type SharedBuffers } from "./shared_state.ts";
+import type { BackendCounters, FrontendCounters, ServerCounters } from "./protocol.ts";
+import {
+  FrontendCounter,
+  LINE_WORDS,
+  LINES,
+  MAX_BACKENDS,
+  MAX_FRONTENDS,
+  MAX_SERVERS,
+  ServerCounter,
+  type SharedBuffers,
+} from "./shared_state.ts";
 
 export function sumFrontend(shared: SharedBuffers, name: string, slot: number): FrontendCounters {
   const words = new Float64Array(shared.frontends);
@@ -31,10 +40,22 @@ export function sumServer(shared: SharedBuffers, backend: string, server: string
     backend,
     server,
     connections: sum(ServerCounter.connections),
-    queued: sum(ServerCounter.queued),
+    queued: queuedAt(shared, MAX_BACKENDS + slot),
     requests_total: sum(ServerCounter.requests),
     connect_failures: sum(ServerCounter.connectFailures),
   };
+}
+
+/** Requests that wait for any server of the backend in this slot. */
+export function queuedFor(shared: SharedBuffers, backend: string, slot: number): BackendCounters {
+  return { name: backend, queued: queuedAt(shared, slot) };
+}
+
+function queuedAt(shared: SharedBuffers, line: number): number {
+  const words = new Int32Array(shared.lines);
+  let sum = 0;
+  for (let thread = 0; thread < shared.threads; thread++) sum += words[(thread * LINES + line) * LINE_WORDS + 1];
+  return sum;
 }
 
 function total(words: Float64Array, threads: number, stride: number, at: number): number {

@@ -16,9 +16,12 @@ import type { Frontend } from "./frontend.ts";
 import type { Gathered } from "./gather.ts";
 import { RequestChanges, ResponseChanges } from "./heads.ts";
 import type { ProxyOptions } from "./protocol.ts";
+import type { Queue } from "./queue.ts";
+import { RoutingState } from "./routing_state.ts";
 import type { Server } from "./server.ts";
 import type { SharedState } from "./shared_state.ts";
 import { TimerWheel } from "./timer_wheel.ts";
+import { WaitingLines } from "./waiting_lines.ts";
 
 const SOCK_STREAM = 1;
 const AF_UNIX = 1;
@@ -27,12 +30,15 @@ const AF_UNIX = 1;
 const LONGEST_WAIT = 200;
 /** One piece under way, one waiting, one being received; fewer when many slow readers hold the memory. */
 const DEPTH = 3;
+const ONE = new Uint8Array(new BigUint64Array([1n]).buffer);
 /** Exceptions in one second that a thread survives. */
 const MOST_CRASHES = 50;
 
 export interface EnginePorts {
   /** Something the operator should read. */
   report(text: string): void;
+  /** Has a password compared by the password thread; `routing.passwords` is told the answer. */
+  compare(id: string, password: string, hash: string): void;
 }
 
 export class Engine {
@@ -45,11 +51,16 @@ export class Engine {
   readonly requestChanges = new RequestChanges();
   readonly responseChanges = new ResponseChanges();
   readonly addressBytes = new ShortText();
+  /** What routes share. */
+  readonly routing: RoutingState;
   /** Parsers' objects for heads that come in one piece. */
   requestHead = new RequestHead();
   responseHead = new ResponseHead();
   /** Pieces waiting to be sent on a connection at which the other side is no longer received from. */
   depth = DEPTH;
+  /** Queues with requests of this thread. */
+  readonly waiting = new Set<Queue>();
+  readonly lines: WaitingLines;
   readonly #requestHeads: RequestHead[] = [];
   readonly #responseHeads: ResponseHead[] = [];
   readonly #exchanges: Exchange[] = [];
@@ -73,7 +84,9 @@ export class Engine {
   verdictsChanged: () => void = () => {};
 
   constructor(readonly io: Io, readonly shared: SharedState, readonly ports: EnginePorts) {
+    this.lines = new WaitingLines(shared);
     this.scratch = io.arena.start(io.arena.take(WIDE));
+    this.routing = new RoutingState(shared.buffers.rates, { compare: ports.compare, now: () => this.now });
   }
 
   /** Serves until `stop`. Never returns to the event loop. */
@@ -100,6 +113,7 @@ export class Engine {
     try {
       this.io.report();
       this.wheel.advance(this.now);
+      if (this.waiting.size > 0) this.#serveWaiting();
     } catch (error) {
       this.#survive(error);
     }
@@ -108,6 +122,19 @@ export class Engine {
     if (generation === this.#generation) return;
     this.#generation = generation;
     this.verdictsChanged();
+  }
+
+  /** Makes another thread take a turn: it has something to do that it cannot see. */
+  wake(thread: number): void {
+    const fd = this.shared.wakeOf(thread);
+    if (fd > 0) libc().write(fd, ONE, 8n);
+  }
+
+  #serveWaiting(): void {
+    for (const queue of this.waiting) {
+      queue.dispatch();
+      if (queue.length === 0) this.waiting.delete(queue);
+    }
   }
 
   /** Takes the limits of a new configuration. */

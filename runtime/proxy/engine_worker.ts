@@ -27,7 +27,10 @@ export class EngineWorker {
   constructor(readonly options: EngineWorkerOptions) {
     const { thread, shared, arena } = options;
     this.state = new SharedState(shared, thread);
-    this.#wake = check(libc().eventfd(0, EFD_CLOEXEC), "eventfd", "Cannot make an eventfd");
+    // Kept for the life of the process: others write to it, who must not meet a descriptor that became somebody's.
+    this.#wake = this.state.wakeOf(thread) ||
+      check(libc().eventfd(0, EFD_CLOEXEC), "eventfd", "Cannot make an eventfd");
+    this.state.wake = this.#wake;
     const { port1, port2 } = new MessageChannel();
     this.#port = port1;
     this.#worker = new Worker(Deno.mainModule, { type: "module", name: "engine" });
@@ -72,7 +75,6 @@ export class EngineWorker {
     this.#port.close();
     closeOwned(this.state.owned);
     this.state.forgetConnections();
-    libc().close(this.#wake);
   }
 }
 

@@ -6,6 +6,8 @@
  *         │ late:        │ if nothing can have been acted upon twice
  *         ▼ next server  └──101──▶ tunnel ──both ended──▶ over
  *
+ * Where a route has to ask somebody first (a password, a forward-auth server), "deciding" comes before all of this.
+ *
  * A request is delivered at most once: it goes to another server only while nothing of it was sent, and is repeated only
  * where a connection that had served before was closed without an answer to a GET, HEAD or OPTIONS without body.
  */
@@ -19,6 +21,7 @@ import {
   type BodyOptions,
   BY_CLOSE,
   endsConnection,
+  isIdempotent,
   method as methods,
   NEED_MORE,
   parseResponse,
@@ -31,14 +34,24 @@ import type { Backend } from "./backend.ts";
 import type { ClientConnection } from "./client_connection.ts";
 import type { Engine } from "./engine.ts";
 import { gather, type Gathered } from "./gather.ts";
+import { HeldRequest } from "./held_request.ts";
 import { OriginConnection } from "./origin_connection.ts";
+import { Placement } from "./placement.ts";
 import { writeInterimHead, writeRequestHead, writeResponseHead } from "./heads.ts";
+import type { Answer } from "./routes/answer.ts";
+import type { RouteOptions } from "./routes/options.ts";
+import type { Route } from "./routes/route.ts";
+import { APPROVED, FRESH, PROVEN, type Stage } from "./routes/rules.ts";
+import { askFor } from "./errand.ts";
+import type { Granted, Routed, Routing, Verdict } from "./routing.ts";
 import { giveSegment } from "./segment.ts";
 import type { Server } from "./server.ts";
 import { ServerCounter } from "./shared_state.ts";
 
-type Phase = "over" | "connecting" | "waiting" | "streaming" | "tunnel";
+type Phase = "over" | "deciding" | "queued" | "connecting" | "waiting" | "streaming" | "tunnel";
 
+/** How long somebody may think about a request, ms. */
+const DECISION = 15_000;
 const REQUEST_BODY: BodyOptions = { of: "request", unchunk: false, most: Number.MAX_SAFE_INTEGER };
 const RESPONSE_BODY: BodyOptions = { of: "response", unchunk: false, most: Number.MAX_SAFE_INTEGER };
 const UNCHUNKED_BODY: BodyOptions = { of: "response", unchunk: true, most: Number.MAX_SAFE_INTEGER };
@@ -55,6 +68,9 @@ export class Exchange {
   headRegion = NO_REGION;
   headStart = 0;
   headLength = 0;
+  /** The route taken, for whoever logs, and what it changes; null where the frontend has none. */
+  route: Route | null = null;
+  routed: Routed | null = null;
   /** The client's connection ends with this response. */
   closes = false;
 
@@ -62,12 +78,12 @@ export class Exchange {
   #origin: OriginConnection | null = null;
   #backend: Backend | null = null;
   #server: Server | null = null;
-  readonly #tried: Server[] = [];
-  /** What the request is balanced by, and the server at which it is counted. */
-  #key: number | null = null;
-  #counted: Server | null = null;
+  readonly #placement = new Placement(this);
   #tunnel = false;
   #retryable = false;
+  /** May be repeated on a fresh connection too, as the route says. */
+  #repeatable = false;
+  #held: HeldRequest | null = null;
   readonly #request = new BodyDecoder();
   readonly #response = new BodyDecoder();
   /** All of the request was passed on. */
@@ -99,17 +115,106 @@ export class Exchange {
     this.#requestDone = this.#request.state === BODY_DONE;
     const safe = head.method === methods.GET || this.toHead || head.method === methods.OPTIONS;
     this.#retryable = safe && this.#requestDone;
-    const backend = client.frontend.backend;
+    const { routing } = client.frontend;
+    if (routing === null) this.#dispatch(client, client.frontend.backend, head, region, bodyStart, end);
+    else this.#follow(client, routing, head, region, bodyStart, end);
+  }
+
+  /** Goes where the routes say. */
+  #follow(
+    client: ClientConnection,
+    routing: Routing,
+    head: RequestHead,
+    region: number,
+    bodyStart: number,
+    end: number,
+    stage: Stage = FRESH,
+    granted: Granted | null = null,
+  ): void {
+    const verdict = routing.examine(client, head, stage, granted);
+    if (verdict.type === "to") {
+      this.route = verdict.routed.route;
+      this.routed = verdict.routed;
+      if (this.route.options !== null) this.#obey(this.route.options, head);
+      return this.#dispatch(client, verdict.backend, head, region, bodyStart, end);
+    }
+    this.route = verdict.route;
+    if (verdict.type !== "answer") this.#held ??= new HeldRequest(this.engine, head);
+    if (bodyStart < end) client.unread(region, bodyStart, end - bodyStart);
+    else if (region !== NO_REGION) this.engine.io.give(region);
+    if (verdict.type === "answer") this.#reply(verdict.answer);
+    else this.#ask(client, routing, verdict);
+  }
+
+  /** What a route says about bodies and retries. */
+  #obey({ bodyLimit, retry: { repeat } }: RouteOptions, head: RequestHead): void {
+    if (bodyLimit !== null) {
+      this.#request.begin(head.framing, head.contentLength, { ...REQUEST_BODY, most: bodyLimit });
+    }
+    if (repeat === "never") this.#retryable = false;
+    else if (repeat === "idempotent" && isIdempotent(head.method) && this.#requestDone) {
+      this.#retryable = this.#repeatable = true;
+    }
+  }
+
+  /** Waits for somebody else's word on the request. */
+  #ask(client: ClientConnection, routing: Routing, verdict: Extract<Verdict, { type: "verify" | "ask" }>): void {
+    const held = this.#held;
+    if (held === null || !held.kept) return this.#fail(503);
+    this.phase = "deciding";
+    client.arm(DECISION);
+    const { limits } = client.frontend;
+    const goOn = (stage: Stage, granted: Granted | null) => {
+      this.#follow(client, routing, held.head(limits), NO_REGION, 0, 0, stage, granted);
+    };
+    const { route } = verdict;
+    const asked = askFor(this.engine, client, verdict, held, (outcome) => {
+      held.errand = null;
+      if (this.#held !== held) return;
+      if (outcome.type === "right") goOn(PROVEN, null);
+      else if (outcome.type === "wrong") this.#reply(route.unauthorized);
+      else if (outcome.type === "granted") goOn(APPROVED, outcome.granted);
+      else if (outcome.type === "refused") this.#reply(outcome.answer);
+      else this.#fail(outcome.status);
+    });
+    if (this.#held === held && this.phase === "deciding") held.errand = asked;
+  }
+
+  /** Answers with what a route says; the client's connection stays if the request is whole. */
+  #reply(answer: Answer): void {
+    const client = this.#client;
+    if (client === null) return;
+    const linger = !this.#requestDone;
+    const close = linger || !this.keepAlive || this.engine.retires(client);
+    const options = { toHead: this.toHead, minor: this.minor, close, linger };
+    this.#drop();
+    this.#end();
+    client.reply(answer, options);
+  }
+
+  /** Sends the request to `backend`; `[bodyStart, end)` of `region` follows its head, if there is a region. */
+  #dispatch(
+    client: ClientConnection,
+    backend: Backend | null,
+    head: RequestHead,
+    region: number,
+    bodyStart: number,
+    end: number,
+  ): void {
+    this.phase = "connecting";
     this.#backend = backend;
-    if (backend !== null) this.#key = backend.keyOf(head, client);
-    const server = backend === null ? null : backend.pick(this.#key, this.#tried);
-    if (server !== null && !writeRequestHead(this.engine, this, client, head, server)) {
-      client.unread(region, bodyStart, end - bodyStart);
+    const server = backend === null ? null : this.#placement.begin(backend, head, client);
+    const addressee = server === "queued" ? backend?.servers[0] ?? null : server;
+    if (addressee !== null && !writeRequestHead(this.engine, this, client, head, addressee)) {
+      if (region !== NO_REGION) client.unread(region, bodyStart, end - bodyStart);
       return this.#fail(500);
     }
+    this.#held?.[Symbol.dispose]();
+    this.#held = null;
     if (bodyStart < end) client.unread(region, bodyStart, end - bodyStart);
-    else this.engine.io.give(region);
+    else if (region !== NO_REGION) this.engine.io.give(region);
     if (server === null) return this.#fail(backend === null ? 404 : 503);
+    if (server === "queued") return this.#wait();
     this.#connect(server, false);
   }
 
@@ -121,15 +226,27 @@ export class Exchange {
     this.#requestDone = false;
     const backend = client.frontend.backend;
     this.#backend = backend;
-    if (backend !== null) this.#key = backend.keyOf(null, client);
-    const server = backend === null ? null : backend.pick(this.#key, this.#tried);
+    const server = backend === null ? null : this.#placement.begin(backend, null, client);
     if (server === null) return this.#fail(503);
+    if (server === "queued") return this.#wait();
     this.#connect(server, true);
   }
 
   /** Whether bytes from the client go to the server now. */
   get takesBody(): boolean {
-    return this.phase !== "connecting" && !this.#requestDone && !this.#refusesBody;
+    return this.phase !== "connecting" && this.phase !== "queued" && this.phase !== "deciding" && !this.#requestDone &&
+      !this.#refusesBody;
+  }
+
+  /** A server that was full has a place for the request that waited. */
+  admitted(server: Server): void {
+    this.phase = "connecting";
+    this.#connect(server, this.#tunnel);
+  }
+
+  /** No server is left that the request could wait for. */
+  abandoned(): void {
+    this.#fail(503);
   }
 
   connected(errno: number): void {
@@ -243,6 +360,9 @@ export class Exchange {
 
   expired(): void {
     switch (this.phase) {
+      case "deciding":
+      case "queued":
+        return this.#fail(503);
       case "connecting":
         this.#origin?.close();
         return this.#connectFailed(Errno.ETIMEDOUT);
@@ -266,7 +386,6 @@ export class Exchange {
 
   #connect(server: Server, fresh: boolean): void {
     this.#server = server;
-    if (this.#backend?.counts === true) this.#enter(server);
     const idle = fresh ? null : server.takeIdle();
     if (idle !== null) {
       this.#origin = idle;
@@ -276,23 +395,15 @@ export class Exchange {
     const origin = new OriginConnection(this.engine, server);
     this.phase = "connecting";
     this.#origin = origin;
-    this.#client?.arm(this.#backend?.options.timeouts.connect ?? 0);
+    this.#client?.arm(this.routed?.route.options?.timeouts.connect ?? this.#backend?.options.timeouts.connect ?? 0);
     const errno = origin.open(this);
     if (errno !== 0) this.#connectFailed(errno);
   }
 
-  #enter(server: Server): void {
-    if (this.#counted === server) return;
-    this.#leave();
-    this.#counted = server;
-    server.enter();
-  }
-
-  #leave(): void {
-    const server = this.#counted;
-    if (server === null) return;
-    this.#counted = null;
-    server.leave();
+  /** Waits until a server has a place (`timeouts.queue`). */
+  #wait(): void {
+    this.phase = "queued";
+    this.#client?.arm(this.#backend?.options.timeouts.queue ?? 0);
   }
 
   #connectFailed(errno: number): void {
@@ -302,9 +413,9 @@ export class Exchange {
     if (server === null || backend === null) return;
     this.engine.shared.servers[server.counters + ServerCounter.connectFailures]++;
     this.engine.connectFailed(server, errno);
-    this.#tried.push(server);
-    this.#leave();
-    const next = this.#tried.length <= backend.options.retries ? backend.pick(this.#key, this.#tried) : null;
+    const retries = this.routed?.route.options?.retry.attempts ?? backend.options.retries;
+    const next = this.#placement.tried.length < retries ? this.#placement.after(server) : null;
+    if (next === "queued") return this.#wait();
     if (next === null) return this.#fail(errno === Errno.ETIMEDOUT ? 504 : 503);
     this.#connect(next, this.#tunnel);
   }
@@ -528,7 +639,8 @@ export class Exchange {
     const origin = this.#origin;
     const server = this.#server;
     if (origin === null || server === null) return;
-    const again = this.#retryable && origin.uses > 0 && this.#gathered === null;
+    const again = this.#retryable && (origin.uses > 0 || this.#repeatable) && this.#gathered === null;
+    this.#repeatable = false;
     if (!again || !this.#saveHead(origin)) return this.#badResponse();
     origin.close();
     this.#refusesBody = false;
@@ -626,15 +738,17 @@ export class Exchange {
   /** Ready for the next one. */
   #end(): void {
     this.#releaseHead();
+    this.#held?.[Symbol.dispose]();
+    this.#held = this.route = this.routed = null;
+    this.#repeatable = false;
     if (this.#gathered !== null) this.engine.io.give(this.#gathered.region);
     if (this.#head !== null) this.engine.giveResponseHead(this.#head);
     this.#gathered = null;
     this.#head = null;
-    this.#leave();
+    this.#placement.end();
     this.#client = null;
     this.#backend = null;
     this.#server = null;
-    this.#tried.length = 0;
     this.#tunnel =
       this.#clientDone =
       this.#originDone =
@@ -657,8 +771,9 @@ export class Exchange {
     const client = this.#client;
     if (client === null || this.phase === "over") return;
     const timeouts = client.frontend.options.timeouts;
-    if (this.phase === "tunnel") client.arm(timeouts.tunnel);
-    else if (this.#waitsForClient()) client.arm(timeouts.client);
-    else client.arm(this.#backend?.options.timeouts.server ?? timeouts.client);
+    const own = this.routed === null ? null : this.routed.route.options?.timeouts;
+    if (this.phase === "tunnel") client.arm(own?.tunnel ?? timeouts.tunnel);
+    else if (this.#waitsForClient()) client.arm(own?.client ?? timeouts.client);
+    else client.arm(own?.server ?? this.#backend?.options.timeouts.server ?? timeouts.client);
   }
 }

@@ -4,13 +4,15 @@
  * epoch.
  */
 
+import type { RoutingOptions } from "./routes/options.ts";
+
 /** One listening address of a frontend. `address` may belong to nobody yet (IP_FREEBIND); "0.0.0.0" or "::" = every. */
 export interface BindOptions {
   readonly address: string;
   readonly port: number;
 }
 
-export interface FrontendOptions {
+export interface FrontendOptions extends Partial<RoutingOptions> {
   readonly name: string;
   readonly mode: "http" | "tcp";
   readonly binds: readonly BindOptions[];
@@ -91,6 +93,8 @@ export type ProxyCommand =
   | { readonly type: "retire"; readonly addresses: readonly string[] }
   /** Virtual addresses this node holds again. */
   | { readonly type: "reinstate"; readonly addresses: readonly string[] }
+  /** The whole set of virtual addresses that this node holds now, for monitors that require it. */
+  | { readonly type: "held"; readonly addresses: readonly string[] }
   /** Stop accepting, finish what runs, at most `drain` ms, exit. Said again, the shorter `drain` counts. */
   | { readonly type: "stop"; readonly drain: number };
 
@@ -103,10 +107,17 @@ export interface FrontendCounters {
   readonly bytes_out: number;
 }
 
+export interface BackendCounters {
+  readonly name: string;
+  /** Requests that wait for any server. */
+  readonly queued: number;
+}
+
 export interface ServerCounters {
   readonly backend: string;
   readonly server: string;
   readonly connections: number;
+  /** Requests that wait for this server and no other. */
   readonly queued: number;
   readonly requests_total: number;
   readonly connect_failures: number;
@@ -146,6 +157,7 @@ export type ProxyReport =
     readonly threads: readonly ThreadStatus[];
     readonly frontends: readonly FrontendCounters[];
     readonly servers: readonly ServerCounters[];
+    readonly backends: readonly BackendCounters[];
   }
   /** A server refused or failed while serving: evidence for control, not a verdict. */
   | { readonly type: "thread"; readonly thread: number; readonly text: string }

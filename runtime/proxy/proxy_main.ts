@@ -5,12 +5,20 @@
 import type { Logger } from "../telemetry/log.ts";
 import { descriptorLimit } from "../os/descriptors.ts";
 import { ThreadAges } from "./thread_ages.ts";
-import { sumFrontend, sumServer } from "./counters.ts";
+import { queuedFor, sumFrontend, sumServer } from "./counters.ts";
 import { EngineWorker } from "./engine_worker.ts";
 import { ListenerSet } from "./listener_set.ts";
+import { PasswordWorker } from "./password_worker.ts";
 import type { ProxyCommand, ProxyOptions, ProxyReport, ServerVerdict } from "./protocol.ts";
 import { packVerdict } from "./server_verdict.ts";
-import { allocateShared, MAX_FRONTENDS, MAX_SERVERS, type SharedBuffers, SharedState } from "./shared_state.ts";
+import {
+  allocateShared,
+  MAX_BACKENDS,
+  MAX_FRONTENDS,
+  MAX_SERVERS,
+  type SharedBuffers,
+  SharedState,
+} from "./shared_state.ts";
 import { SlotTable } from "./slots.ts";
 import { serverKey, type ThreadReport } from "./thread_protocol.ts";
 
@@ -45,9 +53,12 @@ export class ProxyMain {
   readonly #listeners = new ListenerSet();
   readonly #frontendSlots = new SlotTable(MAX_FRONTENDS, "frontends");
   readonly #serverSlots = new SlotTable(MAX_SERVERS, "servers");
+  readonly #backendSlots = new SlotTable(MAX_BACKENDS, "backends");
   readonly #threads = new Map<number, Thread>();
   readonly #ages = new ThreadAges();
   readonly #retired = new Set<string>();
+  readonly #passwords = new PasswordWorker();
+  #held: readonly string[] = [];
   /** Threads whose answer is awaited, and what to do then. */
   readonly #awaited = new Map<number, { readonly threads: Set<number>; readonly done: () => void }>();
   readonly #drained = new Set<number>();
@@ -76,6 +87,10 @@ export class ProxyMain {
       case "reinstate":
         for (const address of command.addresses) this.#retired.delete(address);
         return this.#sendRetired();
+      case "held":
+        this.#held = command.addresses;
+        for (const { worker } of this.#threads.values()) worker.send(command);
+        return;
       case "stop":
         return this.stop(command.drain);
     }
@@ -105,6 +120,7 @@ export class ProxyMain {
       servers.map((server) => serverKey(name, server.name))
     );
     this.#serverSlots.assign(names, (slot) => this.#clearServer(slot));
+    this.#backendSlots.assign(options.backends.map(({ name }) => name), () => {});
     this.#decide(verdicts);
     const numbers = Array.from({ length: this.#options.threads }, (_, index) => index);
     this.#listeners.apply(options.frontends, numbers);
@@ -134,7 +150,11 @@ export class ProxyMain {
   #sendOptions(thread: number, id: number): void {
     const options = this.#options;
     if (options === null) return;
-    const slots = { frontends: this.#frontendSlots.slots, servers: this.#serverSlots.slots };
+    const slots = {
+      frontends: this.#frontendSlots.slots,
+      servers: this.#serverSlots.slots,
+      backends: this.#backendSlots.slots,
+    };
     const listeners = this.#listeners.of(thread);
     this.#threads.get(thread)?.worker.send({ type: "apply", id, options, slots, listeners });
   }
@@ -157,6 +177,7 @@ export class ProxyMain {
     });
     this.#threads.set(thread, { worker, born: performance.now(), ready: false });
     this.#ages.begin(thread, worker.state.turns, performance.now());
+    if (this.#held.length > 0) worker.send({ type: "held", addresses: this.#held });
   }
 
   #heard(thread: number, report: Exclude<ThreadReport, { readonly type: "failed" }>): void {
@@ -171,6 +192,13 @@ export class ProxyMain {
         return this.#answered(report.id, thread);
       case "text":
         return this.#ports.log.warning(report.text, { thread });
+      case "compare": {
+        const { id } = report;
+        this.#passwords.compare(report, (matches) => {
+          this.#threads.get(thread)?.worker.send({ type: "compared", id, matches });
+        });
+        return;
+      }
       case "drained":
         this.#drained.add(thread);
         if (!this.#stopping) this.#threads.get(thread)?.worker.send({ type: "exit" });
@@ -259,6 +287,7 @@ export class ProxyMain {
       frontends: options.frontends.map(({ name }) =>
         sumFrontend(shared, name, this.#frontendSlots.slots.get(name) ?? 0)
       ),
+      backends: options.backends.map(({ name }) => queuedFor(shared, name, this.#backendSlots.slots.get(name) ?? 0)),
       servers: options.backends.flatMap(({ name, servers }) =>
         servers.map((server) =>
           sumServer(shared, name, server.name, this.#serverSlots.slots.get(serverKey(name, server.name)) ?? 0)

@@ -52,7 +52,9 @@ export class RoutingTable {
       this.#backends.delete(name);
     }
     for (const each of options.backends) {
-      const backend = this.#backends.get(each.name) ?? new Backend(this.engine.shared, each);
+      const slot = slots.backends.get(each.name);
+      if (slot === undefined) continue;
+      const backend = this.#backends.get(each.name) ?? new Backend(this.engine, each, slot);
       this.#backends.set(each.name, backend);
       this.#applyServers(backend, each, slots);
     }
@@ -103,6 +105,7 @@ export class RoutingTable {
       frontend.options = each;
       frontend.backend = this.#backends.get(each.defaultBackend ?? "") ?? null;
     }
+    this.engine.routing.backends = this.#backends;
   }
 
   #applyListeners(listeners: readonly ListenerOptions[]): void {

@@ -56,12 +56,18 @@ export class Server {
 
   /** Keeps a connection for the next request. */
   keepIdle(connection: OriginConnection): void {
-    if (this.retired || this.#idle.length >= MAX_IDLE || isGone(this.verdict)) {
+    if (this.retired || this.#idle.length >= MAX_IDLE || isGone(this.verdict) || this.#crowded) {
       connection.close();
       return;
     }
     this.#idle.push(connection);
     this.engine.wheel.arm(connection, this.engine.now + IDLE_TIMEOUT);
+  }
+
+  /** Whether more connections are open than the server may have requests: those that idle take its places too. */
+  get #crowded(): boolean {
+    const { maxconn } = this.options;
+    return maxconn !== null && this.engine.shared.connectionsTo(this.slot) > maxconn;
   }
 
   /** An idle connection was closed by the peer, or sent something nobody asked for. */
@@ -75,6 +81,19 @@ export class Server {
     const { shared } = this.engine;
     Atomics.add(shared.active, this.slot, 1);
     shared.servers[this.counters + ServerCounter.active]++;
+  }
+
+  /** As `enter`, unless the server is full: whether there was a place. */
+  tryEnter(): boolean {
+    const { shared } = this.engine;
+    const { maxconn } = this.options;
+    for (;;) {
+      const active = Atomics.load(shared.active, this.slot);
+      if (maxconn !== null && active >= maxconn) return false;
+      if (Atomics.compareExchange(shared.active, this.slot, active, active + 1) !== active) continue;
+      shared.servers[this.counters + ServerCounter.active]++;
+      return true;
+    }
   }
 
   /** A request that was counted is over. */

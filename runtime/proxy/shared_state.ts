@@ -3,10 +3,12 @@
  * by all; counters and heartbeats, written by each thread in its own part and read by main. Doubles and words are
  * written whole, so no reader sees half of one.
  */
+import { allocateRates } from "./routes/rate_table.ts";
 
-/** Frontends and servers that can be counted at a time, in one process. */
+/** Frontends, servers and backends that there can be at a time, in one process. */
 export const MAX_FRONTENDS = 1024;
 export const MAX_SERVERS = 8192;
+export const MAX_BACKENDS = 1024;
 
 /** Counters of a frontend, in one thread. */
 export const FrontendCounter = {
@@ -23,22 +25,27 @@ export const FrontendCounter = {
 /** Counters of a server, in one thread. */
 export const ServerCounter = {
   connections: 0,
-  queued: 1,
-  requests: 2,
-  connectFailures: 3,
+  requests: 1,
+  connectFailures: 2,
   /** This thread's part of `active`, so that it can be taken back when the thread dies. */
-  active: 4,
-  stride: 5,
+  active: 3,
+  stride: 4,
 } as const;
 
 /** Words of `control`, before those of the threads. */
 const GENERATION = 0;
 const CONTROL_WORDS = 8;
-/** Words of each thread: turns of its loop so far, whether it is alive, buffers in use. */
+/** Words of each thread: turns of its loop so far, whether it is alive, buffers in use, how it is woken. */
 const TURNS = 0;
 const ALIVE = 1;
 const REGIONS = 2;
+/** The eventfd that makes the thread take a turn. */
+const WAKE = 3;
 const THREAD_WORDS = 16;
+
+/** Lines of waiters: one for each backend, then one for each server; two words each. */
+export const LINES = MAX_BACKENDS + MAX_SERVERS;
+export const LINE_WORDS = 2;
 
 /** The memory itself, as it is passed to a thread. */
 export interface SharedBuffers {
@@ -48,9 +55,13 @@ export interface SharedBuffers {
   readonly verdicts: SharedArrayBuffer;
   readonly cursors: SharedArrayBuffer;
   readonly active: SharedArrayBuffer;
+  readonly tickets: SharedArrayBuffer;
+  readonly lines: SharedArrayBuffer;
   readonly frontends: SharedArrayBuffer;
   readonly servers: SharedArrayBuffer;
   readonly owned: SharedArrayBuffer;
+  /** Buckets of rate limits, see `routes/rate_table.ts`. */
+  readonly rates: SharedArrayBuffer;
 }
 
 export function allocateShared(threads: number, descriptors: number): SharedBuffers {
@@ -59,11 +70,14 @@ export function allocateShared(threads: number, descriptors: number): SharedBuff
     descriptors,
     control: new SharedArrayBuffer(4 * (CONTROL_WORDS + THREAD_WORDS * threads)),
     verdicts: new SharedArrayBuffer(4 * MAX_SERVERS),
-    cursors: new SharedArrayBuffer(4 * MAX_SERVERS),
+    cursors: new SharedArrayBuffer(4 * MAX_BACKENDS),
     active: new SharedArrayBuffer(4 * MAX_SERVERS),
+    tickets: new SharedArrayBuffer(4 * MAX_BACKENDS),
+    lines: new SharedArrayBuffer(4 * LINE_WORDS * LINES * threads),
     frontends: new SharedArrayBuffer(8 * MAX_FRONTENDS * FrontendCounter.stride * threads),
     servers: new SharedArrayBuffer(8 * MAX_SERVERS * ServerCounter.stride * threads),
     owned: new SharedArrayBuffer(descriptors * threads),
+    rates: allocateRates(),
   };
 }
 
@@ -72,25 +86,34 @@ export class SharedState {
   readonly #control: Int32Array;
   /** By server slot: state in the upper half, weight in the lower; see `server_verdict.ts`. */
   readonly verdicts: Int32Array;
-  /** By slot of a backend's first server: the shared position in its order of picks. */
+  /** By slot of a backend: the shared position in its order of picks. */
   readonly cursors: Int32Array;
   /** By server slot: requests under way in all threads together, where the backend's policy or a limit asks for it. */
   readonly active: Int32Array;
+  /** By slot of a backend: the last ticket of its queue. */
+  readonly tickets: Int32Array;
+  /** Of all threads: their part of each line of waiters; see `waiting_lines.ts`. */
+  readonly lines: Int32Array;
   /** Counters of this thread. */
   readonly frontends: Float64Array;
   readonly servers: Float64Array;
   /** Descriptors this thread has open. */
   readonly owned: Uint8Array;
+  /** Counters of servers in all threads. */
+  readonly #everybody: Float64Array;
   readonly #at: number;
 
-  constructor(readonly buffers: SharedBuffers, thread: number) {
+  constructor(readonly buffers: SharedBuffers, readonly thread: number) {
     this.#control = new Int32Array(buffers.control);
     this.verdicts = new Int32Array(buffers.verdicts);
     this.cursors = new Int32Array(buffers.cursors);
     this.active = new Int32Array(buffers.active);
+    this.tickets = new Int32Array(buffers.tickets);
+    this.lines = new Int32Array(buffers.lines);
     const frontendWords = MAX_FRONTENDS * FrontendCounter.stride;
     this.frontends = new Float64Array(buffers.frontends, 8 * frontendWords * thread, frontendWords);
     const serverWords = MAX_SERVERS * ServerCounter.stride;
+    this.#everybody = new Float64Array(buffers.servers);
     this.servers = new Float64Array(buffers.servers, 8 * serverWords * thread, serverWords);
     this.owned = new Uint8Array(buffers.owned, buffers.descriptors * thread, buffers.descriptors);
     this.#at = CONTROL_WORDS + THREAD_WORDS * thread;
@@ -135,14 +158,32 @@ export class SharedState {
     this.servers.fill(0, slot * ServerCounter.stride, slot * ServerCounter.stride + ServerCounter.active);
   }
 
+  /** Open connections of all threads to the server in this slot. */
+  connectionsTo(slot: number): number {
+    let sum = 0;
+    const stride = MAX_SERVERS * ServerCounter.stride;
+    for (let at = slot * ServerCounter.stride; at < this.#everybody.length; at += stride) sum += this.#everybody[at];
+    return sum;
+  }
+
+  /** The eventfd of any thread, 0 = it has none yet. A thread that is started again has the one before it had. */
+  wakeOf(thread: number): number {
+    return Atomics.load(this.#control, CONTROL_WORDS + THREAD_WORDS * thread + WAKE);
+  }
+
+  set wake(fd: number) {
+    Atomics.store(this.#control, this.#at + WAKE, fd);
+  }
+
   /** The thread died with all its connections. */
   forgetConnections(): void {
+    const words = LINE_WORDS * LINES;
+    this.lines.fill(0, words * this.thread, words * (this.thread + 1));
     for (let at = FrontendCounter.current; at < this.frontends.length; at += FrontendCounter.stride) {
       this.frontends[at] = 0;
     }
     for (let at = ServerCounter.connections; at < this.servers.length; at += ServerCounter.stride) {
       this.servers[at] = 0;
-      this.servers[at + ServerCounter.queued - ServerCounter.connections] = 0;
       const lost = at + ServerCounter.active - ServerCounter.connections;
       Atomics.sub(this.active, (at - ServerCounter.connections) / ServerCounter.stride, this.servers[lost]);
       this.servers[lost] = 0;

@@ -19,6 +19,7 @@ export interface ThreadStart {
 export interface Slots {
   readonly frontends: ReadonlyMap<string, number>;
   readonly servers: ReadonlyMap<string, number>;
+  readonly backends: ReadonlyMap<string, number>;
 }
 
 export function serverKey(backend: string, server: string): string {
@@ -35,6 +36,10 @@ export type ThreadCommand =
   }
   /** The whole set of addresses this node gave away. */
   | { readonly type: "retire"; readonly addresses: readonly string[] }
+  /** The whole set of virtual addresses this node holds. */
+  | { readonly type: "held"; readonly addresses: readonly string[] }
+  /** The answer to `compare`; null where nobody could compare. */
+  | { readonly type: "compared"; readonly id: string; readonly matches: boolean | null }
   /** Connections end with their next response; `drained` follows when none is left. */
   | { readonly type: "drain" }
   | { readonly type: "exit" };
@@ -44,6 +49,8 @@ export type ThreadReport =
   /** Sockets that are no longer in the set of listeners may be closed now. */
   | { readonly type: "applied"; readonly id: number }
   | { readonly type: "text"; readonly text: string }
+  /** A password is to be compared by somebody who may take their time. */
+  | { readonly type: "compare"; readonly id: string; readonly password: string; readonly hash: string }
   | { readonly type: "drained" }
   | { readonly type: "exited" }
   | { readonly type: "failed"; readonly text: string };

@@ -17,7 +17,8 @@ export class SharedLoad implements Load {
   /** State of xorshift32: one a thread, never 0. */
   #chance = crypto.getRandomValues(new Uint32Array(1))[0] | 1;
 
-  constructor(shared: SharedState, servers: readonly LoadedServer[]) {
+  /** @param backend slot of the backend */
+  constructor(shared: SharedState, readonly backend: number, servers: readonly LoadedServer[]) {
     this.#active = shared.active;
     this.#cursors = shared.cursors;
     this.#slots = Int32Array.from(servers, ({ slot }) => slot);
@@ -30,11 +31,11 @@ export class SharedLoad implements Load {
 
   free(server: number): boolean {
     const limit = this.#limits[server];
-    return limit === 0 || this.#active[this.#slots[server]] < limit;
+    return limit === 0 || Atomics.load(this.#active, this.#slots[server]) < limit;
   }
 
   turn(): number {
-    return Atomics.add(this.#cursors, this.#slots[0], 1);
+    return Atomics.add(this.#cursors, this.backend, 1);
   }
 
   random(): number {

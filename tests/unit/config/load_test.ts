@@ -320,7 +320,6 @@ Deno.test("load() knows every key of the contract, and answers those that are no
       "frontends.pg.routes",
       "backends.backend_servers.stickiness",
       "backends.backend_servers.when_empty",
-      "backends.backend_servers.servers.node02.maxconn",
       "backends.backend_servers.tls",
       "isolation",
       "plugins",

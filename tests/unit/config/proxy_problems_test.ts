@@ -91,10 +91,8 @@ Deno.test("load() refuses frontends that cannot do what they say", () => {
 Deno.test("load() reads servers and balance, and refuses what is none", () => {
   table(backend, [
     ["servers: { one: { address: 192.0.2.1:80, weight: 2, backup: true, labels: { zone: a } } }"],
-    [
-      "servers: { one: { address: 192.0.2.1:80, maxconn: 10 } }",
-      "4:46: servers.one.maxconn: is not in this version: leave it out; limit the frontend or the whole proxy (proxy.maxconn)",
-    ],
+    ["servers: { one: { address: 192.0.2.1:80, maxconn: 10 } }"],
+    ["servers: { one: { address: 192.0.2.1:80, maxconn: 0 } }", "4:55: servers.one.maxconn: must be 1–1000000, got 0"],
     ["servers: {}", "4:14: servers: must not be empty: a backend needs a server"],
     ["servers: { one: 192.0.2.1 }", '4:21: servers.one: must have a port ("192.0.2.1:80"), got "192.0.2.1"'],
     ["servers: { one: 192.0.2.1:70000 }", "4:21: servers.one: must have a port of 1–65535, got 70000"],
