@@ -1,7 +1,7 @@
 /** `demo`: a live picture of the pair, and keys to hurt it. Without a terminal the same as plain lines. */
 import { failures, shares } from "./measure.ts";
 import { nodes } from "./picture.ts";
-import { draw, keys, type Picture } from "./screen.ts";
+import { draw, keys, type Picture, type Size } from "./screen.ts";
 import { comeBack, crash, move, type Row, start } from "./steps.ts";
 import type { Stage } from "./stage.ts";
 import { formatRow, formatTable } from "./table.ts";
@@ -43,7 +43,7 @@ export async function playInteractively(stage: Stage, say: (text: string) => voi
   perform("start", () => start(stage, ended)).catch((error) => quit.abort(error));
   void readKeys(press);
   while (!ended.aborted) {
-    if (live) say(frame(draw(await picture(stage, rows, busy), Deno.consoleSize().rows || 24)));
+    if (live) say(frame(draw(await picture(stage, rows, busy), terminalSize())));
     await Promise.race([sleep(interval), aborted(ended)]);
   }
   _screen?.[Symbol.dispose]();
@@ -116,6 +116,12 @@ async function picture(stage: Stage, rows: readonly Row[], busy: string): Promis
       shares: new Map([...counts].map(([name, count]) => [name, Math.round(100 * count / total)])),
     },
   };
+}
+
+/** A terminal that does not know its size is an old one. */
+function terminalSize(): Size {
+  const { rows, columns } = Deno.consoleSize();
+  return { rows: rows || 24, columns: columns || 80 };
 }
 
 /** Keys as they are pressed; lines where stdin is not a terminal. Ends with stdin. */

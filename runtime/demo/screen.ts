@@ -31,8 +31,14 @@ export const keys = "c crash   f failover   b failback   s stop or start node01 
 
 const half = 36;
 
-/** The lines of the screen, at most `height`. */
-export function draw(picture: Picture, height: number): string[] {
+/** The size of a terminal, in characters. */
+export interface Size {
+  readonly rows: number;
+  readonly columns: number;
+}
+
+/** The lines of the screen: as many and as wide as fit. */
+export function draw(picture: Picture, size: Size): string[] {
   const { view, traffic, rows, busy } = picture;
   const { mac, owner } = view.neighbour;
   const left = (text: string, width = half) => text + " ".repeat(Math.max(0, width - visible(text)));
@@ -58,7 +64,7 @@ export function draw(picture: Picture, height: number): string[] {
       ).join("")
     }`,
     "",
-    ...rows.slice(-Math.max(1, height - 18)).map((row) =>
+    ...rows.slice(-Math.max(1, size.rows - 18)).map((row) =>
       `  ${row.fault === null ? green("✓") : red("✗")} ${formatRow(row)}`
     ),
     busy === "" ? "" : `  … ${busy}`,
@@ -66,7 +72,7 @@ export function draw(picture: Picture, height: number): string[] {
     `  ${keys}`,
     dim(`  admin API: ${nodes.map(({ name, hostPort }) => `${name} http://127.0.0.1:${hostPort}`).join("   ")}`),
   ];
-  return lines.slice(0, height);
+  return lines.slice(0, size.rows).map((line) => clip(line, size.columns));
 }
 
 function nodeLine(node: View["nodes"][number], holders: readonly string[]): string {
@@ -79,6 +85,19 @@ function nodeLine(node: View["nodes"][number], holders: readonly string[]): stri
 function reasonLine(node: View["nodes"][number]): string {
   const reason = node.status?.vrrp[0]?.reason ?? "";
   return reason.length > half - 2 ? reason.slice(0, half - 3) + "…" : reason;
+}
+
+/** `text` as far as it fits into `width` characters; colours take no room, and end with it. */
+function clip(text: string, width: number): string {
+  if (visible(text) <= width) return text;
+  let shown = 0;
+  let clipped = "";
+  // deno-lint-ignore no-control-regex
+  for (const [part] of text.matchAll(/\x1b\[\d*m|[^\x1b]/gu)) {
+    if (!part.startsWith("\x1b") && ++shown >= width) break;
+    clipped += part;
+  }
+  return `${clipped}…\x1b[0m`;
 }
 
 /** Characters that a terminal shows of `text`. */

@@ -24,9 +24,9 @@ const picture: Picture = {
 };
 
 /** The lines as a reader sees them. */
-function text(height: number): string[] {
+function text(rows: number, columns = 120): string[] {
   // deno-lint-ignore no-control-regex
-  return draw(picture, height).map((line) => line.replace(/\x1b\[\d*m/g, ""));
+  return draw(picture, { rows, columns }).map((line) => line.replace(/\x1b\[\d*m/g, ""));
 }
 
 Deno.test("draw() shows who owns the address, who answers and the client's ARP entry", () => {
@@ -44,8 +44,11 @@ Deno.test("draw() shows who owns the address, who answers and the client's ARP e
   ) assert.ok(screen.includes(wanted), `${wanted} in:\n${screen}`);
 });
 
-Deno.test("draw() never makes more lines than the terminal has", () => {
-  for (const height of [5, 18, 24, 60]) assert.ok(text(height).length <= height, `${height} lines`);
+Deno.test("draw() makes no more and no longer lines than the terminal has", () => {
+  for (const rows of [5, 18, 24, 60]) assert.ok(text(rows).length <= rows, `${rows} lines`);
+  for (const columns of [20, 40, 80]) {
+    for (const line of text(24, columns)) assert.ok(line.length <= columns, `${columns} columns: ${line}`);
+  }
 });
 
 Deno.test("draw() puts both nodes in columns, whatever their colours", () => {
