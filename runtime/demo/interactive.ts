@@ -1,7 +1,7 @@
 /** `demo`: a live picture of the pair, and keys to hurt it. Without a terminal the same as plain lines. */
 import { failures, shares } from "./measure.ts";
 import { nodes } from "./picture.ts";
-import { draw, keys, type Picture, type Size } from "./screen.ts";
+import { draw, keys, type Scene, type Size } from "./screen.ts";
 import { comeBack, crash, move, type Row, start } from "./steps.ts";
 import type { Stage } from "./stage.ts";
 import { formatRow, formatTable } from "./table.ts";
@@ -43,7 +43,7 @@ export async function playInteractively(stage: Stage, say: (text: string) => voi
   perform("start", () => start(stage, ended)).catch((error) => quit.abort(error));
   void readKeys(press);
   while (!ended.aborted) {
-    if (live) say(frame(draw(await picture(stage, rows, busy), terminalSize())));
+    if (live) say(frame(draw(await sceneOf(stage, rows, busy), terminalSize())));
     await Promise.race([sleep(interval), aborted(ended)]);
   }
   _screen?.[Symbol.dispose]();
@@ -99,7 +99,7 @@ function activeAndOther(stage: Stage): [active: string | null, other: string] {
   return [active, nodes.find(({ name }) => name !== active)?.name ?? nodes[0].name];
 }
 
-async function picture(stage: Stage, rows: readonly Row[], busy: string): Promise<Picture> {
+async function sceneOf(stage: Stage, rows: readonly Row[], busy: string): Promise<Scene> {
   const to = performance.timeOrigin + performance.now();
   const samples = stage.feedOrNull?.samples ?? [];
   const counts = shares(samples, { from: to - 2_000, to });

@@ -75,3 +75,8 @@ export function explain(sample: Sample): string {
   const what = outcome.type === "served" ? `status ${outcome.status}` : `${outcome.phase}: ${outcome.reason}`;
   return `${sample.kind} connection: ${what}`;
 }
+
+/** "3.62 s", "14 ms". */
+export function seconds(ms: number): string {
+  return ms < 1_000 ? `${Math.round(ms)} ms` : `${(ms / 1_000).toFixed(2)} s`;
+}

@@ -4,8 +4,8 @@ import type { Row } from "./steps.ts";
 import { formatRow } from "./table.ts";
 import type { View } from "./stage.ts";
 
-/** Everything that one picture shows. */
-export interface Picture {
+/** Everything that one screen shows. */
+export interface Scene {
   readonly view: View;
   readonly traffic: {
     /** Requests in the last second. */
@@ -38,8 +38,8 @@ export interface Size {
 }
 
 /** The lines of the screen: as many and as wide as fit. */
-export function draw(picture: Picture, size: Size): string[] {
-  const { view, traffic, rows, busy } = picture;
+export function draw(scene: Scene, size: Size): string[] {
+  const { view, traffic, rows, busy } = scene;
   const { mac, owner } = view.neighbour;
   const left = (text: string, width = half) => text + " ".repeat(Math.max(0, width - visible(text)));
   const failed = traffic.failedLately === 0 ? green("none failed") : red(`${traffic.failedLately} failed`);

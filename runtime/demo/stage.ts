@@ -1,7 +1,9 @@
 /** The demo's whole set: network, players and what can be done to them. Disposing of it ends every process. */
 import { adminSocket, client, configuration, nodes, servers, virtualAddress } from "./picture.ts";
-import { ClientFeed, NodeApi, type NodeStatus, Player } from "./cast.ts";
+import { ClientFeed } from "./client_feed.ts";
 import { DemoNetwork } from "./network.ts";
+import { NodeApi, type NodeStatus } from "./node_api.ts";
+import { Player } from "./player.ts";
 
 /** What is so now, for the screen and for the steps. */
 export interface View {

@@ -1,6 +1,7 @@
 /** What happens to the pair in the demo, step by step: each is done, awaited, measured and judged. */
-import { explain, failures, longestGap, shares, type Window } from "./measure.ts";
+import { explain, failures, longestGap, seconds, shares, type Window } from "./measure.ts";
 import type { Stage, View } from "./stage.ts";
+import { now, pause, waitFor } from "./waiting.ts";
 
 /** A step's outcome: a row of the table. */
 export interface Row {
@@ -225,42 +226,4 @@ async function windowSince(from: number, signal: AbortSignal): Promise<Window> {
   const to = now();
   await pause(120, signal);
   return { from, to };
-}
-
-async function waitFor(
-  probe: () => boolean | Promise<boolean>,
-  signal: AbortSignal,
-  timeout: number,
-): Promise<boolean> {
-  for (const deadline = now() + timeout; now() < deadline;) {
-    if (await probe()) return true;
-    await pause(50, signal);
-  }
-  return false;
-}
-
-/** Waits, or throws what the signal was aborted with. */
-function pause(ms: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve, reject) => {
-    if (signal.aborted) return reject(signal.reason);
-    const abort = () => {
-      clearTimeout(timer);
-      reject(signal.reason);
-    };
-    const timer = setTimeout(() => {
-      signal.removeEventListener("abort", abort);
-      resolve();
-    }, ms);
-    signal.addEventListener("abort", abort, { once: true });
-  });
-}
-
-/** Milliseconds since the epoch, the clock of the client's samples. */
-function now(): number {
-  return performance.timeOrigin + performance.now();
-}
-
-/** "3.62 s", "14 ms". */
-export function seconds(ms: number): string {
-  return ms < 1_000 ? `${Math.round(ms)} ms` : `${(ms / 1_000).toFixed(2)} s`;
 }

@@ -1,5 +1,6 @@
 /** The demo's measured table as text. Pure. */
-import { type Row, seconds } from "./steps.ts";
+import { seconds } from "./measure.ts";
+import type { Row } from "./steps.ts";
 
 /** The rows under their headings, and one line for every step that did not hold. */
 export function formatTable(rows: readonly Row[]): string {

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
-import { draw, type Picture } from "../../../runtime/demo/screen.ts";
+import { draw, type Scene } from "../../../runtime/demo/screen.ts";
 
-const picture: Picture = {
+const scene: Scene = {
   view: {
     holders: ["dlp1"],
     nodes: [
@@ -26,7 +26,7 @@ const picture: Picture = {
 /** The lines as a reader sees them. */
 function text(rows: number, columns = 120): string[] {
   // deno-lint-ignore no-control-regex
-  return draw(picture, { rows, columns }).map((line) => line.replace(/\x1b\[\d*m/g, ""));
+  return draw(scene, { rows, columns }).map((line) => line.replace(/\x1b\[\d*m/g, ""));
 }
 
 Deno.test("draw() shows who owns the address, who answers and the client's ARP entry", () => {
