@@ -22,7 +22,8 @@ export async function startOrigin(directory: string): Promise<Origin> {
   for (const [name, size] of [["16k", 16 << 10], ["1m", 1 << 20]] as const) {
     await Deno.writeFile(`${root}/${name}`, new Uint8Array(size).fill(120));
   }
-  const configuration = `daemon off; user root; worker_processes 1; pid ${directory}/nginx.pid; error_log ${directory}/nginx.log;
+  const configuration =
+    `daemon off; user root; worker_processes 1; pid ${directory}/nginx.pid; error_log ${directory}/nginx.log;
 events { worker_connections 30000; }
 http {
   access_log off; keepalive_requests 100000000; keepalive_timeout 75s; sendfile on;
