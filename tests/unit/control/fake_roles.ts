@@ -55,7 +55,14 @@ export function fakeProxy(taken: Set<string> = new Set()): FakeRole<ProxyCommand
       })
     );
     say({ type: "applied", id: command.id, listeners });
-    say({ type: "status", at: 0, threads: [{ thread: 0, alive: true, turnAgeMs: 0 }], frontends: [], servers: [], backends: [] });
+    say({
+      type: "status",
+      at: 0,
+      threads: [{ thread: 0, alive: true, turnAgeMs: 0 }],
+      frontends: [],
+      servers: [],
+      backends: [],
+    });
   });
 }
 
