@@ -27,7 +27,7 @@ const scenarios: readonly Scenario[] = [
   { name: "1m", title: "1 MiB body, 16 keep-alive", path: "/1m", connections: 16, budget: [1, 1] },
   { name: "close", title: "connection per request, 64", path: "/", connections: 64, close: true, budget: null },
 ];
-const IDLE = 5000;
+const IDLE = 8000;
 const IDLE_BUDGET = 2048;
 
 interface Measurement {
@@ -119,7 +119,8 @@ async function compareIdle(subjects: readonly Subject[]): Promise<boolean> {
   say(`\n${IDLE} idle keep-alive connections, bytes of resident memory each`);
   let within = true;
   for (const [index, subject] of subjects.entries()) {
-    // Memory that the first connections leave behind is no cost of idle ones.
+    // Memory that load and the first connections leave behind is no cost of idle ones.
+    await wrk(`http://127.0.0.1:${subject.port}/`, { connections: 64, seconds: 2 });
     for (const connection of await openIdle(subject.port, 500)) connection.close();
     const before = residentOf(subject.pid);
     const connections = await openIdle(subject.port, IDLE);
