@@ -186,7 +186,7 @@ export interface Simulation<Config> {
   /** What changes, and when (ms): merged over the servers of that name; null takes one away. */
   readonly trace?: readonly {
     readonly at: number;
-    readonly servers: Readonly<Record<string, Partial<PolicyServer> | null>>;
+    readonly servers: Readonly<Record<string, Partial<PolicyServer> | null | undefined>>;
   }[];
   /** ms. @default 10000 */
   readonly for?: number;
@@ -219,7 +219,7 @@ export async function simulate<Config>(policy: Policy<Config>, options: Simulati
       because = "health";
       for (const [name, change] of Object.entries(changes.shift()!.servers)) {
         if (change === null) servers.delete(name);
-        else servers.set(name, { ...quietServer, name, ...servers.get(name), ...change });
+        else if (change) servers.set(name, { ...quietServer, ...servers.get(name), ...change, name });
       }
     }
     const began = performance.now();
@@ -270,6 +270,18 @@ export async function deliver<Config>(
   event: Partial<Event>,
   options: DeliveryOptions<Config>,
 ): Promise<{ readonly sent: readonly Sent[]; readonly error: Error | null; readonly log: readonly string[] }> {
+  const { sent, errors, log } = await deliverAll(notifier, [event], options);
+  return { sent, error: errors[0], log };
+}
+
+/** Deliveries one after another to the same notifier, which keeps its store: what each threw is at its place in `errors`. */
+export async function deliverAll<Config>(
+  notifier: Notifier<Config>,
+  events: readonly Partial<Event>[],
+  options: DeliveryOptions<Config>,
+): Promise<
+  { readonly sent: readonly Sent[]; readonly errors: readonly (Error | null)[]; readonly log: readonly string[] }
+> {
   const answers = [...options.answers ?? []];
   const sent: Sent[] = [];
   const { context, log } = createContext(options.config, (endpoint, request = {}) => {
@@ -279,12 +291,16 @@ export async function deliver<Config>(
     return answer instanceof Error ? Promise.reject(answer) : Promise.resolve(answer);
   });
   await notifier.init?.(context);
-  try {
-    await notifier.notify({ ...sampleEvent, ...event }, context);
-    return { sent, error: null, log };
-  } catch (error) {
-    return { sent, error: error instanceof Error ? error : new Error(String(error)), log };
+  const errors: (Error | null)[] = [];
+  for (const event of events) {
+    try {
+      await notifier.notify({ ...sampleEvent, ...event }, context);
+      errors.push(null);
+    } catch (error) {
+      errors.push(error instanceof Error ? error : new Error(String(error)));
+    }
   }
+  return { sent, errors, log };
 }
 
 /** A server that went down. */

@@ -3,7 +3,7 @@
  * the host, and the SDK, which `tandem/plugin` resolves to. A compiled binary carries them itself.
  */
 import { createHash } from "node:crypto";
-import { HOST_ENTRY, KIT_FILES, SDK_ENTRY, STAGE_ENTRY } from "./kit_files.ts";
+import { HOST_ENTRY, KIT_FILES, SDK_ENTRY, STAGE_ENTRY, TEST_ENTRY } from "./kit_files.ts";
 
 export interface Kit {
   /** Readable to everyone; null when the program is a compiled binary. */
@@ -29,7 +29,8 @@ export function installKit(directory: string, standalone = Deno.build.standalone
   }
   const encoder = new TextEncoder();
   const files = new Map(Object.entries(KIT_FILES).map(([file, text]) => [file, encoder.encode(text)]));
-  files.set(IMPORTS, encoder.encode(JSON.stringify({ imports: { "tandem/plugin": `./${SDK_ENTRY}` } })));
+  const imports = { "tandem/plugin": `./${SDK_ENTRY}`, "tandem/plugin/test": `./${TEST_ENTRY}` };
+  files.set(IMPORTS, encoder.encode(JSON.stringify({ imports })));
   const kit = `${directory}/${contentHash(files).slice(0, 32)}`;
   if (!exists(kit)) placeFiles(kit, files);
   const flags = ["run", "-A", "--no-config", "--no-lock", "--no-npm", "--no-remote", "--quiet"];

@@ -4,6 +4,7 @@
  */
 import contract from "../../plugins/contract.ts" with { type: "text" };
 import declaration from "../../plugins/declaration.ts" with { type: "text" };
+import testing from "../../plugins/testing.ts" with { type: "text" };
 import confine from "../os/confine.ts" with { type: "text" };
 import confineCalls from "../os/confine_calls.ts" with { type: "text" };
 import confineExec from "../os/confine_exec.ts" with { type: "text" };
@@ -30,6 +31,7 @@ import firstStageEntry from "./first_stage_entry.ts" with { type: "text" };
 export const KIT_FILES: Readonly<Record<string, string>> = {
   "plugins/contract.ts": contract,
   "plugins/declaration.ts": declaration,
+  "plugins/testing.ts": testing,
   "runtime/os/confine.ts": confine,
   "runtime/os/confine_calls.ts": confineCalls,
   "runtime/os/confine_exec.ts": confineExec,
@@ -56,3 +58,6 @@ export const KIT_FILES: Readonly<Record<string, string>> = {
 export const STAGE_ENTRY = "runtime/plugin/first_stage_entry.ts";
 export const HOST_ENTRY = "runtime/plugin/host/entry.ts";
 export const SDK_ENTRY = "plugins/contract.ts";
+export const TEST_ENTRY = "plugins/testing.ts";
+/** What authors' editors and tests need of it. */
+export const SDK_FILES = ["plugins/contract.ts", "plugins/declaration.ts", "plugins/testing.ts"] as const;

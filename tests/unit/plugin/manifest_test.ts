@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { s, schemaOf } from "../../../plugins/contract.ts";
 import { decodePlan, decodeVerdict } from "../../../runtime/plugin/answers.ts";
 import { effectiveGrants, nothingGranted } from "../../../runtime/plugin/grants.ts";
-import { HOST_ENTRY, KIT_FILES, SDK_ENTRY, STAGE_ENTRY } from "../../../runtime/plugin/kit_files.ts";
+import { HOST_ENTRY, KIT_FILES, SDK_ENTRY, STAGE_ENTRY, TEST_ENTRY } from "../../../runtime/plugin/kit_files.ts";
 import { decodeManifest, formatManifestProblem } from "../../../runtime/plugin/manifest.ts";
 import { checkOptions } from "../../../runtime/plugin/options.ts";
 import { pack, unpack } from "../../../runtime/plugin/pack.ts";
@@ -247,7 +247,7 @@ for (const [change, error] of noPlans) {
 Deno.test("KIT_FILES holds all that the two stages and the SDK import, and nothing else", async () => {
   const top = new URL("../../../", import.meta.url);
   const imported = new Set<string>();
-  for (const entry of [STAGE_ENTRY, HOST_ENTRY, SDK_ENTRY]) {
+  for (const entry of [STAGE_ENTRY, HOST_ENTRY, SDK_ENTRY, TEST_ENTRY]) {
     const { stdout } = await new Deno.Command(Deno.execPath(), {
       args: ["info", "--json", new URL(entry, top).pathname],
     }).output();

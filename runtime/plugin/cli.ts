@@ -1,0 +1,75 @@
+/** `tandem plugin …`: what authors and operators of plugins do by hand. */
+import { CommandFailed, say, UsageError } from "./commands/terminal.ts";
+
+interface Verb {
+  readonly usage: string;
+  readonly summary: string;
+  readonly load: () => Promise<{ run(args: readonly string[]): Promise<number> }>;
+}
+
+const verbs: Readonly<Record<string, Verb>> = {
+  new: {
+    usage: "checker|policy|notifier PUBLISHER/NAME [DIR]",
+    summary: "a directory with a plugin that works",
+    load: () => import("./commands/new.ts"),
+  },
+  check: {
+    usage: "[DIR] [--frozen]",
+    summary: "manifest, types, imports, schema; every finding with its place",
+    load: () => import("./commands/check.ts"),
+  },
+  test: {
+    usage: "[DIR] [--watch]",
+    summary: "the author's tests, and those of its kind in the real sandbox",
+    load: () => import("./commands/test.ts"),
+  },
+  pack: {
+    usage: "[DIR] [--output FILE]",
+    summary: "one file of it, and its sha256",
+    load: () => import("./commands/pack.ts"),
+  },
+  add: {
+    usage: "SOURCE [--name NAME]",
+    summary: "what it asks for, and its content into tandem.lock; SOURCE: directory, packed file, .tgz or npm:PACKAGE",
+    load: () => import("./commands/add.ts"),
+  },
+  list: {
+    usage: "",
+    summary: "what tandem.lock holds, and what has changed",
+    load: () => import("./commands/list.ts"),
+  },
+  remove: { usage: "NAME", summary: "out of tandem.lock", load: () => import("./commands/remove.ts") },
+};
+
+/** Runs `tandem plugin ARGS…` and answers the exit code: 0 done, 1 it did not work, 2 usage. Never throws. */
+export async function pluginCommand(args: readonly string[]): Promise<number> {
+  const [name, ...rest] = args;
+  const verb = name !== undefined && Object.hasOwn(verbs, name) ? verbs[name] : undefined;
+  if (verb === undefined) {
+    const known = Object.entries(verbs).map(([name, { usage, summary }]) => `  ${name} ${usage}\n      ${summary}`);
+    const help = name === undefined || name === "--help" || name === "-h";
+    say(
+      help
+        ? `tandem plugin:\n${known.join("\n")}`
+        : `tandem: Unknown command "plugin ${name}"; tandem plugin lists them`,
+      {
+        error: !help,
+      },
+    );
+    return help ? 0 : 2;
+  }
+  if (rest.includes("--help") || rest.includes("-h")) {
+    say(`tandem plugin ${name} ${verb.usage}\n\n${verb.summary}`);
+    return 0;
+  }
+  try {
+    return await (await verb.load()).run(rest);
+  } catch (error) {
+    const message = error instanceof Error ? error.message : String(error);
+    say(`tandem: ${message}${error instanceof UsageError ? `; tandem plugin ${name} ${verb.usage}` : ""}`, {
+      error: true,
+    });
+    if (!(error instanceof UsageError || error instanceof CommandFailed) && Deno.env.get("TANDEM_DEBUG")) throw error;
+    return error instanceof UsageError ? 2 : 1;
+  }
+}

@@ -1,0 +1,108 @@
+/** `plugin check`: everything that can be known about a plugin before an operator has it. */
+import { isDeepStrictEqual } from "node:util";
+import { parseDocument } from "yaml";
+import type { JsonSchema } from "../../../plugins/declaration.ts";
+import { IMPORTS } from "../kit.ts";
+import { type PluginSource, readSource, SourceError } from "../source.ts";
+import { type Finding, forbiddenImports, formatFinding, unrequested } from "./findings.ts";
+import { say, words } from "./terminal.ts";
+import { type KitPlace, openKit, openWorkshop } from "./workshop.ts";
+
+export async function run(args: readonly string[]): Promise<number> {
+  const { values, positionals } = words(args, { frozen: { type: "boolean" } }, [0, 1]);
+  const directory = positionals[0] ?? ".";
+  using place = openKit();
+  const { findings, wrote } = await check(directory, place, values.frozen ?? false);
+  for (const finding of findings) say(finding, { error: true });
+  if (wrote) say(`${directory}/plugin.yaml: config: written from the code`);
+  if (findings.length === 0) say(`${directory}: fine`);
+  return findings.length === 0 ? 0 : 1;
+}
+
+/** @param frozen a schema that is not that of the code is a finding, and not corrected */
+export async function check(
+  directory: string,
+  place: KitPlace,
+  frozen: boolean,
+): Promise<{ readonly findings: readonly string[]; readonly wrote: boolean }> {
+  let source: PluginSource;
+  try {
+    source = await readSource(directory);
+  } catch (error) {
+    if (error instanceof SourceError) return { findings: error.problems, wrote: false };
+    throw error;
+  }
+  const sources = moduleTexts(source);
+  const names = new Set(source.files.keys());
+  const imports = [...sources].flatMap(([file, text]) => forbiddenImports(file, text, names));
+  const show = (finding: Finding) => formatFinding({ ...finding, file: `${directory}/${finding.file}` });
+  if (imports.length > 0) return { findings: imports.map(show), wrote: false };
+  const types = await checkTypes(directory, [...sources.keys()], place);
+  const loaded = await declaredSchema(source, place);
+  if ("problem" in loaded) {
+    return { findings: [...types, `${directory}/${source.manifest.entry}: ${loaded.problem}`], wrote: false };
+  }
+  const findings = [...types, ...unrequested(source.manifest, sources, secretsOf(loaded.schema)).map(show)];
+  const stale = !isDeepStrictEqual(loaded.schema, JSON.parse(JSON.stringify(source.manifest.config)));
+  if (stale && frozen) {
+    findings.push(`${directory}/plugin.yaml: config: is not what the code declares: run tandem plugin check`);
+  }
+  if (stale && !frozen) await writeSchema(`${directory}/plugin.yaml`, loaded.schema);
+  return { findings, wrote: stale && !frozen };
+}
+
+/** The schema as the code declares it, asked of the code in its sandbox. */
+async function declaredSchema(
+  source: PluginSource,
+  place: KitPlace,
+): Promise<{ readonly schema: JsonSchema } | { readonly problem: string }> {
+  try {
+    await using workshop = await openWorkshop(source, place);
+    return { schema: workshop.loaded.schema as JsonSchema };
+  } catch (error) {
+    return { problem: error instanceof Error ? error.message : String(error) };
+  }
+}
+
+function moduleTexts(source: PluginSource): Map<string, string> {
+  const decoder = new TextDecoder();
+  const modules = [...source.files].filter(([file]) => /\.[mc]?[jt]sx?$/.test(file));
+  return new Map(modules.map(([file, bytes]) => [file, decoder.decode(bytes)]));
+}
+
+function secretsOf(schema: JsonSchema): string[] {
+  return Object.entries(schema.properties ?? {}).filter(([, one]) => one["x-tandem"] === "secret").map(([name]) =>
+    name
+  );
+}
+
+/** What `deno check` finds; nothing where this program is a binary without Deno. */
+async function checkTypes(directory: string, files: readonly string[], { kit }: KitPlace): Promise<string[]> {
+  if (kit.directory === null) return [];
+  const output = await new Deno.Command(Deno.execPath(), {
+    args: [
+      "check",
+      "--quiet",
+      "--no-config",
+      "--no-lock",
+      `--import-map=${kit.directory}/${IMPORTS}`,
+      ...files.map((file) => `${directory}/${file}`),
+    ],
+    env: { NO_COLOR: "1", DENO_NO_UPDATE_CHECK: "1" },
+    stdin: "null",
+  }).output();
+  if (output.success) return [];
+  return [
+    new TextDecoder().decode(output.stderr).trim().replace(
+      /\n*Found \d+ errors?\.[\s\S]*$|\n*error: Type checking[\s\S]*$/,
+      "",
+    ),
+  ];
+}
+
+/** Replaces `config:` and leaves all else, comments too, as the author wrote it. */
+async function writeSchema(path: string, schema: JsonSchema): Promise<void> {
+  const document = parseDocument(await Deno.readTextFile(path));
+  document.set("config", document.createNode(schema));
+  await Deno.writeTextFile(path, document.toString({ lineWidth: 120, flowCollectionPadding: true }));
+}
