@@ -27,7 +27,9 @@ async function dispatch(args: readonly string[]): Promise<number> {
   }
   const command = find(first);
   const end = rest.indexOf("--");
-  if (!command.hidden && rest.slice(0, end === -1 ? undefined : end).some(isHelp)) return say(helpOf(command));
+  if (!command.hidden && !command.nested && rest.slice(0, end === -1 ? undefined : end).some(isHelp)) {
+    return say(helpOf(command));
+  }
   return await (await command.load()).run(rest);
 }
 

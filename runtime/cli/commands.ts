@@ -15,6 +15,8 @@ export interface CommandEntry {
   /** Its options, for help and completion: `["--json", "as JSON"]`. */
   readonly options: readonly (readonly [option: string, what: string])[];
   readonly hidden?: boolean;
+  /** Its words are commands of their own, which explain themselves. */
+  readonly nested?: boolean;
   readonly load: () => Promise<CommandModule>;
 }
 
@@ -143,6 +145,14 @@ export const commands: readonly CommandEntry[] = [
     load: () => import("./reload.ts"),
   },
   {
+    name: "plugin",
+    usage: "new|check|test|pack|add|list|remove",
+    summary: "write, check and add plugins",
+    options: [],
+    nested: true,
+    load: () => import("./plugin.ts"),
+  },
+  {
     name: "completion",
     usage: "bash|zsh",
     summary: "print a completion script for the shell",
@@ -162,4 +172,4 @@ export const commands: readonly CommandEntry[] = [
 ];
 
 /** Words of the contract that a later version will know. */
-export const laterCommands: readonly string[] = ["logs", "import", "plugin", "cluster", "doctor"];
+export const laterCommands: readonly string[] = ["logs", "import", "cluster", "doctor"];
