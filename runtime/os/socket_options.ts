@@ -9,6 +9,9 @@ const SOL_SOCKET = 1;
 const SO_LINGER = 13;
 const IPPROTO_TCP = 6;
 const TCP_NODELAY = 1;
+const TCP_INFO = 11;
+/** tcpi_bytes_acked in struct tcp_info. */
+const BYTES_ACKED = 120;
 
 export function setBlocking(fd: number, blocking: boolean): void {
   const flags = check(libc().fcntl(fd, F_GETFL, 0), "fcntl", "Cannot read the flags of a socket");
@@ -23,6 +26,16 @@ const one = new Int32Array([1]);
 export function setReset(fd: number): void {
   libc().setsockopt(fd, SOL_SOCKET, SO_LINGER, lingerZero, 8);
 }
+
+/** Bytes that the peer has acknowledged so far; NaN where the kernel does not tell. */
+export function ackedBytes(fd: number): number {
+  infoLength[0] = info.byteLength;
+  const result = libc().getsockopt(fd, IPPROTO_TCP, TCP_INFO, info, infoLength);
+  return result < 0 || infoLength[0] < BYTES_ACKED + 8 ? NaN : Number(info.getBigUint64(BYTES_ACKED, true));
+}
+
+const info = new DataView(new ArrayBuffer(256));
+const infoLength = new Int32Array(1);
 
 /** Small messages leave at once. Accepted sockets inherit it from their listener. */
 export function setNoDelay(fd: number): void {

@@ -119,7 +119,8 @@ export class ClientConnection extends Connection {
         this.#exchange?.expired();
         return;
       case "flushing":
-        this.close();
+        if (this.stillTakes()) this.arm(this.frontend.options.timeouts.client);
+        else this.close();
     }
   }
 

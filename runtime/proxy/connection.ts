@@ -4,6 +4,7 @@
  */
 import { NO_REGION } from "../os/arena.ts";
 import type { Endpoint } from "../os/io.ts";
+import { ackedBytes } from "../os/socket_options.ts";
 import type { Engine } from "./engine.ts";
 import { giveSegment, type Segment, takeSegment } from "./segment.ts";
 import { Timed } from "./timer_wheel.ts";
@@ -14,6 +15,8 @@ export abstract class Connection extends Timed implements Endpoint {
   pending = 0;
   /** A region that `sent` leaves alone, because it may have to be sent again. */
   retained = NO_REGION;
+  /** What the peer had acknowledged when that was last looked at; −1 = not yet. */
+  #acked = -1;
   /** Whether receiving was stopped because the other side does not take. */
   paused = false;
   /** What is under way. */
@@ -69,6 +72,7 @@ export abstract class Connection extends Timed implements Endpoint {
       this.broke(errno);
       return;
     }
+    this.#acked = -1;
     this.tookBytes(this.#length);
     const next = this.#first;
     if (next !== null) {
@@ -84,6 +88,18 @@ export abstract class Connection extends Timed implements Endpoint {
 
   progressed(): void {
     this.moved();
+  }
+
+  /**
+   * Whether the peer goes on taking what we send, asked when a time-out is over. A slow reader takes from the kernel's
+   * buffer for minutes before there is room for the next piece: only acknowledgements tell it from a dead one. The
+   * first time says yes, to have something to compare with.
+   */
+  stillTakes(): boolean {
+    if (this.pending === 0) return false;
+    const before = this.#acked;
+    this.#acked = ackedBytes(this.fd);
+    return before < 0 || this.#acked > before;
   }
 
   /** Receives again. */

@@ -370,6 +370,7 @@ export class Exchange {
         this.#drop();
         return this.#fail(this.#waitsForClient() ? 408 : 504);
       default: {
+        if (this.#client?.stillTakes() === true || this.#origin?.stillTakes() === true) return this.#touch();
         // What is queued cannot be sent either, so it is not waited for.
         const client = this.#client;
         this.abandon();
