@@ -24,7 +24,8 @@ export const WIDE = 3;
 export const SMALL_SIZE = 16 * 1024;
 export const LARGE_SIZE = 128 * 1024;
 export const SLAB_SIZE = 4 * 1024;
-export const WIDE_SIZE = 128 * 1024;
+/** What is missing of the longest head, and a large receive buffer behind it. */
+export const WIDE_SIZE = LARGE_SIZE + 32 * 1024;
 
 const CLASS_SHIFT = 20;
 const NUMBER_MASK = (1 << CLASS_SHIFT) - 1;

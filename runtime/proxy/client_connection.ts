@@ -4,11 +4,13 @@
  *     idle ──bytes──▶ head ──whole──▶ exchange ──answered──▶ idle
  *       │               │refused,        │ 101, mode: tcp
  *       │               │late            └──────▶ exchange as a tunnel
- *       └──▶ closed ◀── flushing ◀── an answer of ours, or the last of the origin's
+ *       │                                └──an answer of a route──▶ replying ──sent──▶ idle
+ *       └──▶ closed ◀── flushing ◀── another answer of ours, or the last of the origin's
  *
  * flushing: what was queued is sent, then our stream is ended; bytes of a request that nobody reads any more are thrown
  * away for a while, because closing at once would reset the connection and take the answer from the client.
  */
+import type { Cidr } from "../bytes/address.ts";
 import { NO_REGION } from "../os/arena.ts";
 import { canned, NEED_MORE, parseRequest, REFUSED, type RequestHead } from "../http/mod.ts";
 import { Connection } from "./connection.ts";
@@ -16,15 +18,30 @@ import type { Engine } from "./engine.ts";
 import { Exchange } from "./exchange.ts";
 import type { Frontend } from "./frontend.ts";
 import { gather, type Gathered } from "./gather.ts";
+import { type Answer, answerHead, mayHaveBody } from "./routes/answer.ts";
+import type { Peer } from "./routes/request_facts.ts";
 import { giveSegment, type Segment, takeSegment } from "./segment.ts";
 import { FrontendCounter } from "./shared_state.ts";
 
-type Phase = "idle" | "head" | "exchange" | "flushing" | "closed";
+type Phase = "idle" | "head" | "exchange" | "replying" | "flushing" | "closed";
 
 /** How long bytes of an abandoned request are thrown away, ms. */
 const LINGER = 2000;
 
-export class ClientConnection extends Connection {
+/** How a route's answer is framed, and whether the connection stays behind it. */
+interface ReplyOptions {
+  readonly toHead: boolean;
+  readonly minor: number;
+  readonly close: boolean;
+  /** There may be more of the request to come. */
+  readonly linger: boolean;
+}
+
+/** Most octets of a piece of an answer of ours. */
+const PIECE = 16 * 1024;
+const NO_BYTES = new Uint8Array(0);
+
+export class ClientConnection extends Connection implements Peer {
   phase: Phase = "idle";
   /** The client's address as text, made when first needed. */
   address: string | null = null;
@@ -51,6 +68,19 @@ export class ClientConnection extends Connection {
   /** The client's address as text, valid until the next one is asked for. */
   get ip(): Uint8Array {
     return this.engine.addressBytes.of(this.engine.addressOf(this));
+  }
+
+  /** As routes know it. */
+  get addressText(): string {
+    return this.engine.addressOf(this);
+  }
+
+  get scheme(): "http" | "https" {
+    return "http";
+  }
+
+  get trusted(): readonly Cidr[] {
+    return this.frontend.trustedProxies;
   }
 
   /** Begins to serve: HTTP waits for a request, TCP connects onward at once. */
@@ -81,6 +111,8 @@ export class ClientConnection extends Connection {
       case "head":
         this.#parseMore(region, start, length);
         return;
+      case "replying":
+        return this.stash(region, start, length);
       case "exchange":
         // Not past what is stashed: the order is what makes it a body.
         if (this.#stashed === 0 && this.#exchange?.takesBody === true) this.#exchange.fromClient(region, start, length);
@@ -118,6 +150,7 @@ export class ClientConnection extends Connection {
       case "exchange":
         this.#exchange?.expired();
         return;
+      case "replying":
       case "flushing":
         if (this.stillTakes()) this.arm(this.frontend.options.timeouts.client);
         else this.close();
@@ -168,6 +201,31 @@ export class ClientConnection extends Connection {
     arena.bytes.set(bytes, start);
     this.push(start, bytes.length, region);
     this.finish(linger);
+  }
+
+  /** Answers with what a route says; the connection stays unless it is to close. */
+  reply(answer: Answer, { toHead, minor, close, linger }: ReplyOptions): void {
+    this.frontend.countResponse(answer.status);
+    this.#exchange = null;
+    const head = answerHead(answer, { close, toHead, clientMinor: minor });
+    const body = toHead || !mayHaveBody(answer.status) ? NO_BYTES : answer.body;
+    if (!this.#pushBytes(head) || !this.#pushBytes(body)) return this.close(true);
+    if (close) return this.finish(linger);
+    // What came ahead waits: a client that never reads must not fill our memory with answers.
+    this.phase = "replying";
+    this.arm(this.frontend.options.timeouts.client);
+  }
+
+  #pushBytes(bytes: Uint8Array): boolean {
+    const { arena } = this.engine.io;
+    for (let at = 0; at < bytes.length; at += PIECE) {
+      const piece = bytes.subarray(at, at + PIECE);
+      const region = this.engine.takeRegion(piece.length);
+      if (region === NO_REGION) return false;
+      arena.bytes.set(piece, arena.start(region));
+      this.push(arena.start(region), piece.length, region);
+    }
+    return true;
   }
 
   /**
@@ -233,7 +291,10 @@ export class ClientConnection extends Connection {
 
   protected moved(): void {
     if (this.phase === "exchange") this.#exchange?.clientTook();
-    else if (this.phase === "flushing") {
+    else if (this.phase === "replying") {
+      if (this.pending === 0) this.proceed();
+      else this.arm(this.frontend.options.timeouts.client);
+    } else if (this.phase === "flushing") {
       if (this.pending === 0) this.#flushed();
       else this.arm(this.frontend.options.timeouts.client);
     }

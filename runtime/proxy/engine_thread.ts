@@ -31,7 +31,10 @@ function serve(start: ThreadStart, say: (report: ThreadReport) => void): void {
   const shared = new SharedState(start.shared, start.thread);
   const { descriptors } = start.shared;
   using io = openIo({ arena: start.arena, descriptors, owned: shared.owned });
-  const engine = new Engine(io, shared, { report: (text) => say({ type: "text", text }) });
+  const engine = new Engine(io, shared, {
+    report: (text) => say({ type: "text", text }),
+    compare: (id, password, hash) => say({ type: "compare", id, password, hash }),
+  });
   const table = new RoutingTable(engine);
   engine.verdictsChanged = () => table.observe();
   engine.relieved = () => {
@@ -67,6 +70,11 @@ function obey(
     case "retire":
       engine.retired = new Set(command.addresses);
       return;
+    case "held":
+      engine.routing.held = new Set(command.addresses);
+      return;
+    case "compared":
+      return engine.routing.passwords.answered(command.id, command.matches);
     case "drain":
       engine.stopping = true;
       table.drain();

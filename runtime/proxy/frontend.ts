@@ -5,10 +5,13 @@ import type { Backend } from "./backend.ts";
 import type { ClientConnection } from "./client_connection.ts";
 import type { Engine } from "./engine.ts";
 import type { FrontendOptions } from "./protocol.ts";
+import { Routing, routingOf } from "./routing.ts";
 import { FrontendCounter } from "./shared_state.ts";
 
 export class Frontend {
   backend: Backend | null = null;
+  /** null where everything goes to `backend`. */
+  routing: Routing | null = null;
   readonly limits: RequestLimits = DEFAULT_LIMITS;
   /** Open connections of this thread. */
   readonly connections = new Set<ClientConnection>();
@@ -23,6 +26,7 @@ export class Frontend {
   constructor(readonly engine: Engine, options: FrontendOptions, slot: number) {
     this.#options = options;
     this.#trusted = options.trustedProxies.map(parseCidr);
+    this.#route(options);
     this.#counters = engine.shared.frontends;
     this.#base = slot * FrontendCounter.stride;
   }
@@ -34,6 +38,11 @@ export class Frontend {
   set options(options: FrontendOptions) {
     this.#options = options;
     this.#trusted = options.trustedProxies.map(parseCidr);
+    this.#route(options);
+  }
+
+  get trustedProxies(): readonly Cidr[] {
+    return this.#trusted;
   }
 
   /** Whether the client is a proxy of ours, whose forwarding fields are believed. */
@@ -61,6 +70,14 @@ export class Frontend {
   /** Ends connections that wait for a request. */
   closeIdle(): void {
     for (const connection of [...this.connections]) if (connection.phase === "idle") connection.close();
+  }
+
+  /** Routes that did not change keep what they have learned. */
+  #route(options: FrontendOptions): void {
+    const wanted = routingOf(options);
+    const before = this.routing?.options ?? null;
+    if (JSON.stringify(wanted) === JSON.stringify(before)) return;
+    this.routing = wanted === null ? null : new Routing(this, wanted, options.name);
   }
 
   count(counter: number, by: number): void {

@@ -55,6 +55,10 @@ export function writeRequestHead(
     changes.trusted = false;
   }
   changes.host = server.host;
+  const { routed } = exchange;
+  changes.target = routed === null ? null : routed.target;
+  changes.edits = routed === null ? null : routed.requestEdits;
+  changes.append = routed === null ? null : routed.requestLines;
   let region = arena.take(SLAB);
   for (;;) {
     if (region === NO_REGION) return false;
@@ -90,6 +94,9 @@ export function writeResponseHead(
   const changes = engine.responseChanges;
   changes.clientMinor = exchange.minor;
   changes.close = exchange.closes;
+  const { routed } = exchange;
+  changes.edits = routed === null ? null : routed.responseEdits;
+  changes.append = routed === null ? null : routed.responseLines;
   const start = engine.scratch;
   const end = writeResponse(bytes, start, start + engine.scratchSize, head, changes);
   if (end === DOES_NOT_FIT) {
@@ -120,6 +127,7 @@ export function writeInterimHead(engine: Engine, client: ClientConnection, head:
   const changes = engine.responseChanges;
   changes.clientMinor = 1;
   changes.close = false;
+  changes.edits = null;
   const region = engine.takeRegion(head.length + 512);
   if (region === NO_REGION) return;
   const start = arena.start(region);

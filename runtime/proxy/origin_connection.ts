@@ -4,12 +4,22 @@
  */
 import { Connection } from "./connection.ts";
 import type { Engine } from "./engine.ts";
-import type { Exchange } from "./exchange.ts";
 import type { Server } from "./server.ts";
+
+/** Who talks over a connection to a server. */
+export interface OriginUser {
+  connected(errno: number): void;
+  fromOrigin(region: number, start: number, length: number): void;
+  originEnded(errno: number): void;
+  /** The server took something. */
+  originTook(): void;
+  /** Sending to the server failed; an answer may still be there. */
+  originRefusesBody(): void;
+}
 
 export class OriginConnection extends Connection {
   /** Whom it serves; null = idle. */
-  exchange: Exchange | null = null;
+  exchange: OriginUser | null = null;
   /** Requests sent on it before the present one. */
   uses = 0;
 
@@ -18,7 +28,7 @@ export class OriginConnection extends Connection {
   }
 
   /** Opens a socket and connects it; answers 0 or errno. */
-  open(exchange: Exchange): number {
+  open(exchange: OriginUser): number {
     const fd = this.engine.openSocket(this.server.address.domain);
     if (fd < 0) return -fd;
     this.fd = fd;
