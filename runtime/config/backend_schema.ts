@@ -4,6 +4,7 @@ import { type Decoded, fields, later, laterForm, list, optional, record, require
 import { type Decoder, either, map } from "./decoder.ts";
 import { nearest } from "./nearest.ts";
 import { choice, integer, text, yesNo } from "./scalars.ts";
+import { stickiness } from "./stickiness_schema.ts";
 import { child, got, type Tree } from "./tree.ts";
 import { duration, nameShape, serverEndpoint } from "./value_decoders.ts";
 
@@ -122,7 +123,7 @@ const server = either<ServerDraft>((tree) => tree.kind === "map" ? longServer : 
 export const backend = fields({
   balance: optional(balance, { use: "roundrobin", with: {}, fallback: "random" }),
   check: optional(check),
-  stickiness: later("leave it out and keep sessions where every server finds them"),
+  stickiness: optional(stickiness),
   on_down: optional(choice(["keep", "close"]), "keep"),
   when_empty: later("leave it out; with no server left the answer is a plain 503"),
   servers: required(record(server, { key: nameShape, nonEmpty: "must not be empty: a backend needs a server" })),

@@ -1,9 +1,11 @@
 /** A draft without problems, made into the configuration: defaults filled in, names resolved, frozen. */
 import { isIP } from "node:net";
 import type { BackendDraft } from "./backend_schema.ts";
+import type { StickinessDraft } from "./stickiness_schema.ts";
 import type { FrontendDraft } from "./frontend_schema.ts";
 import type { InstanceDraft } from "./instance_schema.ts";
 import type { BackendConfig, Config, FrontendConfig, InstanceConfig, NodeConfig } from "./model.ts";
+import type { Opened } from "./rules.ts";
 import type { Draft } from "./schema.ts";
 
 /** A draft in which nothing is missing: what decoders leave undefined they have reported. */
@@ -15,8 +17,7 @@ type Complete<T> = T extends ReadonlyMap<infer K, infer V> ? ReadonlyMap<K, Comp
 export interface BuildOptions {
   readonly node: string;
   readonly source: Config["source"];
-  /** Opened passwords by instance. */
-  readonly passwords: ReadonlyMap<string, Passwords>;
+  readonly opened: Opened;
 }
 
 export interface Passwords {
@@ -41,7 +42,7 @@ export function build(partial: Draft, options: BuildOptions): Config {
     source: options.source,
     node: options.node,
     nodes,
-    cluster: { name: draft.cluster?.name ?? "tandem" },
+    cluster: { name: draft.cluster?.name ?? "tandem", secret: options.opened.clusterSecret },
     vrrp,
     frontends: entries(draft.frontends).map(([name, value]) => buildFrontend(name, value, vrrp, proxy.maxconn)),
     backends: entries(draft.backends).map(([name, value]) => buildBackend(name, value)),
@@ -55,9 +56,9 @@ function buildInstance(
   name: string,
   draft: Complete<InstanceDraft>,
   nodes: Readonly<Record<string, NodeConfig>>,
-  { node, passwords }: BuildOptions,
+  { node, opened }: BuildOptions,
 ): InstanceConfig {
-  const authentication = passwords.get(name);
+  const authentication = opened.passwords.get(name);
   const ours = nodes[node]?.address ?? null;
   return {
     name,
@@ -140,6 +141,7 @@ function buildBackend(name: string, draft: Complete<BackendDraft>): BackendConfi
     balance: draft.balance,
     check: draft.check && buildCheck(draft.check),
     onDown: draft.on_down,
+    stickiness: draft.stickiness && buildStickiness(draft.stickiness),
     servers: entries(draft.servers).map(([server, { address, weight, maxconn, backup, labels }]) => ({
       name: server,
       address: address.host,
@@ -156,6 +158,12 @@ function buildBackend(name: string, draft: Complete<BackendDraft>): BackendConfi
       queue: draft.timeouts?.queue ?? 5000,
     },
   };
+}
+
+function buildStickiness(draft: Complete<StickinessDraft>): BackendConfig["stickiness"] {
+  if (draft.by === "client_ip") return { by: "client_ip" };
+  const { cookie, path, same_site: sameSite, value } = draft;
+  return { by: "cookie", cookie, path, sameSite, value };
 }
 
 function buildCheck(draft: NonNullable<Complete<BackendDraft>["check"]>): NonNullable<BackendConfig["check"]> {

@@ -53,10 +53,10 @@ export function load(text: string, options: LoadOptions): Loaded {
   const tree = overlay(parsed.tree, chosen.node, isSection);
   const draft = root.decode(tree, report);
   if (draft === undefined) return failed();
-  const passwords = judge({ draft, tree, node: chosen.node, readSecret: options.readSecret, report });
+  const opened = judge({ draft, tree, node: chosen.node, readSecret: options.readSecret, report });
   if (problems.length > 0) return failed();
   const sha256 = createHash("sha256").update(text).digest("hex");
-  return { ok: true, config: build(draft, { node: chosen.node, source: { file, sha256 }, passwords }) };
+  return { ok: true, config: build(draft, { node: chosen.node, source: { file, sha256 }, opened }) };
 }
 
 /** The nodes of a file, to check each of them: their names, or none where it has no `nodes:`. */

@@ -9,7 +9,8 @@ export interface Config {
   /** This node's name, address and labels; every node's are in `nodes`. */
   readonly node: string;
   readonly nodes: Readonly<Record<string, NodeConfig>>;
-  readonly cluster: { readonly name: string };
+  /** `secret`: the key that the nodes share; null = none was given. Never shown. */
+  readonly cluster: { readonly name: string; readonly secret: string | null };
   readonly vrrp: readonly InstanceConfig[];
   readonly frontends: readonly FrontendConfig[];
   readonly backends: readonly BackendConfig[];
@@ -83,10 +84,22 @@ export interface BackendConfig {
   readonly balance: BalanceConfig;
   readonly check: CheckConfig | null;
   readonly onDown: "keep" | "close";
+  readonly stickiness: StickinessConfig | null;
   readonly servers: readonly ServerConfig[];
   readonly retries: number;
   readonly timeouts: { readonly connect: number; readonly server: number; readonly queue: number };
 }
+
+/** `value`: what the cookie holds, a signature that says nothing to others or the server's plain name. */
+export type StickinessConfig =
+  | { readonly by: "client_ip" }
+  | {
+    readonly by: "cookie";
+    readonly cookie: string;
+    readonly path: string;
+    readonly sameSite: "lax" | "strict" | "none";
+    readonly value: "signed" | "name";
+  };
 
 /** `use` chooses the policy, `with` holds what its own schema defines, `fallback` picks while it has no plan. */
 export interface BalanceConfig {

@@ -1,8 +1,10 @@
 /** What the parts of a configuration must be to each other. Runs over drafts, so a wrong part does not hide the next. */
 import type { Passwords } from "./build.ts";
+import { openClusterSecret } from "./cluster_rules.ts";
 import type { Report } from "./decoder.ts";
 import { judgeInstances } from "./instance_rules.ts";
 import { judgeFrontends, judgeServers } from "./proxy_rules.ts";
+import { judgeStickiness } from "./stickiness_rules.ts";
 import type { Draft } from "./schema.ts";
 import type { ReadSecret } from "./secrets.ts";
 import { judgeTracking } from "./tracking_rules.ts";
@@ -18,10 +20,18 @@ export interface Case {
   readonly report: Report;
 }
 
-/** Reports everything that cannot do what it says. Answers the opened passwords by instance. */
-export function judge(subject: Case): ReadonlyMap<string, Passwords> {
+/** Secrets that were read. */
+export interface Opened {
+  /** By instance. */
+  readonly passwords: ReadonlyMap<string, Passwords>;
+  readonly clusterSecret: string | null;
+}
+
+/** Reports everything that cannot do what it says. */
+export function judge(subject: Case): Opened {
   judgeFrontends(subject);
   judgeServers(subject);
+  judgeStickiness(subject);
   judgeTracking(subject);
-  return judgeInstances(subject);
+  return { clusterSecret: openClusterSecret(subject), passwords: judgeInstances(subject) };
 }

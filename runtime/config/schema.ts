@@ -43,7 +43,7 @@ const threads: Decoder<number | "auto"> = {
 
 const cluster = fields({
   name: optional(name, "tandem"),
-  secret: later("leave it out; the nodes agree through VRRP alone"),
+  secret: optional(secret),
 });
 const proxy = fields({
   threads: optional(threads, "auto"),

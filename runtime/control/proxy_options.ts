@@ -1,5 +1,6 @@
 /** What the proxy process is told of a configuration. Pure. */
 import type { Config } from "../config/model.ts";
+import { stickinessOptions } from "./cookie_values.ts";
 import type { ProxyOptions } from "../proxy/protocol.ts";
 
 /** @param cores processors that `threads: auto` uses */
@@ -20,6 +21,7 @@ export function proxyOptions(config: Config, cores: number): ProxyOptions {
     backends: config.backends.map((backend) => ({
       name: backend.name,
       balance: backend.balance,
+      stickiness: stickinessOptions(backend, config.cluster),
       servers: backend.servers,
       retries: backend.retries,
       onDown: backend.onDown,

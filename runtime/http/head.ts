@@ -147,6 +147,11 @@ export class Head {
     return this.start + this.table[field * STRIDE + VALUE_END];
   }
 
+  /** Takes a field out of the message: it was meant for us only. */
+  withhold(field: number): void {
+    this.table[field * STRIDE + FLAGS] |= NOMINATED;
+  }
+
   /** A field's name as text. */
   name(field: number): string {
     const at = field * STRIDE;

@@ -5,6 +5,7 @@ import { type Balancer, balancer } from "./balance/balancer.ts";
 import { builtInPlan } from "./balance/built_in.ts";
 import { type KeyedClient, type KeyReader, keyReader } from "./balance/key.ts";
 import { SharedLoad } from "./balance/shared_load.ts";
+import { Stickiness } from "./stickiness.ts";
 import type { Engine } from "./engine.ts";
 import type { BackendOptions } from "./protocol.ts";
 import { Queue, type Waiter } from "./queue.ts";
@@ -14,6 +15,8 @@ import { isGone, stateOf, usableWeight, weightOf } from "./server_verdict.ts";
 const NOBODY: readonly number[] = [];
 /** Looks for a free server before a request waits for one. */
 const CLAIMS = 3;
+/** What sticks a client to a server without a cookie. */
+const BY_CLIENT = { from: "client_ip", table: "maglev" } as const;
 const NO_PLAN: Plan = { ttlMs: 0, weights: {} };
 
 export class Backend {
@@ -22,6 +25,8 @@ export class Backend {
   /** Whether any server has a maxconn, so that requests may have to wait. */
   limited = false;
   readonly queue: Queue;
+  /** null: clients need not come back to their server. */
+  stickiness: Stickiness | null = null;
   #servers: readonly Server[] = [];
   #options: BackendOptions;
   #load: SharedLoad;
@@ -61,6 +66,7 @@ export class Backend {
     );
     this.#generation = -1;
     this.#planned = null;
+    this.stickiness = options.stickiness?.by === "cookie" ? new Stickiness(options.stickiness, servers) : null;
     this.limited = servers.some(({ options: { maxconn } }) => maxconn !== null);
   }
 
@@ -118,7 +124,9 @@ export class Backend {
     const planned = this.#planned;
     if (planned !== null && verdicts.every((verdict, index) => verdict === planned[index])) return;
     this.#planned = verdicts;
-    const plan = this.#plan(planned === null ? "start" : "health");
+    const planning = this.#plan(planned === null ? "start" : "health");
+    const sticky = this.#options.stickiness?.by === "client_ip";
+    const plan = sticky ? { ...planning, key: BY_CLIENT } : planning;
     this.#balancer = balancer(
       plan,
       this.#servers.map(({ options: { name }, verdict }) => ({ name, usable: usableWeight(verdict) > 0 })),

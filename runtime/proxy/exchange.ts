@@ -12,7 +12,7 @@
  * where a connection that had served before was closed without an answer to a GET, HEAD or OPTIONS without body.
  */
 import { NO_REGION } from "../os/arena.ts";
-import { Errno } from "../os/errno.ts";
+import { Errno, errnoName } from "../os/errno.ts";
 import {
   BODY_DONE,
   BODY_MORE,
@@ -30,6 +30,8 @@ import {
   type ResponseHead,
   unchunks,
 } from "../http/mod.ts";
+import type { End } from "./access_log/end.ts";
+import type { Trace } from "./access_log/trace.ts";
 import type { Backend } from "./backend.ts";
 import type { ClientConnection } from "./client_connection.ts";
 import type { Engine } from "./engine.ts";
@@ -71,6 +73,8 @@ export class Exchange {
   /** The route taken, for whoever logs, and what it changes; null where the frontend has none. */
   route: Route | null = null;
   routed: Routed | null = null;
+  /** What is noted for the access log; null where there is none. */
+  trace: Trace | null = null;
   /** The client's connection ends with this response. */
   closes = false;
 
@@ -101,6 +105,16 @@ export class Exchange {
   #originDone = false;
 
   constructor(readonly engine: Engine) {}
+
+  /** Cookie fields for the server instead of those that held our own cookie; null = as they came. */
+  get cookies(): Uint8Array | null {
+    return this.#placement.cookies;
+  }
+
+  /** A field for the response that makes the client come back to this server, or null. */
+  get stickyField(): Uint8Array | null {
+    return this.#placement.cookieFor(this.#server);
+  }
 
   /** Begins with a parsed request; `[bodyStart, end)` of `region` follows its head. */
   start(client: ClientConnection, head: RequestHead, region: number, bodyStart: number, end: number): void {
@@ -134,11 +148,13 @@ export class Exchange {
     const verdict = routing.examine(client, head, stage, granted);
     if (verdict.type === "to") {
       this.route = verdict.routed.route;
+      if (this.trace !== null) this.trace.route = this.route.name;
       this.routed = verdict.routed;
       if (this.route.options !== null) this.#obey(this.route.options, head);
       return this.#dispatch(client, verdict.backend, head, region, bodyStart, end);
     }
     this.route = verdict.route;
+    if (this.trace !== null) this.trace.route = verdict.route?.name ?? null;
     if (verdict.type !== "answer") this.#held ??= new HeldRequest(this.engine, head);
     if (bodyStart < end) client.unread(region, bodyStart, end - bodyStart);
     else if (region !== NO_REGION) this.engine.io.give(region);
@@ -160,7 +176,7 @@ export class Exchange {
   /** Waits for somebody else's word on the request. */
   #ask(client: ClientConnection, routing: Routing, verdict: Extract<Verdict, { type: "verify" | "ask" }>): void {
     const held = this.#held;
-    if (held === null || !held.kept) return this.#fail(503);
+    if (held === null || !held.kept) return this.#fail(503, "no_memory");
     this.phase = "deciding";
     client.arm(DECISION);
     const { limits } = client.frontend;
@@ -175,7 +191,7 @@ export class Exchange {
       else if (outcome.type === "wrong") this.#reply(route.unauthorized);
       else if (outcome.type === "granted") goOn(APPROVED, outcome.granted);
       else if (outcome.type === "refused") this.#reply(outcome.answer);
-      else this.#fail(outcome.status);
+      else this.#fail(outcome.status, "no_decision");
     });
     if (this.#held === held && this.phase === "deciding") held.errand = asked;
   }
@@ -187,9 +203,14 @@ export class Exchange {
     const linger = !this.#requestDone;
     const close = linger || !this.keepAlive || this.engine.retires(client);
     const options = { toHead: this.toHead, minor: this.minor, close, linger };
+    const trace = this.trace;
+    this.trace = null;
     this.#drop();
     this.#end();
     client.reply(answer, options);
+    if (trace === null) return;
+    trace.status = answer.status;
+    this.engine.accessLog?.end(trace, "answered_by_route", client, null);
   }
 
   /** Sends the request to `backend`; `[bodyStart, end)` of `region` follows its head, if there is a region. */
@@ -207,13 +228,13 @@ export class Exchange {
     const addressee = server === "queued" ? backend?.servers[0] ?? null : server;
     if (addressee !== null && !writeRequestHead(this.engine, this, client, head, addressee)) {
       if (region !== NO_REGION) client.unread(region, bodyStart, end - bodyStart);
-      return this.#fail(500);
+      return this.#fail(500, "no_memory");
     }
     this.#held?.[Symbol.dispose]();
     this.#held = null;
     if (bodyStart < end) client.unread(region, bodyStart, end - bodyStart);
     else if (region !== NO_REGION) this.engine.io.give(region);
-    if (server === null) return this.#fail(backend === null ? 404 : 503);
+    if (server === null) return backend === null ? this.#fail(404, "no_backend") : this.#fail(503, "no_server");
     if (server === "queued") return this.#wait();
     this.#connect(server, false);
   }
@@ -227,7 +248,7 @@ export class Exchange {
     const backend = client.frontend.backend;
     this.#backend = backend;
     const server = backend === null ? null : this.#placement.begin(backend, null, client);
-    if (server === null) return this.#fail(503);
+    if (server === null) return this.#fail(503, backend === null ? "no_backend" : "no_server");
     if (server === "queued") return this.#wait();
     this.#connect(server, true);
   }
@@ -246,7 +267,7 @@ export class Exchange {
 
   /** No server is left that the request could wait for. */
   abandoned(): void {
-    this.#fail(503);
+    this.#fail(503, "no_server");
   }
 
   connected(errno: number): void {
@@ -266,12 +287,14 @@ export class Exchange {
     const origin = this.#origin;
     if (client === null || origin === null) return this.engine.io.give(region);
     if (this.phase === "tunnel") {
+      if (this.trace !== null) this.trace.bytesIn += length;
       origin.push(start, length, region);
       client.pace(origin);
       return this.#touch();
     }
     const body = this.#request;
     const used = body.decode(this.engine.io.arena.bytes, start, start + length);
+    if (this.trace !== null) this.trace.bytesIn += used;
     const passed = body.outEnd - start;
     if (used < length && body.state === BODY_DONE) {
       this.#unread(region, start + used, length - used, passed > 0);
@@ -287,9 +310,10 @@ export class Exchange {
         return this.#touch();
       case BODY_REFUSED:
         // The server must not take what it has for a whole request.
-        if (this.phase === "streaming") return this.#break();
+        if (this.trace !== null) this.trace.detail = body.refusal?.text ?? "";
+        if (this.phase === "streaming") return this.#break("client_bad_body");
         this.#drop(true);
-        return this.#fail(body.refusal?.status ?? 400);
+        return this.#fail(body.refusal?.status ?? 400, "client_bad_body");
     }
   }
 
@@ -314,21 +338,21 @@ export class Exchange {
       return this.#passEnds();
     }
     const client = this.#client;
-    this.abandon();
+    this.abandon(this.#endByClient());
     client?.close(this.#tunnel);
   }
 
   originEnded(errno: number): void {
     switch (this.phase) {
       case "tunnel":
-        if (errno !== 0) return this.#break();
+        if (errno !== 0) return this.#break("tunnel_closed_by_server");
         this.#originDone = true;
         return this.#passEnds();
       case "waiting":
         return this.#diedUnanswered();
       case "streaming":
         if (errno === 0 && this.#response.endOfStream()) return this.#complete();
-        return this.#break();
+        return this.#break("server_closed_in_response");
       case "connecting":
         this.#origin?.close();
         return this.#connectFailed(errno);
@@ -361,32 +385,36 @@ export class Exchange {
   expired(): void {
     switch (this.phase) {
       case "deciding":
+        return this.#fail(503, "no_decision");
       case "queued":
-        return this.#fail(503);
+        return this.#fail(503, "queue_timeout");
       case "connecting":
         this.#origin?.close();
         return this.#connectFailed(Errno.ETIMEDOUT);
       case "waiting":
         this.#drop();
-        return this.#fail(this.#waitsForClient() ? 408 : 504);
+        if (this.#waitsForClient()) return this.#fail(408, "client_timeout_in_request");
+        return this.#fail(504, "server_timeout_in_headers");
       default: {
         if (this.#client?.stillTakes() === true || this.#origin?.stillTakes() === true) return this.#touch();
         // What is queued cannot be sent either, so it is not waited for.
         const client = this.#client;
-        this.abandon();
+        this.abandon(this.#endByTime());
         client?.close(true);
       }
     }
   }
 
   /** Leaves: the server's connection is closed, the client's is the caller's. */
-  abandon(): void {
+  abandon(end: End): void {
+    this.#log(end);
     this.#drop();
     this.#end();
   }
 
   #connect(server: Server, fresh: boolean): void {
     this.#server = server;
+    this.trace?.connects(this.#backend?.options.name ?? "", server.options.name, this.engine.now);
     const idle = fresh ? null : server.takeIdle();
     if (idle !== null) {
       this.#origin = idle;
@@ -404,6 +432,7 @@ export class Exchange {
   /** Waits until a server has a place (`timeouts.queue`). */
   #wait(): void {
     this.phase = "queued";
+    this.trace?.waits(this.#backend?.queue.length ?? 0, this.engine.now);
     this.#client?.arm(this.#backend?.options.timeouts.queue ?? 0);
   }
 
@@ -414,10 +443,13 @@ export class Exchange {
     if (server === null || backend === null) return;
     this.engine.shared.servers[server.counters + ServerCounter.connectFailures]++;
     this.engine.connectFailed(server, errno);
+    this.trace?.fails(server.options.name, errnoName(errno));
     const retries = this.routed?.route.options?.retry.attempts ?? backend.options.retries;
     const next = this.#placement.tried.length < retries ? this.#placement.after(server) : null;
     if (next === "queued") return this.#wait();
-    if (next === null) return this.#fail(errno === Errno.ETIMEDOUT ? 504 : 503);
+    if (next === null) {
+      return errno === Errno.ETIMEDOUT ? this.#fail(504, "connect_timeout") : this.#fail(503, "connect_failed");
+    }
     this.#connect(next, this.#tunnel);
   }
 
@@ -426,6 +458,7 @@ export class Exchange {
     const server = this.#server;
     if (origin === null || server === null) return;
     this.phase = "waiting";
+    this.trace?.sends(this.engine.now);
     this.engine.shared.servers[server.counters + ServerCounter.requests]++;
     origin.retained = this.headRegion;
     origin.push(this.headStart, this.headLength, this.headRegion);
@@ -435,6 +468,7 @@ export class Exchange {
 
   #openTunnel(): void {
     this.phase = "tunnel";
+    this.trace?.sends(this.engine.now);
     const server = this.#server;
     if (server !== null) this.engine.shared.servers[server.counters + ServerCounter.requests]++;
     this.#requestDone = false;
@@ -485,7 +519,7 @@ export class Exchange {
 
   #pushTail(to: OriginConnection | ClientConnection | null, tail: Uint8Array, length: number): void {
     const region = this.engine.takeRegion(length);
-    if (region === NO_REGION || to === null) return this.#break();
+    if (region === NO_REGION || to === null) return this.#break("no_memory");
     const { arena } = this.engine.io;
     const start = arena.start(region);
     for (let i = 0; i < length; i++) arena.bytes[start + i] = tail[i];
@@ -513,6 +547,7 @@ export class Exchange {
       if (answer === NEED_MORE) return this.#waitForHead(head, region, from, end);
       if (answer === REFUSED) {
         if (this.#gathered === null) this.engine.io.give(region);
+        if (this.trace !== null) this.trace.detail = head.refusal?.text ?? "";
         return this.#badResponse();
       }
       from += answer;
@@ -565,6 +600,7 @@ export class Exchange {
     if (head.status === 101) return this.#switch(head, region, bodyStart, end);
     this.#releaseHead();
     client.frontend.countResponse(head.status);
+    this.trace?.answers(head.status, this.engine.now);
     this.#reusable = head.keepAlive;
     // An answer before the end of the request mostly means that the rest is not wanted.
     const early = !this.#requestDone && head.status >= 300;
@@ -606,7 +642,8 @@ export class Exchange {
         if (body.tailEnd > 0) this.#pushTail(client, body.tail, body.tailEnd);
         return this.#complete();
       case BODY_REFUSED:
-        return this.#break();
+        if (this.trace !== null) this.trace.detail = body.refusal?.text ?? "";
+        return this.#break("server_bad_body");
     }
   }
 
@@ -619,6 +656,7 @@ export class Exchange {
     }
     this.#releaseHead();
     client.frontend.countResponse(101);
+    this.trace?.answers(101, this.engine.now);
     this.#tunnel = true;
     this.closes = false;
     if (!writeResponseHead(this.engine, this, client, head, region, bodyStart, end)) return this.#badResponse();
@@ -631,9 +669,9 @@ export class Exchange {
   }
 
   /** No usable answer. */
-  #badResponse(): void {
+  #badResponse(end: End = "server_bad_response"): void {
     this.#drop();
-    this.#fail(502);
+    this.#fail(502, end);
   }
 
   #diedUnanswered(): void {
@@ -642,7 +680,7 @@ export class Exchange {
     if (origin === null || server === null) return;
     const again = this.#retryable && (origin.uses > 0 || this.#repeatable) && this.#gathered === null;
     this.#repeatable = false;
-    if (!again || !this.#saveHead(origin)) return this.#badResponse();
+    if (!again || !this.#saveHead(origin)) return this.#badResponse("server_closed_in_headers");
     origin.close();
     this.#refusesBody = false;
     this.#connect(server, true);
@@ -684,6 +722,7 @@ export class Exchange {
     this.#origin = null;
     if (done && this.#reusable && origin.pending === 0) origin.release();
     else origin.close();
+    this.#log(done ? "done" : "answered_early");
     this.#end();
     if (closes) client.finish(!done);
     else client.proceed();
@@ -701,22 +740,25 @@ export class Exchange {
     if (!this.#originDone || client.pending > 0) return;
     if (!this.#clientDone) return this.engine.io.finish(client.fd);
     if (origin.pending > 0) return;
-    this.abandon();
+    this.abandon("tunnel_done");
     client.close();
   }
 
   /** The response cannot be completed any more, and the client must see that. */
-  #break(): void {
+  #break(end: End): void {
     const client = this.#client;
     // Where the end of the stream ends the body, only a reset tells the difference.
     const reset = this.#tunnel || this.#byClose;
-    this.abandon();
+    this.abandon(end);
     client?.finish(false, reset);
   }
 
   /** Answers with a status of our own; the server's connection is closed already or never was. */
-  #fail(status: number): void {
+  #fail(status: number, end: End): void {
     const client = this.#client;
+    const backend = this.#backend;
+    const trace = this.trace;
+    this.trace = null;
     const linger = !this.#requestDone;
     const tunnel = this.#tunnel;
     const toHead = this.toHead;
@@ -725,6 +767,9 @@ export class Exchange {
     if (client === null) return;
     if (tunnel) client.close(true);
     else client.answer(status, toHead, linger);
+    if (trace === null) return;
+    if (!tunnel) trace.status = status;
+    this.engine.accessLog?.end(trace, end, client, backend);
   }
 
   /** Closes the server's connection; `reset`: it must not take what it has for a whole request. */
@@ -759,6 +804,39 @@ export class Exchange {
     this.#requestDone = true;
     this.phase = "over";
     this.engine.giveExchange(this);
+  }
+
+  #log(end: End): void {
+    const trace = this.trace;
+    const client = this.#client;
+    if (trace === null || client === null) return;
+    this.trace = null;
+    this.engine.accessLog?.end(trace, end, client, this.#backend);
+  }
+
+  /** The client is gone: what it was doing, or waiting for. */
+  #endByClient(): End {
+    switch (this.phase) {
+      case "deciding":
+        return "client_closed_while_deciding";
+      case "queued":
+        return "client_closed_while_queued";
+      case "connecting":
+        return "client_closed_while_connecting";
+      case "tunnel":
+        return "tunnel_closed_by_client";
+      case "streaming":
+        return "client_closed_in_response";
+      default:
+        return this.#requestDone ? "client_closed_while_waiting" : "client_closed_in_request";
+    }
+  }
+
+  /** Nothing moved for too long, behind the head of the response. */
+  #endByTime(): End {
+    if (this.phase === "tunnel") return "tunnel_timeout";
+    if (!this.#waitsForClient()) return "server_timeout_in_response";
+    return (this.#client?.pending ?? 0) > 0 ? "client_timeout_in_response" : "client_timeout_in_request";
   }
 
   #waitsForClient(): boolean {

@@ -15,6 +15,7 @@ import type { ClientConnection } from "./client_connection.ts";
 import type { Engine } from "./engine.ts";
 import type { Exchange } from "./exchange.ts";
 import type { Server } from "./server.ts";
+import { joined } from "./stickiness.ts";
 
 /** What the writers are told, one object a thread. */
 export class RequestChanges implements RequestRewrite {
@@ -59,6 +60,7 @@ export function writeRequestHead(
   changes.target = routed === null ? null : routed.target;
   changes.edits = routed === null ? null : routed.requestEdits;
   changes.append = routed === null ? null : routed.requestLines;
+  if (exchange.cookies !== null) changes.append = joined(changes.append, exchange.cookies);
   let region = arena.take(SLAB);
   for (;;) {
     if (region === NO_REGION) return false;
@@ -97,6 +99,8 @@ export function writeResponseHead(
   const { routed } = exchange;
   changes.edits = routed === null ? null : routed.responseEdits;
   changes.append = routed === null ? null : routed.responseLines;
+  const { stickyField } = exchange;
+  if (stickyField !== null) changes.append = joined(changes.append, stickyField);
   const start = engine.scratch;
   const end = writeResponse(bytes, start, start + engine.scratchSize, head, changes);
   if (end === DOES_NOT_FIT) {

@@ -4,6 +4,7 @@ import type { Backend } from "./backend.ts";
 import type { KeyedClient } from "./balance/key.ts";
 import type { Waiter } from "./queue.ts";
 import type { Server } from "./server.ts";
+import { takesReturning } from "./server_verdict.ts";
 
 /** The request itself. */
 export interface Placed {
@@ -19,6 +20,10 @@ export type Place = Server | "queued" | null;
 export class Placement implements Waiter {
   readonly tried: Server[] = [];
   key: number | null = null;
+  /** Field lines that take the place of Cookie fields in which ours was. */
+  cookies: Uint8Array | null = null;
+  /** The server that the client's cookie named. */
+  #returning: Server | null = null;
   #backend: Backend | null = null;
   /** Where the request is counted. */
   #counted: Server | null = null;
@@ -30,7 +35,23 @@ export class Placement implements Waiter {
   begin(backend: Backend, head: RequestHead | null, client: KeyedClient): Place {
     this.#backend = backend;
     this.key = backend.keyOf(head, client);
+    if (backend.stickiness !== null && head !== null) {
+      const returning = backend.stickiness.take(head);
+      if (returning !== null) {
+        this.cookies = returning.cookies;
+        const { server } = returning;
+        this.#returning = server;
+        if (server !== null && takesReturning(server.verdict)) return this.#return(backend, server);
+      }
+    }
     return this.#next(backend);
+  }
+
+  /** A field for the response that makes the client return to `server`; null where it does already, or need not. */
+  cookieFor(server: Server | null): Uint8Array | null {
+    const stickiness = this.#backend?.stickiness ?? null;
+    if (stickiness === null || server === null || server === this.#returning) return null;
+    return stickiness.fieldFor(server);
   }
 
   /** The next server after one that failed. */
@@ -46,6 +67,8 @@ export class Placement implements Waiter {
     this.#waits = false;
     this.#leave();
     this.tried.length = 0;
+    this.cookies = null;
+    this.#returning = null;
     this.#backend = null;
   }
 
@@ -71,6 +94,18 @@ export class Placement implements Waiter {
     }
     this.#counted = place;
     return place;
+  }
+
+  /** To the server that knows the client, even if it has to wait for it. */
+  #return(backend: Backend, server: Server): Place {
+    if (!backend.counts) return server;
+    if (server.tryEnter()) {
+      this.#counted = server;
+      return server;
+    }
+    this.#waits = true;
+    backend.wait(this, server);
+    return "queued";
   }
 
   #leave(): void {

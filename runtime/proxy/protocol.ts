@@ -53,9 +53,21 @@ export interface BalanceOptions {
   readonly fallback?: string;
 }
 
+export interface CookieStickinessOptions {
+  readonly by: "cookie";
+  /** Its name. */
+  readonly cookie: string;
+  /** "; Path=/; HttpOnly; SameSite=Lax" */
+  readonly attributes: string;
+  /** The cookie's value for each server. */
+  readonly values: Readonly<Record<string, string>>;
+}
+
 export interface BackendOptions {
   readonly name: string;
   readonly balance: BalanceOptions;
+  /** How clients come back to their server. @default none */
+  readonly stickiness?: CookieStickinessOptions | { readonly by: "client_ip" } | null;
   readonly servers: readonly ServerOptions[];
   /** Further servers tried after a refused or timed-out connect. */
   readonly retries: number;

@@ -24,6 +24,12 @@ export function usableWeight(verdict: number): number {
   return stateOf(verdict) === "up" ? weightOf(verdict) : 0;
 }
 
+/** Whether clients that were here before may come back: also while the server is drained, or has no weight. */
+export function takesReturning(verdict: number): boolean {
+  const state = stateOf(verdict);
+  return state === "up" || state === "drain";
+}
+
 /** Whether connections that wait for reuse must be closed. */
 export function isGone(verdict: number): boolean {
   const state = stateOf(verdict);

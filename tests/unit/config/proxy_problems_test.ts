@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { backend, frontend, problemsOf } from "./loading.ts";
+import { backend, configOf, frontend, problemsOf } from "./loading.ts";
 
 /** Lines of a frontend or backend, and the problems of the text. */
 type Row = readonly [string | readonly string[], ...string[]];
@@ -138,10 +138,13 @@ Deno.test("load() reads servers and balance, and refuses what is none", () => {
     ],
     ["retries: -1", "5:14: retries: must be 0–100, got -1"],
     ["on_down: closed", '5:14: on_down: must be keep or close, got "closed"; did you mean close?'],
-    [
-      "stickiness: { cookie: S }",
-      "5:5: stickiness: is not in this version: leave it out and keep sessions where every server finds them",
-    ],
+    ["stickiness: { cookie: S }"],
+    ["stickiness: { cookie: S, path: /app, same_site: strict, value: name }"],
+    ["stickiness: { by: client_ip }"],
+    ["stickiness: { by: cookie }", '5:23: stickiness.by: must be client_ip, got "cookie"'],
+    ["stickiness: { cookie: a b }", '5:27: stickiness.cookie: must be a cookie name, got "a b"'],
+    ["stickiness: { cookie: S, path: app }", '5:36: stickiness.path: must be a path that begins with "/", got "app"'],
+    ["stickiness: {}", "5:17: stickiness.cookie: is required"],
     ["discover: { dns: x }", "5:5: discover: is not in this version: list the servers by address"],
   ]);
 });
@@ -224,4 +227,27 @@ Deno.test("load() judges the sections around", () => {
     ],
   ];
   for (const [text, ...wanted] of rows) assert.deepEqual(problemsOf(text), wanted, text);
+});
+
+Deno.test("load() refuses what goes by requests before frontends that have none", () => {
+  const text = (line: string) => frontend("mode: tcp").replace("one: 192.0.2.1:80 }", `one: 192.0.2.1:80 }, ${line}`);
+  const rows: readonly [string, ...string[]][] = [
+    ["stickiness: { by: client_ip }"],
+    ["balance: source"],
+    ["stickiness: { cookie: S }", '2:64: backends.app.stickiness: needs mode: http, but frontend "web" is mode: tcp'],
+    ["balance: uri", '2:61: backends.app.balance: uri needs mode: http, but frontend "web" is mode: tcp; use source'],
+  ];
+  for (const [line, ...wanted] of rows) assert.deepEqual(problemsOf(text(line)), wanted, line);
+});
+
+Deno.test("load() reads the key of the cluster", () => {
+  const text = (secret: string) => `version: 1\ncluster: { secret: ${secret} }\n`;
+  assert.equal(
+    configOf(text("{ file: k }"), { readSecret: () => "0123456789abcdef" }).cluster.secret,
+    "0123456789abcdef",
+  );
+  assert.equal(configOf("version: 1\n").cluster.secret, null);
+  assert.deepEqual(problemsOf(text("short")), [
+    "2:20: cluster.secret: must have at least 16 characters: whoever guesses it speaks for the other node",
+  ]);
 });
