@@ -114,6 +114,13 @@ export function peerAddressOf(fd: number): string {
   return result < 0 ? "unknown" : addressText();
 }
 
+/** The peer's port; 0 where it has none, or is gone. */
+export function peerPortOf(fd: number): number {
+  nameLength[0] = name.length;
+  if (libc().getpeername(fd, name, nameLength) < 0 || (name[0] !== AF_INET && name[0] !== AF_INET6)) return 0;
+  return (name[2] << 8) | name[3];
+}
+
 /** The address this connected socket has here, as text. */
 export function localAddressOf(fd: number): string {
   nameLength[0] = name.length;

@@ -13,6 +13,7 @@
 import type { Cidr } from "../bytes/address.ts";
 import { NO_REGION } from "../os/arena.ts";
 import { canned, NEED_MORE, parseRequest, REFUSED, type RequestHead } from "../http/mod.ts";
+import type { End } from "./access_log/end.ts";
 import { Connection } from "./connection.ts";
 import type { Engine } from "./engine.ts";
 import { Exchange } from "./exchange.ts";
@@ -47,6 +48,8 @@ export class ClientConnection extends Connection implements Peer {
   address: string | null = null;
   /** The address it connected to; null on a wildcard listener, until asked. */
   localAddress: string | null;
+  /** The client's port, when the access log has asked. */
+  port: number | null = null;
   #exchange: Exchange | null = null;
   /** A head that came in pieces, and its parser's state. */
   #head: RequestHead | null = null;
@@ -58,6 +61,8 @@ export class ClientConnection extends Connection implements Peer {
   /** How to close when everything is sent: late, so that our answer is not cut off, or with a reset. */
   #linger = false;
   #reset = false;
+  /** When a head that came in pieces began, where that is logged. */
+  #began = 0;
 
   constructor(engine: Engine, readonly frontend: Frontend, fd: number, localAddress: string | null) {
     super(engine);
@@ -89,6 +94,7 @@ export class ClientConnection extends Connection implements Peer {
     if (this.frontend.options.mode === "tcp") {
       this.phase = "exchange";
       this.#exchange = this.engine.takeExchange();
+      this.#exchange.trace = this.engine.accessLog?.begin(this, null, this.engine.now) ?? null;
       this.engine.io.receive(this.fd);
       this.#exchange.startTunnel(this);
       return;
@@ -132,6 +138,10 @@ export class ClientConnection extends Connection implements Peer {
         if (this.pending === 0) this.close();
         else this.#linger = false;
         return;
+      case "head":
+        if (this.#head?.begun === true) this.#logHead("client_closed_in_headers");
+        this.close();
+        return;
       default:
         this.close();
     }
@@ -145,7 +155,7 @@ export class ClientConnection extends Connection implements Peer {
         this.close();
         return;
       case "head":
-        this.answer(408);
+        this.#answerHead(408, "client_timeout_in_headers");
         return;
       case "exchange":
         this.#exchange?.expired();
@@ -276,7 +286,7 @@ export class ClientConnection extends Connection implements Peer {
   crash(): void {
     const exchange = this.#exchange;
     this.#exchange = null;
-    exchange?.abandon();
+    exchange?.abandon("engine_fault");
     this.close(true);
   }
 
@@ -324,6 +334,7 @@ export class ClientConnection extends Connection implements Peer {
     this.#head = head;
     this.engine.requestHead = this.engine.takeRequestHead();
     this.phase = "head";
+    if (this.engine.accessLog !== null) this.#began = this.engine.now;
     this.arm(this.frontend.options.timeouts.httpRequest);
     this.#gathered = gather(this.engine, null, region, start, end - start);
     if (this.#gathered === null) this.close();
@@ -345,16 +356,40 @@ export class ClientConnection extends Connection implements Peer {
   }
 
   #begin(head: RequestHead, region: number, bodyStart: number, end: number): void {
+    const log = this.engine.accessLog;
+    const trace = log === null ? null : log.begin(this, head, this.#headBegan);
     this.phase = "exchange";
     this.frontend.count(FrontendCounter.requests, 1);
     const exchange = this.engine.takeExchange();
     this.#exchange = exchange;
+    exchange.trace = trace;
     exchange.start(this, head, region, bodyStart, end);
   }
 
   #refuse(head: RequestHead): void {
     this.frontend.count(FrontendCounter.requests, 1);
-    this.answer(head.refusal?.status ?? 400);
+    this.#answerHead(head.refusal?.status ?? 400, "client_bad_request", head.refusal?.text);
+  }
+
+  /** Answers what is no request. */
+  #answerHead(status: number, end: End, detail = ""): void {
+    const log = this.engine.accessLog;
+    const trace = log === null ? null : log.begin(this, null, this.#headBegan);
+    this.answer(status);
+    if (log === null || trace === null) return;
+    trace.status = status;
+    trace.detail = detail;
+    log.end(trace, end, this, null);
+  }
+
+  #logHead(end: End): void {
+    const log = this.engine.accessLog;
+    if (log !== null) log.end(log.begin(this, null, this.#headBegan), end, this, null);
+  }
+
+  /** When the first octet of the head arrived that is being read; only right where there is an access log. */
+  get #headBegan(): number {
+    return this.phase === "head" && this.#began > 0 ? this.#began : this.engine.now;
   }
 
   #forgetHead(): void {

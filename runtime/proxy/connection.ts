@@ -13,6 +13,8 @@ export abstract class Connection extends Timed implements Endpoint {
   fd = -1;
   /** Pieces to send, the one under way included. */
   pending = 0;
+  /** Octets given to `push` so far. */
+  pushed = 0;
   /** A region that `sent` leaves alone, because it may have to be sent again. */
   retained = NO_REGION;
   /** What the peer had acknowledged when that was last looked at; −1 = not yet. */
@@ -50,6 +52,7 @@ export abstract class Connection extends Timed implements Endpoint {
 
   /** Sends a piece after those before it; `region` is given back when it was sent. */
   push(start: number, length: number, region: number): void {
+    this.pushed += length;
     if (this.pending++ > 0) {
       const segment = takeSegment(start, length, region);
       if (this.#last === null) this.#first = segment;

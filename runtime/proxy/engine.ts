@@ -7,7 +7,8 @@ import { errno, errnoName } from "../os/errno.ts";
 import type { Io } from "../os/io.ts";
 import { libc } from "../os/libc.ts";
 import { setNoDelay } from "../os/socket_options.ts";
-import { localAddressOf, peerAddressOf } from "../os/tcp_socket.ts";
+import { localAddressOf, peerAddressOf, peerPortOf } from "../os/tcp_socket.ts";
+import type { AccessLog } from "./access_log/access_log.ts";
 import { ShortText } from "./short_text.ts";
 import { RequestHead, ResponseHead } from "../http/mod.ts";
 import { ClientConnection } from "./client_connection.ts";
@@ -28,6 +29,8 @@ const AF_UNIX = 1;
 
 /** Longest wait for something to happen, ms: a thread that does not turn within a second counts as failed. */
 const LONGEST_WAIT = 200;
+/** The same while lines of the access log wait to be written. */
+const LOG_WAIT = 5;
 /** One piece under way, one waiting, one being received; fewer when many slow readers hold the memory. */
 const DEPTH = 3;
 const ONE = new Uint8Array(new BigUint64Array([1n]).buffer);
@@ -70,6 +73,8 @@ export class Engine {
   stopping = false;
   /** Open client connections of this thread. */
   connections = 0;
+  /** null = requests are not logged, and nothing is done for it. */
+  accessLog: AccessLog | null = null;
   /** Called when a client's connection ended. */
   relieved: () => void = () => {};
   /** This thread's share of the process-wide limit. */
@@ -105,7 +110,7 @@ export class Engine {
 
   /** One turn: waits, reports what happened, looks at the time. */
   turn(): void {
-    this.io.wait(this.wheel.idle(performance.now(), LONGEST_WAIT));
+    this.io.wait(this.wheel.idle(performance.now(), this.accessLog?.pending === true ? LOG_WAIT : LONGEST_WAIT));
     this.now = performance.now();
     this.shared.beat();
     this.shared.regions = this.io.arena.used;
@@ -117,6 +122,7 @@ export class Engine {
     } catch (error) {
       this.#survive(error);
     }
+    this.accessLog?.turn(this.now);
     if (this.#failure !== null) throw this.#failure.error;
     const { generation } = this.shared;
     if (generation === this.#generation) return;
@@ -191,6 +197,11 @@ export class Engine {
   /** The client's address as text. */
   addressOf(client: ClientConnection): string {
     return client.address ??= peerAddressOf(client.fd);
+  }
+
+  /** The client's port. */
+  portOf(client: ClientConnection): number {
+    return client.port ??= peerPortOf(client.fd);
   }
 
   /** Whether the client's connection must end with this response. */

@@ -146,6 +146,7 @@ export class Exchange {
     granted: Granted | null = null,
   ): void {
     const verdict = routing.examine(client, head, stage, granted);
+    if (this.trace !== null) this.trace.id = this.engine.routing.facts.requestId;
     if (verdict.type === "to") {
       this.route = verdict.routed.route;
       if (this.trace !== null) this.trace.route = this.route.name;
