@@ -49,13 +49,20 @@ const optional: readonly (readonly [number, string])[] = [
   [SETUP_DEFER_TASKRUN, "DEFER_TASKRUN"], // Linux 6.1
 ];
 
-/** Opens a ring for the calling thread, which must be the only one to submit to it. */
-export function setUpRing(): UringSetup {
+/**
+ * Opens a ring for the calling thread, which must be the only one to submit to it. `without`: optional flags that are not
+ * asked for, to be as on a kernel that lacks them.
+ */
+export function setUpRing(without = 0): UringSetup {
   const parameters = new Uint8Array(120);
   const view = new DataView(parameters.buffer);
   let flags = SETUP_CQSIZE | SETUP_SUBMIT_ALL | SETUP_SINGLE_ISSUER;
-  for (const [flag] of optional) flags |= flag;
   const lacking: string[] = [];
+  for (const [flag, name] of optional) {
+    if ((without & flag) === 0) flags |= flag;
+    else lacking.push(name);
+  }
+  if ((without & SETUP_DEFER_TASKRUN) !== 0) flags |= SETUP_COOP_TASKRUN;
   for (let given = 0;;) {
     parameters.fill(0);
     view.setUint32(4, CQ_ENTRIES, true);
@@ -65,6 +72,7 @@ export function setUpRing(): UringSetup {
     const cause = errno();
     if (cause !== Errno.EINVAL || given === optional.length) return { refused: refusal(cause) };
     const [flag, name] = optional[given++];
+    if ((flags & flag) === 0) continue;
     flags &= ~flag;
     // The older way to the same end: completions are not posted by interrupting us.
     if (flag === SETUP_DEFER_TASKRUN) flags |= SETUP_COOP_TASKRUN;
