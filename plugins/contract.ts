@@ -74,6 +74,25 @@ export interface Context<Config> {
   readonly store?: Store;
   /** Sends a request to an endpoint the operator granted by name. Absent where none was. */
   readonly fetch?: (endpoint: string, options?: FetchOptions) => Promise<Response>;
+  /** Sends one datagram to an endpoint the operator granted by name, such as a syslog server. Absent where none was. */
+  readonly send?: (endpoint: string, message: string | Uint8Array) => Promise<void>;
+  /** Runs a command the operator granted by name. Absent where none was. Rejects when it cannot be started. */
+  readonly run?: (command: string, options?: RunOptions) => Promise<RunResult>;
+}
+
+/** The program and its first arguments are the operator's. */
+export interface RunOptions {
+  /** Added after the operator's own arguments. No shell sees them. */
+  readonly args?: readonly string[];
+  /** Given on its standard input. */
+  readonly input?: string;
+}
+
+export interface RunResult {
+  /** Exit code, 128 and more where a signal ended it. */
+  readonly code: number;
+  /** The beginning of what it wrote on stdout and stderr. */
+  readonly output: string;
 }
 
 export interface Metrics {

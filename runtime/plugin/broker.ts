@@ -10,10 +10,22 @@ import { type Ask, CHUNK_LIMIT, CONNECTIONS_PER_CALL } from "./protocol.ts";
 export interface Capabilities {
   readonly connect?: (options: { readonly port?: number; readonly tls?: boolean }) => Promise<Connection>;
   readonly fetch?: (request: EndpointRequest) => Promise<EndpointResponse>;
+  readonly send?: (endpoint: string, message: Uint8Array<ArrayBuffer>) => Promise<void>;
+  readonly run?: (
+    command: string,
+    args: readonly string[],
+    input: string,
+    signal: AbortSignal,
+  ) => Promise<CommandResult>;
   readonly store?: {
     get(key: string): string | null | Promise<string | null>;
     set(key: string, value: string | null): void | Promise<void>;
   };
+}
+
+export interface CommandResult {
+  readonly code: number;
+  readonly output: string;
 }
 
 export interface EndpointRequest {
@@ -42,7 +54,7 @@ export class Broker implements Disposable {
   #opened = 0;
   /** Connections that are being made. */
   #opening = 0;
-  #over = false;
+  readonly #end = new AbortController();
   constructor(private readonly capabilities: Capabilities) {}
 
   /**
@@ -68,6 +80,13 @@ export class Broker implements Disposable {
         const response = await this.capabilities.fetch({ ...ask, body });
         return { ...response, body: response.body.toBase64() };
       }
+      case "send":
+        if (!this.capabilities.send) throw new Error(`Endpoint "${ask.endpoint}" is not granted`);
+        await this.capabilities.send(ask.endpoint, fromBase64(ask.data));
+        return null;
+      case "run":
+        if (!this.capabilities.run) throw new Error(`Command "${ask.command}" is not granted`);
+        return await this.capabilities.run(ask.command, ask.args, ask.input, this.#end.signal);
       case "get":
         if (!this.capabilities.store) throw new Error("No store is granted");
         return await this.capabilities.store.get(ask.key);
@@ -86,7 +105,7 @@ export class Broker implements Disposable {
     const handle = ++this.#opened;
     this.#opening++;
     const connection = await this.capabilities.connect({ port, tls }).finally(() => this.#opening--);
-    if (this.#over) {
+    if (this.#end.signal.aborted) {
       connection.close();
       throw new Error("The call is over");
     }
@@ -113,7 +132,7 @@ export class Broker implements Disposable {
   }
 
   [Symbol.dispose](): void {
-    this.#over = true;
+    this.#end.abort(new Error("The call is over"));
     for (const handle of [...this.#held.keys()]) this.#close(handle);
   }
 }

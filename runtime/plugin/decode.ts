@@ -67,6 +67,15 @@ function decodeAsk(value: unknown): Ask {
         headers: list(ask.headers, "headers").map(pair),
         body: ask.body === null ? null : text(ask.body, "body"),
       };
+    case "send":
+      return { what, endpoint: text(ask.endpoint, "endpoint"), data: base64(ask.data) };
+    case "run":
+      return {
+        what,
+        command: text(ask.command, "command"),
+        args: list(ask.args, "args").map((argument) => text(argument, "argument")),
+        input: text(ask.input, "input"),
+      };
     case "get":
       return { what, key: text(ask.key, "key") };
     case "set":

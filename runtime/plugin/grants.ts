@@ -7,6 +7,8 @@ export interface Granted {
   /** Names under `secrets:` that this plugin may be given. */
   readonly secrets: readonly string[];
   readonly endpoints: Readonly<Record<string, unknown>>;
+  /** Program and first arguments, by the plugin's name for it. */
+  readonly commands: Readonly<Record<string, readonly string[]>>;
   /** Bytes. */
   readonly store: number;
 }
@@ -16,6 +18,7 @@ export interface Grants {
   readonly targets: boolean;
   /** Endpoint names that were both asked for and granted. */
   readonly endpoints: readonly string[];
+  readonly commands: readonly string[];
   readonly store: number;
 }
 
@@ -23,7 +26,7 @@ export type GrantsResult =
   | { readonly grants: Grants; readonly missing: readonly [] }
   | { readonly grants: null; readonly missing: readonly string[] };
 
-export const nothingGranted: Granted = { net: [], secrets: [], endpoints: {}, store: 0 };
+export const nothingGranted: Granted = { net: [], secrets: [], endpoints: {}, commands: {}, store: 0 };
 
 /**
  * The grants of the plugin that the configuration calls `name`. Each that is missing is a sentence with the line to add;
@@ -40,11 +43,17 @@ export function effectiveGrants(name: string, requests: Requests, granted: Grant
       lacks(`the endpoint "${endpoint}"`, `endpoints: { ${endpoint}: { url: "https://…" } }`);
     }
   }
+  for (const command of requests.commands) {
+    if (!Object.hasOwn(granted.commands, command)) {
+      lacks(`the command "${command}"`, `commands: { ${command}: [/path/to/program] }`);
+    }
+  }
   // Which secret fills which key is said where the plugin is used; here only that it may be given any.
   if (requests.secrets.length > 0 && granted.secrets.length === 0) {
     lacks(`secrets for ${requests.secrets.join(", ")}`, "secrets: [NAME], with NAME from secrets:");
   }
   if (requests.store > granted.store) lacks(`${requests.store} bytes of store`, `store: ${requests.store}B`);
   if (missing.length > 0) return { grants: null, missing };
-  return { grants: { targets, endpoints: requests.endpoints, store: requests.store }, missing: [] };
+  const { endpoints, commands, store } = requests;
+  return { grants: { targets, endpoints, commands, store }, missing: [] };
 }

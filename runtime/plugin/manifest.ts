@@ -31,6 +31,8 @@ export interface Requests {
   readonly secrets: readonly string[];
   /** Endpoints by the name the plugin uses. */
   readonly endpoints: readonly string[];
+  /** Commands by the name the plugin uses. */
+  readonly commands: readonly string[];
   /** Bytes. */
   readonly store: number;
 }
@@ -78,7 +80,7 @@ export function decodeManifest(text: string): ManifestResult {
 function readManifest(reader: Reader): Manifest {
   const known = ["name", "version", "kind", "api", "entry", "requests", "limits", "publisher", "config"];
   reader.onlyKeys([], known);
-  reader.onlyKeys(["requests"], ["net", "secrets", "endpoints", "store"]);
+  reader.onlyKeys(["requests"], ["net", "secrets", "endpoints", "commands", "store"]);
   reader.onlyKeys(["limits"], ["memory", "deadline"]);
   reader.onlyKeys(["publisher"], ["name", "homepage", "support", "license"]);
   const api = reader.value(["api"]) ?? API;
@@ -99,6 +101,7 @@ function readManifest(reader: Reader): Manifest {
       net: reader.list(["requests", "net"], /^targets$/, "may only hold targets") as "targets"[],
       secrets: reader.list(["requests", "secrets"], /^[A-Za-z][\w-]*$/, "must be names of config keys"),
       endpoints: reader.list(["requests", "endpoints"], /^[A-Za-z][\w-]*$/, "must be names"),
+      commands: reader.list(["requests", "commands"], /^[A-Za-z][\w-]*$/, "must be names"),
       store: reader.size(["requests", "store"], 0, 0, MOST_STORE),
     },
     limits: {

@@ -99,5 +99,7 @@ export type Ask =
     readonly headers: readonly (readonly [string, string])[];
     readonly body: string | null;
   }
+  | { readonly what: "send"; readonly endpoint: string; readonly data: string }
+  | { readonly what: "run"; readonly command: string; readonly args: readonly string[]; readonly input: string }
   | { readonly what: "get"; readonly key: string }
   | { readonly what: "set"; readonly key: string; readonly value: string | null };

@@ -58,7 +58,7 @@ export interface RegistryOptions {
   /** @default none */
   readonly metric?: (plugin: string, name: string, kind: "count" | "gauge", value: number) => void;
   /** What granted endpoints and the store are; absent while nothing offers them. */
-  readonly capabilities?: (plugin: string, grants: Grants, granted: Granted) => Pick<Capabilities, "fetch" | "store">;
+  readonly capabilities?: (plugin: string, grants: Grants, granted: Granted) => Omit<Capabilities, "connect">;
 }
 
 /** For `status` and the API. */
@@ -198,9 +198,8 @@ export class Registry {
     const taken = new Set([...this.#running.values()].flatMap(({ uid }) => uid ?? []));
     const uid = Deno.uid() === 0 ? pluginUid(options.name, taken) : null;
     const sandbox = this.#sandbox(options.name, source, redact, uid);
-    for (const { use, config } of configured) {
-      await sandbox.add({ id: use.id, config, capabilities: { fetch: granted.fetch, store: granted.store } });
-    }
+    const { targets: _, ...capabilities } = granted;
+    for (const { use, config } of configured) await sandbox.add({ id: use.id, config, capabilities });
     return { options, source, sandbox, uses: new Map(uses.map((use) => [use.id, use])), granted, uid };
   }
 

@@ -15,11 +15,13 @@ import type {
 import type { Clock } from "../os/clock.ts";
 import { decodePlan, decodeVerdict, InvalidAnswer } from "./answers.ts";
 import type { Capabilities } from "./broker.ts";
+import { within } from "./deadline.ts";
 import { PluginError, PluginThrew, PluginUnavailable } from "./failure.ts";
+import type { WireError } from "./protocol.ts";
 import type { Sandbox } from "./sandbox.ts";
 
 /** What every call of a use may ask for. */
-export interface Granted extends Pick<Capabilities, "fetch" | "store"> {
+export interface Granted extends Omit<Capabilities, "connect"> {
   /** A checker may connect to the server it checks. */
   readonly targets?: boolean;
 }
@@ -48,8 +50,8 @@ export function remoteChecker(sandbox: Sandbox, id: string, granted: Granted, cl
   return {
     kind: "checker",
     async check(target, ctx) {
-      const connect = granted.targets ? ctx.connect : undefined;
-      const capabilities = { fetch: granted.fetch, store: granted.store, connect };
+      const { targets, ...others } = granted;
+      const capabilities = { ...others, connect: targets ? ctx.connect : undefined };
       try {
         const answer = await sandbox.call("check", id, target, { signal: ctx.signal, capabilities });
         return decodeVerdict(answer);
@@ -116,17 +118,20 @@ export function remoteNotifier(sandbox: Sandbox, id: string, granted: Granted, c
         await sandbox.call("notify", id, event, { signal: limit.signal, capabilities: granted });
         return { result: "delivered" };
       } catch (error) {
-        const reason = error instanceof Error ? error.message : String(error);
-        if (!(error instanceof PluginThrew)) return { result: "again", reason, afterMs: null };
-        const { name, afterMs } = error.thrown;
-        if (name === GIVE_UP) return { result: "dropped", reason };
-        const asked = name === RETRY && afterMs !== undefined ? Math.min(Math.max(0, afterMs), LONGEST_RETRY) : null;
-        return { result: "again", reason, afterMs: asked };
+        if (error instanceof PluginThrew) return deliveryOf(error.thrown);
+        return { result: "again", reason: error instanceof Error ? error.message : String(error), afterMs: null };
       } finally {
         limit.clear();
       }
     },
   };
+}
+
+/** What becomes of an event whose notifier threw this. */
+export function deliveryOf({ name, message, afterMs }: WireError): Delivery {
+  if (name === GIVE_UP) return { result: "dropped", reason: message };
+  const asked = name === RETRY && afterMs !== undefined ? Math.min(Math.max(0, afterMs), LONGEST_RETRY) : null;
+  return { result: "again", reason: message, afterMs: asked };
 }
 
 function failure(sandbox: Sandbox, phase: "plan", error: unknown): PluginError {
@@ -135,20 +140,4 @@ function failure(sandbox: Sandbox, phase: "plan", error: unknown): PluginError {
   const known = error instanceof PluginThrew || error instanceof PluginUnavailable || error instanceof InvalidAnswer;
   if (!known) throw error;
   return new PluginError(sandbox.name, phase, reason, { cause: error, frames });
-}
-
-interface Limit {
-  readonly signal: AbortSignal;
-  readonly clear: () => void;
-}
-
-/** A signal that is aborted with `Deadline` after `ms`. */
-function within(clock: Clock, ms: number): Limit {
-  const controller = new AbortController();
-  const timer = clock.after(ms, () => {
-    const reason = new Error(`no answer within ${ms} ms`);
-    reason.name = "Deadline";
-    controller.abort(reason);
-  });
-  return { signal: controller.signal, clear: () => timer[Symbol.dispose]() };
 }

@@ -71,7 +71,7 @@ if (binaries !== undefined && Deno.uid() === 0) {
         "--no-sync",
       );
       await start("replica", replica);
-      const grants = { net: ["targets"], secrets: ["pg"], endpoints: {}, store: 0 };
+      const grants = { net: ["targets"], secrets: ["pg"], endpoints: {}, commands: {}, store: 0 };
       const source = fileURLToPath(new URL("../../plugins/examples/pg_role", import.meta.url));
       const use = (id: string, password: string) => ({ id, plugin: "pg", with: { role: "primary", password } });
       assert.deepEqual(

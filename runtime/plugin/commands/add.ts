@@ -32,6 +32,7 @@ function describe({ manifest, sha256, files }: PluginSource): string {
     ...requests.net.map(() => "connections to the servers it checks, and to nothing else"),
     ...requests.secrets.map((name) => `a secret for its "${name}"`),
     ...requests.endpoints.map((name) => `requests to the endpoint "${name}", wherever you say that is`),
+    ...requests.commands.map((name) => `running the command "${name}", whatever you say that is`),
     ...requests.store > 0 ? [`${requests.store} bytes that survive restarts`] : [],
   ];
   return [
@@ -52,6 +53,9 @@ export function grantLines(name: string, path: string, { requests }: Manifest): 
     ...(requests.secrets.length > 0 ? [`secrets: [NAME]`] : []),
     ...(requests.endpoints.length > 0
       ? [`endpoints: { ${requests.endpoints.map((one) => `${one}: { url: "https://…" }`).join(", ")} }`]
+      : []),
+    ...(requests.commands.length > 0
+      ? [`commands: { ${requests.commands.map((one) => `${one}: [/path/to/program]`).join(", ")} }`]
       : []),
     ...(requests.store > 0 ? [`store: ${requests.store}B`] : []),
   ];

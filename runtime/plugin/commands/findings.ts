@@ -60,7 +60,7 @@ export function unrequested(
 ): Finding[] {
   const { requests } = manifest;
   const findings: Finding[] = [];
-  const used = { connect: false, endpoints: new Set<string>(), store: false };
+  const used = { connect: false, endpoints: new Set<string>(), commands: new Set<string>(), store: false };
   for (const [file, original] of sources) {
     if (isTest(file)) continue;
     const text = withoutComments(original);
@@ -71,10 +71,16 @@ export function unrequested(
         at(index, "uses ctx.connect, but plugin.yaml does not ask for net: [targets]");
       }
     }
-    for (const { index, 1: name } of text.matchAll(/\bctx\.fetch(?:!|\?\.)?\s*\(\s*["']([\w-]+)["']/g)) {
+    for (const { index, 1: name } of text.matchAll(/\bctx\.(?:fetch|send)(?:!|\?\.)?\s*\(\s*["']([\w-]+)["']/g)) {
       used.endpoints.add(name);
       if (!requests.endpoints.includes(name)) {
         at(index, `uses the endpoint "${name}", which plugin.yaml does not ask for`);
+      }
+    }
+    for (const { index, 1: name } of text.matchAll(/\bctx\.run(?:!|\?\.)?\s*\(\s*["']([\w-]+)["']/g)) {
+      used.commands.add(name);
+      if (!requests.commands.includes(name)) {
+        at(index, `runs the command "${name}", which plugin.yaml does not ask for`);
       }
     }
     for (const { index } of text.matchAll(/\bctx\.store\b/g)) {
@@ -86,6 +92,9 @@ export function unrequested(
   if (requests.net.includes("targets") && !used.connect) manifestSays("asks for net: [targets], which no code uses");
   for (const name of requests.endpoints) {
     if (!used.endpoints.has(name)) manifestSays(`asks for the endpoint "${name}", which no code names`);
+  }
+  for (const name of requests.commands) {
+    if (!used.commands.has(name)) manifestSays(`asks for the command "${name}", which no code runs`);
   }
   if (requests.store > 0 && !used.store) manifestSays("asks for a store, which no code uses");
   for (const name of secrets) {

@@ -1,5 +1,10 @@
 /** `ctx.fetch` and `ctx.store`: control does the work and adds what a plugin never sees, the address and the secrets. */
-import type { Asking } from "./asking.ts";
+import type { Ask } from "../protocol.ts";
+
+/** Whoever passes questions on to control. */
+export interface Asking {
+  ask(call: number, ask: Ask, signal: AbortSignal): Promise<unknown>;
+}
 
 /** Control's answer to `fetch`. */
 interface WireResponse {
@@ -43,6 +48,24 @@ function encodeBody(body: unknown, headers: Headers): Uint8Array | null {
   if (typeof body === "string") return new TextEncoder().encode(body);
   if (!headers.has("content-type")) headers.set("content-type", "application/json");
   return new TextEncoder().encode(JSON.stringify(body));
+}
+
+export function createSend(asking: Asking, call: number, signal: AbortSignal) {
+  return async (endpoint: string, message: string | Uint8Array): Promise<void> => {
+    const bytes = typeof message === "string" ? new TextEncoder().encode(message) : message;
+    await asking.ask(call, { what: "send", endpoint: String(endpoint), data: bytes.toBase64() }, signal);
+  };
+}
+
+export function createRun(asking: Asking, call: number, signal: AbortSignal) {
+  return async (command: string, options: { readonly args?: readonly string[]; readonly input?: string } = {}) => {
+    const args = (options.args ?? []).map(String);
+    const input = String(options.input ?? "");
+    return await asking.ask(call, { what: "run", command: String(command), args, input }, signal) as {
+      code: number;
+      output: string;
+    };
+  };
 }
 
 export function createStore(asking: Asking, call: number, signal: AbortSignal) {

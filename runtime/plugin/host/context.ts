@@ -1,7 +1,7 @@
 /** `ctx`: the only capability of a plugin, made new for each call. */
 import type { HostInfo, LogLevel } from "../protocol.ts";
 import type { Asking } from "./asking.ts";
-import { createFetch, createStore } from "./capabilities.ts";
+import { createFetch, createRun, createSend, createStore } from "./capabilities.ts";
 import type { Pipe } from "./pipe.ts";
 
 export interface ContextParts {
@@ -41,6 +41,8 @@ export function createContext({ call, config, host, signal, asking, pipe }: Cont
     metrics: Object.freeze({ count: measure("count"), gauge: measure("gauge") }),
     connect: (options: { port?: number; tls?: boolean } = {}) => asking.connect(call, options, signal),
     fetch: createFetch(asking, call, signal),
+    send: createSend(asking, call, signal),
+    run: createRun(asking, call, signal),
     store: createStore(asking, call, signal),
   });
 }

@@ -25,7 +25,7 @@ Deno.test("decodeManifest() reads the contract's example", () => {
     kind: "checker",
     api: 1,
     entry: "main.ts",
-    requests: { net: ["targets"], secrets: ["password"], endpoints: [], store: 65536 },
+    requests: { net: ["targets"], secrets: ["password"], endpoints: [], commands: [], store: 65536 },
     limits: { memory: 96_000_000, deadline: 500 },
     publisher: { name: "Acme", homepage: null, support: null, license: "Apache-2.0" },
     config: {},
@@ -74,7 +74,7 @@ const mistakes: [name: string, from: string, to: string, problem: string][] = [
     "an unknown request",
     "net: [targets]",
     "files: [a]",
-    "p:6:13: requests.files: is unknown; there is net, secrets, endpoints, store",
+    "p:6:13: requests.files: is unknown; there is net, secrets, endpoints, commands, store",
   ],
   ["another net", "[targets]", "[10.0.0.0/8]", 'p:6:19: requests.net.0: may only hold targets, got "10.0.0.0/8"'],
   ["a size without unit", "96MB", "96", "p:7:19: limits.memory: must be a size with its unit, as 64MB, got 96"],
@@ -95,19 +95,32 @@ Deno.test("decodeManifest() refuses what is not a map", () => {
   assert.match(decodeManifest("a: [").problems[0].message, /is not YAML/);
 });
 
-const requests = { net: ["targets"] as const, secrets: ["password"], endpoints: ["hook"], store: 100 };
+const requests = {
+  net: ["targets"] as const,
+  secrets: ["password"],
+  endpoints: ["hook"],
+  commands: ["do"],
+  store: 100,
+};
 Deno.test("effectiveGrants() names the line that each missing grant needs", () => {
   assert.deepEqual(effectiveGrants("pg", requests, nothingGranted).missing, [
     "plugins.pg.grants: the plugin asks for connections to the servers it checks; add net: [targets]",
     'plugins.pg.grants: the plugin asks for the endpoint "hook"; add endpoints: { hook: { url: "https://…" } }',
+    'plugins.pg.grants: the plugin asks for the command "do"; add commands: { do: [/path/to/program] }',
     "plugins.pg.grants: the plugin asks for secrets for password; add secrets: [NAME], with NAME from secrets:",
     "plugins.pg.grants: the plugin asks for 100 bytes of store; add store: 100B",
   ]);
 });
 Deno.test("effectiveGrants() gives what was asked for, not all that was granted", () => {
-  const granted = { net: ["targets"], secrets: ["pg"], endpoints: { hook: {}, other: {} }, store: 1000 };
+  const granted = {
+    net: ["targets"],
+    secrets: ["pg"],
+    endpoints: { hook: {}, other: {} },
+    commands: { do: ["/bin/true"] },
+    store: 1000,
+  };
   const { grants } = effectiveGrants("pg", requests, granted);
-  assert.deepEqual(grants, { targets: true, endpoints: ["hook"], store: 100 });
+  assert.deepEqual(grants, { targets: true, endpoints: ["hook"], commands: ["do"], store: 100 });
 });
 
 const schema = schemaOf({
