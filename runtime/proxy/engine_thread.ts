@@ -4,6 +4,7 @@
  */
 import { receiveMessageOnPort } from "node:worker_threads";
 import { openIo } from "../os/open_io.ts";
+import { configureLog, type KnownReasons } from "./access_log/thread_log.ts";
 import { Engine } from "./engine.ts";
 import { RoutingTable } from "./routing_table.ts";
 import { SharedState } from "./shared_state.ts";
@@ -33,20 +34,25 @@ function serve(start: ThreadStart, say: (report: ThreadReport) => void): void {
   using io = openIo({ arena: start.arena, descriptors, owned: shared.owned });
   const engine = new Engine(io, shared, {
     report: (text) => say({ type: "text", text }),
+    evidence: (evidence) => say({ type: "evidence", evidence }),
     compare: (id, password, hash) => say({ type: "compare", id, password, hash }),
   });
   const table = new RoutingTable(engine);
   engine.verdictsChanged = () => table.observe();
   engine.relieved = () => {
     table.relieved();
-    if (engine.stopping && engine.connections === 0) say({ type: "drained" });
+    if (!engine.stopping || engine.connections > 0) return;
+    // The process may end when this is heard.
+    engine.accessLog?.flush();
+    say({ type: "drained" });
   };
+  const known: KnownReasons = { reasons: new Map() };
   io.watch(start.wake, () => {
     for (;;) {
       const received = receiveMessageOnPort(start.port as unknown as Parameters<typeof receiveMessageOnPort>[0]);
       if (received === undefined) return;
       try {
-        obey(received.message as ThreadCommand, engine, table, say);
+        obey(received.message as ThreadCommand, engine, table, known, say);
       } catch (error) {
         // Half of what was told must not stay: a new thread begins with the whole.
         return engine.fail(error);
@@ -55,20 +61,26 @@ function serve(start: ThreadStart, say: (report: ThreadReport) => void): void {
   });
   say({ type: "ready", io: io.name, reason: io.reason });
   engine.run();
+  engine.accessLog?.flush();
 }
 
 function obey(
   command: ThreadCommand,
   engine: Engine,
   table: RoutingTable,
+  known: KnownReasons,
   say: (report: ThreadReport) => void,
 ): void {
   switch (command.type) {
     case "apply":
       table.apply(command.options, command.slots, command.listeners);
+      configureLog(engine, command.options.accessLog ?? null, known);
       return say({ type: "applied", id: command.id });
     case "retire":
       engine.retired = new Set(command.addresses);
+      return;
+    case "reasons":
+      known.reasons = command.reasons;
       return;
     case "held":
       engine.routing.held = new Set(command.addresses);
@@ -78,6 +90,7 @@ function obey(
     case "drain":
       engine.stopping = true;
       table.drain();
+      engine.accessLog?.flush();
       if (engine.connections === 0) say({ type: "drained" });
       return;
     case "exit":

@@ -53,6 +53,16 @@ export interface BalanceOptions {
   readonly fallback?: string;
 }
 
+/** What a server did to requests: not a verdict, which is control's to find. */
+export interface Evidence {
+  readonly backend: string;
+  readonly server: string;
+  /** Requests in a row that it failed. */
+  readonly errors: number;
+  /** How it failed the last one. */
+  readonly cause: string;
+}
+
 export interface CookieStickinessOptions {
   readonly by: "cookie";
   /** Its name. */
@@ -72,7 +82,16 @@ export interface BackendOptions {
   /** Further servers tried after a refused or timed-out connect. */
   readonly retries: number;
   readonly onDown: "keep" | "close";
+  /** Requests failed in a row that are reported as evidence. @default none are */
+  readonly passive?: { readonly errors: number } | null;
   readonly timeouts: { readonly connect: number; readonly server: number; readonly queue: number };
+}
+
+/** Where lines of the access log go: a pipe that this process inherited, and who reads it keeps them. */
+export interface AccessLogOptions {
+  readonly format: "json" | "text";
+  /** A descriptor for writing that does not block. */
+  readonly fd: number;
 }
 
 export interface ProxyOptions {
@@ -80,6 +99,8 @@ export interface ProxyOptions {
   readonly maxconn: number;
   readonly frontends: readonly FrontendOptions[];
   readonly backends: readonly BackendOptions[];
+  /** @default null, nothing is logged */
+  readonly accessLog?: AccessLogOptions | null;
 }
 
 export type ServerState = "up" | "down" | "standby" | "drain" | "maint" | "unresolved";
@@ -90,6 +111,8 @@ export interface ServerVerdict {
   readonly server: string;
   readonly state: ServerState;
   readonly weight: number;
+  /** Why it is not up, for those who read the access log. */
+  readonly reason?: string;
 }
 
 export type ProxyCommand =
@@ -142,6 +165,8 @@ export interface ThreadStatus {
   readonly turnAgeMs: number;
   /** Pieces of buffer memory in use; grows with slow clients, and falls back when they are gone. */
   readonly buffers?: number;
+  /** Lines of the access log that nobody took in time. */
+  readonly droppedLines?: number;
 }
 
 /** `error` is one sentence for the operator: `Cannot listen on 192.0.2.1:80: EADDRINUSE, another program holds the port`. */
@@ -171,6 +196,7 @@ export type ProxyReport =
     readonly servers: readonly ServerCounters[];
     readonly backends: readonly BackendCounters[];
   }
-  /** A server refused or failed while serving: evidence for control, not a verdict. */
+  | { readonly type: "evidence"; readonly evidence: Evidence }
+  /** Something an engine thread says to the operator. */
   | { readonly type: "thread"; readonly thread: number; readonly text: string }
   | { readonly type: "stopped" };

@@ -10,7 +10,7 @@ import { EngineWorker } from "./engine_worker.ts";
 import { ListenerSet } from "./listener_set.ts";
 import { PasswordWorker } from "./password_worker.ts";
 import type { ProxyCommand, ProxyOptions, ProxyReport, ServerVerdict } from "./protocol.ts";
-import { packVerdict } from "./server_verdict.ts";
+import { packVerdict, stateOf } from "./server_verdict.ts";
 import {
   allocateShared,
   MAX_BACKENDS,
@@ -59,6 +59,8 @@ export class ProxyMain {
   readonly #retired = new Set<string>();
   readonly #passwords = new PasswordWorker();
   #held: readonly string[] = [];
+  /** Why servers are not up. */
+  readonly #reasons = new Map<string, string>();
   /** Threads whose answer is awaited, and what to do then. */
   readonly #awaited = new Map<number, { readonly threads: Set<number>; readonly done: () => void }>();
   readonly #drained = new Set<number>();
@@ -178,6 +180,7 @@ export class ProxyMain {
     this.#threads.set(thread, { worker, born: performance.now(), ready: false });
     this.#ages.begin(thread, worker.state.turns, performance.now());
     if (this.#held.length > 0) worker.send({ type: "held", addresses: this.#held });
+    if (this.#reasons.size > 0) worker.send({ type: "reasons", reasons: this.#reasons });
   }
 
   #heard(thread: number, report: Exclude<ThreadReport, { readonly type: "failed" }>): void {
@@ -190,6 +193,8 @@ export class ProxyMain {
       }
       case "applied":
         return this.#answered(report.id, thread);
+      case "evidence":
+        return this.#ports.report({ type: "evidence", evidence: report.evidence });
       case "text":
         return this.#ports.log.warning(report.text, { thread });
       case "compare": {
@@ -251,13 +256,23 @@ export class ProxyMain {
   #decide(verdicts: readonly ServerVerdict[]): void {
     const state = this.#state;
     if (state === null) return;
-    for (const { backend, server, state: decided, weight } of verdicts) {
-      const slot = this.#serverSlots.slots.get(serverKey(backend, server));
-      if (slot !== undefined) Atomics.store(state.verdicts, slot, packVerdict(decided, weight));
+    for (const { backend, server, state: decided, weight, reason } of verdicts) {
+      const key = serverKey(backend, server);
+      if (decided === "up" || reason === undefined) this.#reasons.delete(key);
+      else this.#reasons.set(key, reason);
+      const slot = this.#serverSlots.slots.get(key);
+      if (slot === undefined) continue;
+      const verdict = packVerdict(decided, weight);
+      // Whoever comes back begins with a clean record.
+      if (stateOf(state.verdicts[slot]) !== decided) Atomics.store(state.errors, slot, 0);
+      Atomics.store(state.verdicts, slot, verdict);
     }
     state.publish();
     // Picking looks at verdicts itself; a turn is what closes connections to a server that is gone.
-    for (const { worker } of this.#threads.values()) worker.wake();
+    for (const { worker } of this.#threads.values()) {
+      if (this.#options?.accessLog) worker.send({ type: "reasons", reasons: this.#reasons });
+      else worker.wake();
+    }
   }
 
   #clearFrontend(slot: number): void {
@@ -278,7 +293,7 @@ export class ProxyMain {
       const state = this.#threads.get(thread)?.worker.state;
       const alive = state !== undefined && state.alive;
       const turnAgeMs = this.#ages.observe(thread, state?.turns ?? 0, now);
-      return { thread, alive, turnAgeMs, buffers: state?.regions ?? 0 };
+      return { thread, alive, turnAgeMs, buffers: state?.regions ?? 0, droppedLines: state?.droppedLines ?? 0 };
     });
     this.#ports.report({
       type: "status",

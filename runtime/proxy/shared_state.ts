@@ -41,6 +41,8 @@ const ALIVE = 1;
 const REGIONS = 2;
 /** The eventfd that makes the thread take a turn. */
 const WAKE = 3;
+/** Lines of the access log that were dropped. */
+const DROPPED = 4;
 const THREAD_WORDS = 16;
 
 /** Lines of waiters: one for each backend, then one for each server; two words each. */
@@ -55,6 +57,7 @@ export interface SharedBuffers {
   readonly verdicts: SharedArrayBuffer;
   readonly cursors: SharedArrayBuffer;
   readonly active: SharedArrayBuffer;
+  readonly errors: SharedArrayBuffer;
   readonly tickets: SharedArrayBuffer;
   readonly lines: SharedArrayBuffer;
   readonly frontends: SharedArrayBuffer;
@@ -72,6 +75,7 @@ export function allocateShared(threads: number, descriptors: number): SharedBuff
     verdicts: new SharedArrayBuffer(4 * MAX_SERVERS),
     cursors: new SharedArrayBuffer(4 * MAX_BACKENDS),
     active: new SharedArrayBuffer(4 * MAX_SERVERS),
+    errors: new SharedArrayBuffer(4 * MAX_SERVERS),
     tickets: new SharedArrayBuffer(4 * MAX_BACKENDS),
     lines: new SharedArrayBuffer(4 * LINE_WORDS * LINES * threads),
     frontends: new SharedArrayBuffer(8 * MAX_FRONTENDS * FrontendCounter.stride * threads),
@@ -90,6 +94,8 @@ export class SharedState {
   readonly cursors: Int32Array;
   /** By server slot: requests under way in all threads together, where the backend's policy or a limit asks for it. */
   readonly active: Int32Array;
+  /** By server slot: requests in a row that it failed, in all threads together. */
+  readonly errors: Int32Array;
   /** By slot of a backend: the last ticket of its queue. */
   readonly tickets: Int32Array;
   /** Of all threads: their part of each line of waiters; see `waiting_lines.ts`. */
@@ -108,6 +114,7 @@ export class SharedState {
     this.verdicts = new Int32Array(buffers.verdicts);
     this.cursors = new Int32Array(buffers.cursors);
     this.active = new Int32Array(buffers.active);
+    this.errors = new Int32Array(buffers.errors);
     this.tickets = new Int32Array(buffers.tickets);
     this.lines = new Int32Array(buffers.lines);
     const frontendWords = MAX_FRONTENDS * FrontendCounter.stride;
@@ -141,6 +148,15 @@ export class SharedState {
 
   set regions(count: number) {
     this.#control[this.#at + REGIONS] = count;
+  }
+
+  /** Lines of the access log that this thread dropped, wrapping. */
+  get droppedLines(): number {
+    return this.#control[this.#at + DROPPED];
+  }
+
+  dropLine(): void {
+    this.#control[this.#at + DROPPED]++;
   }
 
   /** Turns so far, wrapping. */

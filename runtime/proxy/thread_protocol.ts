@@ -1,7 +1,7 @@
 /** What the proxy's main isolate and an engine thread say to each other. Descriptors are numbers: one process has both. */
 import type { Io } from "../os/io.ts";
 import type { ListenerOptions } from "./listening.ts";
-import type { ProxyOptions } from "./protocol.ts";
+import type { Evidence, ProxyOptions } from "./protocol.ts";
 import type { SharedBuffers } from "./shared_state.ts";
 
 /** First message to a new Worker; the port carries all others. */
@@ -38,6 +38,8 @@ export type ThreadCommand =
   | { readonly type: "retire"; readonly addresses: readonly string[] }
   /** The whole set of virtual addresses this node holds. */
   | { readonly type: "held"; readonly addresses: readonly string[] }
+  /** Why servers are not up, by `serverKey`: all that is known. */
+  | { readonly type: "reasons"; readonly reasons: ReadonlyMap<string, string> }
   /** The answer to `compare`; null where nobody could compare. */
   | { readonly type: "compared"; readonly id: string; readonly matches: boolean | null }
   /** Connections end with their next response; `drained` follows when none is left. */
@@ -49,6 +51,7 @@ export type ThreadReport =
   /** Sockets that are no longer in the set of listeners may be closed now. */
   | { readonly type: "applied"; readonly id: number }
   | { readonly type: "text"; readonly text: string }
+  | { readonly type: "evidence"; readonly evidence: Evidence }
   /** A password is to be compared by somebody who may take their time. */
   | { readonly type: "compare"; readonly id: string; readonly password: string; readonly hash: string }
   | { readonly type: "drained" }

@@ -7,6 +7,7 @@ import { ProxyMain } from "../proxy/proxy_main.ts";
 import { createLogger } from "../telemetry/log.ts";
 
 const SIGINT = 2;
+const SIGPIPE = 13;
 const SIGTERM = 15;
 const SIG_IGN = 1n;
 const RLIMIT_NOFILE = 7;
@@ -15,8 +16,8 @@ const ORPHAN_DRAIN = 30_000;
 
 /** Serves until told to stop; answers the exit code. */
 export async function run(): Promise<number> {
-  // Control decides when we end: a Ctrl-C in its terminal reaches us too.
-  for (const signal of [SIGINT, SIGTERM]) libc().signal(signal, SIG_IGN);
+  // Control decides when we end: a Ctrl-C in its terminal reaches us too. Nobody reading a pipe is no reason to die.
+  for (const signal of [SIGINT, SIGPIPE, SIGTERM]) libc().signal(signal, SIG_IGN);
   raiseDescriptorLimit();
   const log = createLogger({ role: "proxy" });
   const encoder = new TextEncoder();

@@ -19,8 +19,8 @@ const MOST_SERVERS = 8;
 export interface AccessLogPorts extends LinePipePorts {
   /** Milliseconds since the epoch. */
   epoch(): number;
-  /** Why servers are not up, by `serverKey`. */
-  readonly reasons: ReadonlyMap<string, string>;
+  /** Why a server is not up, by `serverKey`. */
+  reasonOf(server: string): string | undefined;
 }
 
 export class AccessLog {
@@ -92,7 +92,7 @@ export class AccessLog {
   #whyNoServer({ options: { name: backend }, servers }: Backend): string {
     const told = servers.slice(0, MOST_SERVERS).map(({ options: { name }, verdict }) => {
       const state = stateOf(verdict);
-      const reason = this.#ports.reasons.get(serverKey(backend, name));
+      const reason = this.#ports.reasonOf(serverKey(backend, name));
       if (state === "up") return `${name} has weight 0`;
       return reason === undefined ? `${name} is ${state}` : `${name} is ${state} (${reason})`;
     });
