@@ -88,7 +88,8 @@ function writeRest(line: Line, trace: Trace): void {
   }
   if (trace.route !== null) {
     line.plain(' route="');
-    line.hashed(trace.route, NAME);
+    // Of the configuration, where "#" has a meaning of its own.
+    line.json(trace.route, NAME);
     line.plain('"');
   }
   if (trace.hostEnd > trace.targetEnd) {
