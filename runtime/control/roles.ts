@@ -1,4 +1,5 @@
 /** How the children of a node are started: which program, which arguments, whose uid. */
+import { prepareCache } from "../os/deno_cache.ts";
 import { findUser, firstUnreadable, isMapped, type User } from "../os/credentials.ts";
 import { type Command, type RoleListener, type RoleProcess, selfCommand, spawnRole } from "../os/process.ts";
 
@@ -23,7 +24,7 @@ export async function chooseSpawners(options: SpawnerOptions): Promise<Spawners>
   const vrrp = selfCommand(["role", "vrrp"]);
   const log = { TANDEM_LOG_LEVEL: options.logLevel };
   const own = await ownUser(options);
-  const proxy = own.user === null ? { command: selfCommand(["role", "proxy"]), env: {} } : asUser(own.user, options);
+  const proxy = own.user === null ? { command: selfCommand(["role", "proxy"]), env: {} } : asUser(own.user, own.cache);
   return {
     vrrp: (listener) => spawnRole(vrrp, listener, { env: log }),
     proxy: (listener) => spawnRole(proxy.command, listener, { env: { ...log, ...proxy.env } }),
@@ -34,17 +35,23 @@ export async function chooseSpawners(options: SpawnerOptions): Promise<Spawners>
 interface OwnUser {
   /** null = the proxy runs as we do. */
   readonly user: User | null;
+  /** Deno's cache for it; null where none is needed. */
+  readonly cache: string | null;
   readonly missing: readonly string[];
 }
 
 async function ownUser({ user: name, stateDirectory }: SpawnerOptions): Promise<OwnUser> {
-  const refused = (why: string): OwnUser => ({ user: null, missing: [`The proxy has no uid of its own: ${why}`] });
+  const refused = (why: string): OwnUser => ({
+    user: null,
+    cache: null,
+    missing: [`The proxy has no uid of its own: ${why}`],
+  });
   const uid = Deno.uid();
   const [passwd, uids, gids] = await Promise.all(
     ["/etc/passwd", "/proc/self/uid_map", "/proc/self/gid_map"].map((path) => Deno.readTextFile(path).catch(() => "")),
   );
   const user = findUser(passwd, name);
-  if (user !== null && user.uid === uid) return { user: null, missing: [] };
+  if (user !== null && user.uid === uid) return { user: null, cache: null, missing: [] };
   if (uid !== 0) return refused("only root can give it one; start the node as root, or leave it as it is");
   if (user === null) {
     return refused(
@@ -64,7 +71,14 @@ async function ownUser({ user: name, stateDirectory }: SpawnerOptions): Promise<
       `user "${name}" cannot read "${unreadable}"; put the program where everybody can, such as /opt/tandem`,
     );
   }
-  return { user, missing: [] };
+  if (Deno.build.standalone) return { user, cache: null, missing: [] };
+  const cache = `${stateDirectory}/deno-${name}`;
+  try {
+    prepareCache(cache, user, Deno.mainModule);
+  } catch (error) {
+    return refused(error instanceof Error ? error.message : String(error));
+  }
+  return { user, cache, missing: [] };
 }
 
 /** What another user must be able to read to run this program. */
@@ -73,12 +87,8 @@ function programPaths(): string[] {
   return [Deno.execPath(), decodeURIComponent(new URL(Deno.mainModule).pathname)];
 }
 
-/** Through `role launch`, with a cache of its own: the one that root's Deno uses cannot be written, often not even read. */
-function asUser(user: User, { stateDirectory }: SpawnerOptions): { command: Command; env: Record<string, string> } {
-  const command = selfCommand(["role", "launch", String(user.uid), String(user.gid), "proxy"]);
-  if (Deno.build.standalone) return { command, env: {} };
-  const cache = `${stateDirectory}/deno-${user.name}`;
-  Deno.mkdirSync(cache, { recursive: true, mode: 0o755 });
-  Deno.chownSync(cache, user.uid, user.gid);
-  return { command, env: { TANDEM_LAUNCH_DENO_DIR: cache } };
+/** Through `role launch`, with a cache of its own where Deno needs one. */
+function asUser({ uid, gid }: User, cache: string | null): { command: Command; env: Record<string, string> } {
+  const command = selfCommand(["role", "launch", String(uid), String(gid), "proxy"]);
+  return { command, env: cache === null ? {} : { TANDEM_LAUNCH_DENO_DIR: cache } };
 }
