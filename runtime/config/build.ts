@@ -6,10 +6,11 @@ import type { FrontendDraft } from "./frontend_schema.ts";
 import type { InstanceDraft } from "./instance_schema.ts";
 import type { BackendConfig, Config, FrontendConfig, InstanceConfig, NodeConfig } from "./model.ts";
 import type { Opened } from "./rules.ts";
+import { buildRouting } from "./route_build.ts";
 import type { Draft } from "./schema.ts";
 
 /** A draft in which nothing is missing: what decoders leave undefined they have reported. */
-type Complete<T> = T extends ReadonlyMap<infer K, infer V> ? ReadonlyMap<K, Complete<Exclude<V, undefined>>>
+export type Complete<T> = T extends ReadonlyMap<infer K, infer V> ? ReadonlyMap<K, Complete<Exclude<V, undefined>>>
   : T extends readonly (infer U)[] ? readonly Complete<Exclude<U, undefined>>[]
   : T extends object ? { readonly [K in keyof T]: Complete<Exclude<T[K], undefined>> }
   : T;
@@ -44,7 +45,7 @@ export function build(partial: Draft, options: BuildOptions): Config {
     nodes,
     cluster: { name: draft.cluster?.name ?? "tandem", secret: options.opened.clusterSecret },
     vrrp,
-    frontends: entries(draft.frontends).map(([name, value]) => buildFrontend(name, value, vrrp, proxy.maxconn)),
+    frontends: entries(draft.frontends).map(([name, value]) => buildFrontend(name, value, vrrp, proxy.maxconn, options.opened)),
     backends: entries(draft.backends).map(([name, value]) => buildBackend(name, value)),
     proxy,
     admin: { bind: orOff(admin.bind), socket: orOff(admin.socket) },
@@ -110,9 +111,11 @@ function buildFrontend(
   draft: Complete<FrontendDraft>,
   vrrp: readonly InstanceConfig[],
   processMaxconn: number,
+  { bodies }: Opened,
 ): FrontendConfig {
   return {
     name,
+    ...buildRouting(name, draft, bodies),
     mode: draft.mode,
     binds: draft.bind.flatMap(({ host, port }) => {
       const instance = vrrp.find((candidate) => candidate.name === host);

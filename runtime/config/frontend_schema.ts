@@ -1,6 +1,8 @@
 /** `frontends.NAME`: where clients connect. */
 import { type Decoded, fields, later, list, optional, required } from "./collections.ts";
 import { either, map } from "./decoder.ts";
+import { monitor, routes } from "./route_schema.ts";
+import { fieldChanges } from "./route_values.ts";
 import { choice, integer, text, yesNo } from "./scalars.ts";
 import { duration, endpoint, network } from "./value_decoders.ts";
 
@@ -14,18 +16,16 @@ const bind = either(
   [endpoint, longBind],
 );
 
-const headers = later("let the servers set them; a frontend sets only what forwardfor: does");
-
 export const frontend = fields({
   bind: required(list(bind, { single: true, nonEmpty: "must not be empty: a frontend listens somewhere" })),
   mode: optional(choice(["http", "tcp"]), "http"),
   forwardfor: optional(yesNo),
   trusted_proxies: optional(list(network, { single: true })),
   tls: later("let the servers terminate it behind mode: tcp, or another program in front"),
-  monitor: later("ask GET /readyz of the admin API"),
-  request_headers: headers,
-  response_headers: headers,
-  routes: later("leave it out; every request goes to default_backend"),
+  monitor: optional(monitor),
+  request_headers: optional(fieldChanges),
+  response_headers: optional(fieldChanges),
+  routes: optional(routes),
   default_backend: optional(text()),
   maxconn: optional(integer(1, 1_000_000)),
   timeouts: optional(

@@ -3,6 +3,8 @@
  * resolved. `load()` makes it; control maps it to the options of each concept.
  */
 
+import type { RoutingConfig } from "./route_model.ts";
+
 export interface Config {
   readonly version: 1;
   readonly source: { readonly file: string; readonly sha256: string };
@@ -62,7 +64,7 @@ export interface TrackConfig {
   readonly minUp: number;
 }
 
-export interface FrontendConfig {
+export interface FrontendConfig extends RoutingConfig {
   readonly name: string;
   readonly mode: "http" | "tcp";
   /** Resolved: "VI_1:80" is one entry for every address of VI_1, with its `instance`. */

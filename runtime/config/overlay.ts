@@ -59,7 +59,14 @@ function underlay(root: MapTree, section: string, applicable: Applicable): MapTr
 }
 
 /** What only HTTP has does not reach frontends in mode tcp: a default is meant for those it can serve. */
-const httpOnly: ReadonlySet<string> = new Set(["forwardfor", "trusted_proxies"]);
+const httpOnly: ReadonlySet<string> = new Set([
+  "forwardfor",
+  "trusted_proxies",
+  "monitor",
+  "request_headers",
+  "response_headers",
+  "routes",
+]);
 const httpOnlyTimeouts: ReadonlySet<string> = new Set(["http_request", "keep_alive", "client"]);
 
 function frontendDefaults(defaults: MapTree, own: MapTree): MapTree {

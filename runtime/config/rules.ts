@@ -5,6 +5,7 @@ import type { Report } from "./decoder.ts";
 import { judgeInstances } from "./instance_rules.ts";
 import { judgeFrontends, judgeServers } from "./proxy_rules.ts";
 import { judgeStickiness } from "./stickiness_rules.ts";
+import { type Bodies, judgeRoutes } from "./route_rules.ts";
 import type { Draft } from "./schema.ts";
 import type { ReadSecret } from "./secrets.ts";
 import { judgeTracking } from "./tracking_rules.ts";
@@ -25,6 +26,8 @@ export interface Opened {
   /** By instance. */
   readonly passwords: ReadonlyMap<string, Passwords>;
   readonly clusterSecret: string | null;
+  /** Answers of routes that are in files. */
+  readonly bodies: Bodies;
 }
 
 /** Reports everything that cannot do what it says. */
@@ -33,5 +36,9 @@ export function judge(subject: Case): Opened {
   judgeServers(subject);
   judgeStickiness(subject);
   judgeTracking(subject);
-  return { clusterSecret: openClusterSecret(subject), passwords: judgeInstances(subject) };
+  return {
+    bodies: judgeRoutes(subject),
+    clusterSecret: openClusterSecret(subject),
+    passwords: judgeInstances(subject),
+  };
 }

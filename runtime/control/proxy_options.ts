@@ -17,6 +17,10 @@ export function proxyOptions(config: Config, cores: number): ProxyOptions {
       defaultBackend: frontend.defaultBackend,
       maxconn: frontend.maxconn,
       timeouts: frontend.timeouts,
+      routes: frontend.routes,
+      monitor: frontend.monitor,
+      requestHeaders: frontend.requestHeaders,
+      responseHeaders: frontend.responseHeaders,
     })),
     backends: config.backends.map((backend) => ({
       name: backend.name,

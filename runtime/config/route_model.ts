@@ -1,0 +1,76 @@
+/** Routes of a frontend, resolved: what the proxy is told of them, in its words. Lists are *or*, an empty one is all. */
+
+/** A field or a parameter of the query; no values = it must only be there. */
+export interface NamedValuesConfig {
+  readonly name: string;
+  readonly values: readonly string[];
+}
+
+export interface MatchConfig {
+  /** Lower case, without port; "*.example" = any name below it. */
+  readonly hosts: readonly string[];
+  /** Hono patterns. */
+  readonly paths: readonly string[];
+  readonly methods: readonly string[];
+  readonly headers: readonly NamedValuesConfig[];
+  readonly query: readonly NamedValuesConfig[];
+  readonly clients: readonly string[];
+}
+
+/** Values are templates. */
+export interface FieldsConfig {
+  readonly set: Readonly<Record<string, string>>;
+  readonly add: Readonly<Record<string, string>>;
+  readonly remove: readonly string[];
+}
+
+export type ActionConfig =
+  /** null = `default_backend`. */
+  | { readonly type: "backend"; readonly backend: string | null; readonly rewrite: string | null }
+  | { readonly type: "redirect"; readonly to: string; readonly status: number }
+  | {
+    readonly type: "respond";
+    readonly status: number;
+    readonly headers: Readonly<Record<string, string>>;
+    readonly body: string;
+  };
+
+export interface RouteConfig {
+  readonly match: MatchConfig;
+  readonly action: ActionConfig;
+  readonly allow: readonly string[];
+  readonly deny: readonly string[];
+  readonly basicAuth: { readonly realm: string; readonly users: Readonly<Record<string, string>> } | null;
+  /** `rate` is a second's. */
+  readonly rateLimit:
+    | { readonly key: "client_ip" | { readonly header: string }; readonly rate: number; readonly burst: number }
+    | null;
+  readonly forwardAuth:
+    | { readonly backend: string; readonly path: string; readonly copyHeaders: readonly string[] }
+    | null;
+  readonly bodyLimit: number | null;
+  /** null = as the backend or the frontend has it. */
+  readonly timeouts: {
+    readonly connect: number | null;
+    readonly server: number | null;
+    readonly client: number | null;
+    readonly tunnel: number | null;
+  };
+  readonly retry: { readonly attempts: number | null; readonly repeat: "never" | "safe" | "idempotent" };
+  readonly requestHeaders: FieldsConfig;
+  readonly responseHeaders: FieldsConfig;
+}
+
+export interface MonitorConfig {
+  readonly path: string;
+  readonly active: boolean;
+  readonly backends: readonly string[];
+}
+
+/** What a frontend does beside passing everything to its default backend. */
+export interface RoutingConfig {
+  readonly routes: readonly RouteConfig[];
+  readonly monitor: MonitorConfig | null;
+  readonly requestHeaders: FieldsConfig;
+  readonly responseHeaders: FieldsConfig;
+}

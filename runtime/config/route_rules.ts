@@ -1,0 +1,175 @@
+/** Routes and monitors: references, one action each, effects that can be had, routes that can be reached. */
+import type { Report } from "./decoder.ts";
+import type { FrontendDraft } from "./frontend_schema.ts";
+import { hint } from "./nearest.ts";
+import { covers } from "./route_cover.ts";
+import type { RouteDraft } from "./route_schema.ts";
+import type { Case } from "./rules.ts";
+import { capturesOf, judgeLocation, judgeTemplate } from "./template_rules.ts";
+import { child, reach, type Tree } from "./tree.ts";
+
+/** Most octets of an answer's body. */
+const MOST_BODY = 262_144;
+
+/** Texts of files by the path of the route that answers with them: "frontends.web.routes[2]". */
+export type Bodies = ReadonlyMap<string, string>;
+
+export function bodyKey(frontend: string, index: number): string {
+  return `frontends.${frontend}.routes[${index}]`;
+}
+
+/** Reports what is wrong with routes and monitors. Answers the bodies that are in files. */
+export function judgeRoutes(subject: Case): Bodies {
+  const bodies = new Map<string, string>();
+  for (const [name, draft] of subject.draft.frontends ?? []) {
+    const tree = reach(subject.tree, "frontends", name);
+    if (draft === undefined) continue;
+    judgeModeOfRoutes(draft, tree, subject.report);
+    for (const key of ["request_headers", "response_headers"] as const) {
+      judgeFields(draft[key], reach(tree, key), [], draft, subject.report);
+    }
+    judgeMonitor(draft, tree, subject);
+    for (const [index, route] of (draft.routes ?? []).entries()) {
+      if (route === undefined) continue;
+      const at = reach(tree, "routes", index);
+      judgeRoute(route, at, draft, subject);
+      const body = readBody(route, at, subject);
+      if (body !== undefined) bodies.set(bodyKey(name, index), body);
+    }
+    judgeReach(draft.routes ?? [], reach(tree, "routes"), subject.report);
+  }
+  return bodies;
+}
+
+function judgeModeOfRoutes({ mode }: FrontendDraft, tree: Tree, report: Report): void {
+  if (mode !== "tcp") return;
+  for (const key of ["routes", "monitor", "request_headers", "response_headers"]) {
+    const value = child(tree, key);
+    if (value === undefined || (value.kind === "list" && value.items.every(asksForName))) continue;
+    report(value, "needs mode: http; tcp has no requests");
+  }
+}
+
+/** Whether a route goes by what a TLS client asks for before there is a request. */
+function asksForName(route: Tree): boolean {
+  return child(child(route, "match"), "sni") !== undefined;
+}
+
+const ACTIONS = ["backend", "redirect", "respond"] as const;
+
+function judgeRoute(route: RouteDraft, tree: Tree, frontend: FrontendDraft, { draft, report }: Case): void {
+  const actions = ACTIONS.filter((key) => route[key] !== null);
+  for (const second of actions.slice(1)) {
+    report(reach(tree, second), `is a second action beside ${actions[0]}: a route has one`);
+  }
+  if (actions.length === 0 && child(tree, "app") === undefined && frontend.default_backend === null) {
+    report(tree, "needs an action (backend, redirect or respond), as the frontend has no default_backend");
+  }
+  const backends = draft.backends?.keys() ?? [];
+  for (
+    const [name, at] of [[route.backend, ["backend"]], [route.forward_auth?.backend, [
+      "forward_auth",
+      "backend",
+    ]]] as const
+  ) {
+    if (typeof name !== "string" || draft.backends?.has(name)) continue;
+    report(reach(tree, ...at), `unknown backend "${name}"${hint(name, backends)}`);
+  }
+  const answers = actions.find((action) => action !== "backend");
+  for (const key of answers === undefined ? [] : ["rewrite", "timeouts", "retry"]) {
+    const value = child(tree, key);
+    if (value !== undefined) report(value, `has no effect with ${answers}: no server is asked`);
+  }
+  judgeTemplates(route, tree, frontend, report);
+}
+
+function judgeTemplates(route: RouteDraft, tree: Tree, frontend: FrontendDraft, report: Report): void {
+  const captures = capturesOf(route.match);
+  const { redirect, respond, rewrite } = route;
+  if (redirect?.to !== undefined) {
+    const at = reach(tree, "redirect", "to");
+    const template = judgeTemplate(redirect.to, at, captures, report);
+    if (template !== null) judgeLocation(redirect.to, template, at, report);
+  }
+  if (rewrite?.path !== undefined) {
+    const at = reach(tree, "rewrite", "path");
+    const template = judgeTemplate(rewrite.path, at, captures, report);
+    const path = template === null || /^(\/|\{(uri|path)\})/.test(rewrite.path);
+    if (!path || rewrite.path.includes("#")) report(at, 'must be a path: begin with "/", without "#"');
+  }
+  for (const [name, value] of respond?.headers ?? []) {
+    if (value !== undefined) judgeTemplate(value, reach(tree, "respond", "headers", name), captures, report);
+  }
+  for (const key of ["request_headers", "response_headers"] as const) {
+    judgeFields(route[key], reach(tree, key), captures, frontend, report);
+  }
+}
+
+function judgeFields(
+  changes: RouteDraft["request_headers"],
+  tree: Tree,
+  captures: readonly string[],
+  frontend: FrontendDraft,
+  report: Report,
+): void {
+  for (const key of ["set", "add"] as const) {
+    for (const [name, value] of changes?.[key] ?? []) {
+      const at = reach(tree, key, name);
+      if (value !== undefined) judgeTemplate(value, at, captures, report);
+      if (frontend.forwardfor === false || !tree.path.endsWith("request_headers")) continue;
+      if (/^x-forwarded-(for|proto|host)$/i.test(name)) {
+        report(at, "is written by forwardfor: set forwardfor: false to write it yourself");
+      }
+    }
+  }
+}
+
+function judgeMonitor({ monitor, bind }: FrontendDraft, tree: Tree, { draft, report }: Case): void {
+  for (const [index, wanted] of (monitor?.require ?? []).entries()) {
+    if (wanted === undefined) continue;
+    const list = reach(tree, "monitor", "require");
+    const at = reach(list, index);
+    if (wanted !== "active") {
+      const name = wanted.slice("backend:".length);
+      if (!draft.backends?.has(name)) {
+        report(at, `unknown backend "${name}"${hint(name, draft.backends?.keys() ?? [])}`);
+      }
+      continue;
+    }
+    const held = [...draft.vrrp ?? []].flatMap(([name, instance]) => [
+      name,
+      ...(instance?.virtual_addresses ?? []).map((address) => address?.address?.address),
+    ]);
+    if ((bind ?? []).some((endpoint) => endpoint !== undefined && held.includes(endpoint.host))) continue;
+    report(at, "can never be met: the frontend listens on no address of a vrrp instance");
+  }
+}
+
+function readBody(route: RouteDraft, tree: Tree, { readSecret, report }: Case): string | undefined {
+  const body = route.respond?.body;
+  if (!body || !("file" in body)) return undefined;
+  const at = reach(tree, "respond", "body", "file");
+  try {
+    const text = readSecret({ file: body.file });
+    if (text.length <= MOST_BODY) return text;
+    report(at, `must be at most ${MOST_BODY / 1024} KiB, got ${Math.ceil(text.length / 1024)} KiB`);
+  } catch (cause) {
+    report(at, (cause instanceof Error ? cause.message : String(cause)).replace("the secret file", "the file"));
+  }
+  return undefined;
+}
+
+/** A route that every request it would match is taken from, by one before it. */
+function judgeReach(routes: readonly (RouteDraft | undefined)[], tree: Tree, report: Report): void {
+  for (const [index, route] of routes.entries()) {
+    if (route === undefined || route.match === undefined) continue;
+    const before = routes.slice(0, index).findIndex((other) =>
+      other !== undefined && other.match !== undefined &&
+      covers(other.match, route.match as NonNullable<typeof route.match>)
+    );
+    if (before < 0) continue;
+    const all = covers(routes[before]?.match ?? null, null);
+    const what = all ? "matches everything" : "matches all that this one would";
+    report(reach(tree, index), `can never be reached: routes[${before}] before it ${what}`);
+  }
+}
