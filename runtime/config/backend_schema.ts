@@ -106,6 +106,17 @@ function word(tree: Tree | undefined): string {
   return tree?.kind === "scalar" ? String(tree.value) : "";
 }
 
+const ejecting = fields({
+  errors: optional(integer(1, 1000), 5),
+  eject: optional(duration(1000, 3_600_000), 5000),
+});
+type Ejecting = { readonly errors: number | undefined; readonly eject: number | undefined };
+/** `none` turns it off. */
+const passive = either<Ejecting | "none">(
+  (tree) => tree.kind === "map" ? ejecting : choice(["none"]),
+  [ejecting, choice(["none"])],
+);
+
 const longServer = fields({
   address: required(serverEndpoint),
   weight: optional(integer(0, 256), 1),
@@ -125,6 +136,8 @@ export const backend = fields({
   check: optional(check),
   stickiness: optional(stickiness),
   on_down: optional(choice(["keep", "close"]), "keep"),
+  passive: optional(passive, { errors: 5, eject: 5000 }),
+  slow_start: optional(duration(0, 3_600_000), 0),
   when_empty: later("leave it out; with no server left the answer is a plain 503"),
   servers: required(record(server, { key: nameShape, nonEmpty: "must not be empty: a backend needs a server" })),
   timeouts: optional(

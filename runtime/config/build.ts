@@ -45,7 +45,9 @@ export function build(partial: Draft, options: BuildOptions): Config {
     nodes,
     cluster: { name: draft.cluster?.name ?? "tandem", secret: options.opened.clusterSecret },
     vrrp,
-    frontends: entries(draft.frontends).map(([name, value]) => buildFrontend(name, value, vrrp, proxy.maxconn, options.opened)),
+    frontends: entries(draft.frontends).map(([name, value]) =>
+      buildFrontend(name, value, vrrp, proxy.maxconn, options.opened)
+    ),
     backends: entries(draft.backends).map(([name, value]) => buildBackend(name, value)),
     proxy,
     admin: { bind: orOff(admin.bind), socket: orOff(admin.socket) },
@@ -144,6 +146,8 @@ function buildBackend(name: string, draft: Complete<BackendDraft>): BackendConfi
     balance: draft.balance,
     check: draft.check && buildCheck(draft.check),
     onDown: draft.on_down,
+    passive: draft.passive === "none" ? null : draft.passive,
+    slowStart: draft.slow_start,
     stickiness: draft.stickiness && buildStickiness(draft.stickiness),
     servers: entries(draft.servers).map(([server, { address, weight, maxconn, backup, labels }]) => ({
       name: server,

@@ -87,6 +87,10 @@ export interface BackendConfig {
   readonly check: CheckConfig | null;
   readonly onDown: "keep" | "close";
   readonly stickiness: StickinessConfig | null;
+  /** Servers that fail `errors` requests in a row are left alone for `eject`, and longer each time; null = never. */
+  readonly passive: { readonly errors: number; readonly eject: number } | null;
+  /** How long a server that came up takes to get its full share; 0 = none. */
+  readonly slowStart: number;
   readonly servers: readonly ServerConfig[];
   readonly retries: number;
   readonly timeouts: { readonly connect: number; readonly server: number; readonly queue: number };

@@ -6,6 +6,7 @@ import { diff } from "../config/diff.ts";
 import type { Config } from "../config/model.ts";
 import { addressChange } from "./addresses.ts";
 import { Applier } from "./applier.ts";
+import { eject, type Ejection } from "./ejections.ts";
 import { createMoves, type Moves } from "./moves.ts";
 import type { OperatorState } from "./operator_state.ts";
 import { changeServer, type ServerChange, serverOverride } from "./overrides.ts";
@@ -21,7 +22,7 @@ import { startVrrpProcess, type VrrpProcess } from "./vrrp_process.ts";
 import { createProber, type Prober } from "../health/prober.ts";
 import type { Clock } from "../os/clock.ts";
 import { describeExit, type Exit } from "../os/process.ts";
-import type { ServerVerdict } from "../proxy/protocol.ts";
+import type { Evidence, ServerVerdict } from "../proxy/protocol.ts";
 import type { Happening, Journal } from "../telemetry/events.ts";
 import type { Logger } from "../telemetry/log.ts";
 import type { InstanceStatus } from "../vrrp/protocol.ts";
@@ -48,6 +49,8 @@ export class Node implements Control {
   private readonly proxy: ProxyProcess;
   private readonly applier: Applier;
   private readonly moves: Moves;
+  /** By "backend/server"; those that are over, too, because the next one is longer. */
+  private readonly ejections = new Map<string, Ejection>();
 
   constructor(
     private readonly options: ControlOptions,
@@ -75,6 +78,7 @@ export class Node implements Control {
       verdicts: () => this.board.views().map(toVerdict),
       changed: () => this.judgeTrackers(),
       died: (exit, wait) => this.tellDeath("proxy", exit, wait),
+      evidence: (evidence) => this.hearEvidence(evidence),
     });
     const labels = config.nodes[config.node]?.labels ?? {};
     this.prober = createProber({
@@ -87,6 +91,7 @@ export class Node implements Control {
     this.board = createServerBoard({
       standing: (backend, server) => this.prober.standing(backend, server),
       override: (backend, server) => serverOverride(operator.overrides, backend, server),
+      ejection: (backend, server) => this.ejections.get(`${backend}/${server}`) ?? null,
       now: clock.now,
       changed: (views) => {
         this.proxy.send({ type: "verdicts", verdicts: views.map(toVerdict) });
@@ -241,6 +246,18 @@ export class Node implements Control {
     this.moves.hear(instance, before);
   }
 
+  private hearEvidence(evidence: Evidence): void {
+    const { backend, server, errors, cause } = evidence;
+    const passive = this.config.backends.find(({ name }) => name === backend)?.passive ?? null;
+    if (passive === null) return;
+    const about = `${backend}/${server}`;
+    this.ejections.set(about, eject(this.ejections.get(about) ?? null, evidence, passive.eject, this.clock.now()));
+    this.judgeServers(backend);
+    // Without it nobody would be left: that is for the operator to know.
+    if (this.board.view(backend, server)?.state !== "up") return;
+    this.log.warning(`${about} failed ${errors} requests in a row and is kept as the last one: ${cause}`);
+  }
+
   private judgeServers(only?: string): void {
     this.board.judge(this.config.backends, only);
   }
@@ -256,6 +273,7 @@ export class Node implements Control {
   /** Silence is no report: somebody has to look. */
   private keepTicking(): void {
     this.ticking = this.clock.after(tick, () => {
+      if (this.board.restless()) this.judgeServers();
       this.judgeTrackers();
       this.keepTicking();
     });
@@ -273,8 +291,8 @@ export class Node implements Control {
   }
 }
 
-function toVerdict({ backend, server, state, weight }: ServerView): ServerVerdict {
-  return { backend, server, state, weight };
+function toVerdict({ backend, server, state, effective }: ServerView): ServerVerdict {
+  return { backend, server, state, weight: effective };
 }
 
 function messageOf(cause: unknown): string {

@@ -3,6 +3,7 @@ import type { Clock } from "../os/clock.ts";
 import type { Exit, RoleListener, RoleProcess } from "../os/process.ts";
 import type {
   BackendCounters,
+  Evidence,
   FrontendCounters,
   ListenerStatus,
   ProxyCommand,
@@ -24,6 +25,8 @@ export interface ProxyProcessOptions {
   /** Something that trackers judge by may have changed. */
   readonly changed: () => void;
   readonly died: (exit: Exit, wait: number) => void;
+  /** A server fails one request after the other. */
+  readonly evidence: (evidence: Evidence) => void;
 }
 
 export type ProxyReady = Extract<ProxyReport, { readonly type: "ready" }>;
@@ -102,6 +105,8 @@ export function startProxyProcess(options: ProxyProcessOptions): ProxyProcess {
         case "status":
           status = report;
           return options.changed();
+        case "evidence":
+          return options.evidence(report.evidence);
         case "thread":
           return log.warning(report.text, { thread: report.thread });
         case "stopped":

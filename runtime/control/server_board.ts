@@ -2,6 +2,7 @@
 import type { BackendConfig } from "../config/model.ts";
 import type { Standing } from "../health/prober.ts";
 import type { Happening } from "../telemetry/events.ts";
+import { applyEjections, type Ejection, isEjected } from "./ejections.ts";
 import type { ServerOverride } from "./overrides.ts";
 import { backendHappening, serverHappening } from "./server_events.ts";
 import { type ServerView, viewServer } from "./servers.ts";
@@ -9,6 +10,7 @@ import { type ServerView, viewServer } from "./servers.ts";
 export interface ServerBoardOptions {
   readonly standing: (backend: string, server: string) => Standing | null;
   readonly override: (backend: string, server: string) => ServerOverride | null;
+  readonly ejection: (backend: string, server: string) => Ejection | null;
   /** Milliseconds since the epoch. */
   readonly now: () => number;
   /** The state or weight of these changed. Called before anything is told: traffic comes first. */
@@ -19,6 +21,8 @@ export interface ServerBoardOptions {
 export interface ServerBoard {
   view(backend: string, server: string): ServerView | null;
   views(): readonly ServerView[];
+  /** Whether something will change by time alone, so that it must be judged again. */
+  restless(): boolean;
   /** Judges the servers of `backends`, the whole set, or of those named `only`; the others stay as they are. */
   judge(backends: readonly BackendConfig[], only?: string): void;
 }
@@ -30,6 +34,7 @@ export function createServerBoard(options: ServerBoardOptions): ServerBoard {
   return {
     view: (backend, server) => views.get(`${backend}/${server}`) ?? null,
     views: () => [...views.values()],
+    restless: () => [...views.values()].some((view) => view.restless),
     judge(backends, only) {
       const before = views;
       const judged = backends.filter(({ name }) => only === undefined || name === only);
@@ -46,16 +51,22 @@ export function createServerBoard(options: ServerBoardOptions): ServerBoard {
 }
 
 function judgeBackend(backend: BackendConfig, before: Views, options: ServerBoardOptions): [string, ServerView][] {
-  return backend.servers.map((server) => {
-    const key = `${backend.name}/${server.name}`;
+  const now = options.now();
+  const views = backend.servers.map((server) => {
     const standing = options.standing(backend.name, server.name);
     const override = options.override(backend.name, server.name);
-    return [key, viewServer(backend, server, standing, override, before.get(key) ?? null, options.now())];
+    return viewServer(backend, server, standing, override, before.get(`${backend.name}/${server.name}`) ?? null, now);
   });
+  const judged = applyEjections(views, ({ server }) => {
+    const ejection = options.ejection(backend.name, server);
+    return isEjected(ejection, options.standing(backend.name, server), now) ? ejection : null;
+  }, now);
+  return judged.map((view) => [`${view.backend}/${view.server}`, view]);
 }
 
 function isChanged(before: ServerView | undefined, after: ServerView): boolean {
-  return before === undefined || before.state !== after.state || before.weight !== after.weight;
+  return before === undefined || before.state !== after.state || before.weight !== after.weight ||
+    before.effective !== after.effective;
 }
 
 function happenings(backend: string, before: Views, after: Views): Happening[] {

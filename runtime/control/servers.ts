@@ -1,6 +1,7 @@
 /** What each server is, from its check, its configuration and what the operator said. Pure. */
 import type { BackendConfig, Config, ServerConfig } from "../config/model.ts";
 import type { CheckedServer, Standing } from "../health/prober.ts";
+import { slowStart } from "../proxy/balance/slow_start.ts";
 import type { ServerState, ServerVerdict } from "../proxy/protocol.ts";
 import type { ServerOverride } from "./overrides.ts";
 
@@ -13,6 +14,12 @@ export interface ServerView extends ServerVerdict {
   readonly reason: string;
   /** The newest answer of its check; null when it is not checked. */
   readonly check: { readonly ok: boolean; readonly reason: string; readonly at: number | null } | null;
+  /** Weight for new requests: less than `weight` while it comes up slowly. */
+  readonly effective: number;
+  /** When it came up after it had been something else, ms since the epoch; null = it has been up from the start, or is not. */
+  readonly risen: number | null;
+  /** It will be judged otherwise though nothing happens. */
+  readonly restless: boolean;
 }
 
 /** Every server of `config` that has a check. */
@@ -48,7 +55,27 @@ export function viewServer(
     ? override?.since ?? now
     : standing?.since ?? now;
   const { waiting, check } = healthy;
-  return { backend: backend.name, server: server.name, state, weight, since, reason, waiting, check };
+  const risen = state === "up" ? risenAt(before, now) : null;
+  const share = risen === null ? 1 : slowStart(now - risen, backend.slowStart);
+  return {
+    backend: backend.name,
+    server: server.name,
+    state,
+    weight,
+    since,
+    reason,
+    waiting,
+    check,
+    effective: weight * share,
+    risen,
+    restless: share < 1,
+  };
+}
+
+/** Servers that were up when this node began to look at them have no cold caches on our account. */
+function risenAt(before: ServerView | null, now: number): number | null {
+  if (before === null || before.waiting) return null;
+  return before.state === "up" ? before.risen : now;
 }
 
 function healthOf(

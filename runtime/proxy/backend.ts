@@ -9,7 +9,9 @@ import { Stickiness } from "./stickiness.ts";
 import type { Engine } from "./engine.ts";
 import type { BackendOptions } from "./protocol.ts";
 import { Queue, type Waiter } from "./queue.ts";
+import { RetryBudget } from "./retry_budget.ts";
 import type { Server } from "./server.ts";
+import { ServerCounter } from "./shared_state.ts";
 import { isGone, stateOf, usableWeight, weightOf } from "./server_verdict.ts";
 
 const NOBODY: readonly number[] = [];
@@ -35,6 +37,7 @@ export class Backend {
   /** Generation of verdicts that was looked at last, and the verdicts that the plan was made of. */
   #generation = -1;
   #planned: readonly number[] | null = null;
+  readonly #repeats = new RetryBudget();
   /** Counts plans. */
   #round = 0;
 
@@ -106,6 +109,13 @@ export class Backend {
       if (this.options.onDown === "close") server.closeAll();
       else server.closeIdle();
     }
+  }
+
+  /** Whether a request that a server may have acted upon may be sent to it once more. */
+  mayRepeat(): boolean {
+    const { servers } = this.engine.shared;
+    const requests = this.#servers.reduce((sum, { counters }) => sum + servers[counters + ServerCounter.requests], 0);
+    return this.#repeats.take(this.engine.now, requests);
   }
 
   /** Whether any server could take a request now. */

@@ -7,7 +7,7 @@ import { errno, errnoName } from "../os/errno.ts";
 import type { Io } from "../os/io.ts";
 import { libc } from "../os/libc.ts";
 import { setNoDelay } from "../os/socket_options.ts";
-import { localAddressOf, peerAddressOf, peerPortOf } from "../os/tcp_socket.ts";
+import { connectionPeers, localAddressOf, peerAddressOf, peerPortOf } from "../os/tcp_socket.ts";
 import type { AccessLog } from "./access_log/access_log.ts";
 import { ShortText } from "./short_text.ts";
 import { RequestHead, ResponseHead } from "../http/mod.ts";
@@ -16,7 +16,8 @@ import { Exchange } from "./exchange.ts";
 import type { Frontend } from "./frontend.ts";
 import type { Gathered } from "./gather.ts";
 import { RequestChanges, ResponseChanges } from "./heads.ts";
-import type { ProxyOptions } from "./protocol.ts";
+import type { Evidence, ProxyOptions } from "./protocol.ts";
+import type { ProxyPeers } from "./proxy_protocol.ts";
 import type { Queue } from "./queue.ts";
 import { RoutingState } from "./routing_state.ts";
 import type { Server } from "./server.ts";
@@ -40,6 +41,8 @@ const MOST_CRASHES = 50;
 export interface EnginePorts {
   /** Something the operator should read. */
   report(text: string): void;
+  /** A server fails one request after the other. */
+  evidence(evidence: Evidence): void;
   /** Has a password compared by the password thread; `routing.passwords` is told the answer. */
   compare(id: string, password: string, hash: string): void;
 }
@@ -155,11 +158,11 @@ export class Engine {
       frontend.connections.size < Math.ceil(frontend.options.maxconn / this.#threads);
   }
 
-  /** A new client's connection on one of our listeners. */
-  accepted(frontend: Frontend, fd: number, localAddress: string | null): void {
+  /** A new client's connection on one of our listeners; `headerDue`: it begins with a PROXY header. */
+  accepted(frontend: Frontend, fd: number, localAddress: string | null, headerDue: boolean): void {
     const connection = new ClientConnection(this, frontend, fd, localAddress);
     frontend.opened(connection);
-    connection.start();
+    connection.start(headerDue);
   }
 
   /** A socket to a server, or −errno. */
@@ -202,6 +205,11 @@ export class Engine {
   /** The client's port. */
   portOf(client: ClientConnection): number {
     return client.port ??= peerPortOf(client.fd);
+  }
+
+  /** Both ends of the client's connection, as a server is told them; null where it is gone, or has no addresses. */
+  peersOf(client: ClientConnection): ProxyPeers | null {
+    return client.relayed ?? connectionPeers(client.fd);
   }
 
   /** Whether the client's connection must end with this response. */

@@ -240,13 +240,12 @@ export class Exchange {
     this.#connect(server, false);
   }
 
-  /** Begins a plain tunnel (`mode: tcp`). */
-  startTunnel(client: ClientConnection): void {
+  /** Begins a plain tunnel (`mode: tcp`) to a server of `backend`. */
+  startTunnel(client: ClientConnection, backend: Backend | null): void {
     this.#client = client;
     this.phase = "connecting";
     this.#tunnel = true;
     this.#requestDone = false;
-    const backend = client.frontend.backend;
     this.#backend = backend;
     const server = backend === null ? null : this.#placement.begin(backend, null, client);
     if (server === null) return this.#fail(503, backend === null ? "no_backend" : "no_server");
@@ -395,6 +394,7 @@ export class Exchange {
       case "waiting":
         this.#drop();
         if (this.#waitsForClient()) return this.#fail(408, "client_timeout_in_request");
+        this.#server?.erred("no answer in time");
         return this.#fail(504, "server_timeout_in_headers");
       default: {
         if (this.#client?.stillTakes() === true || this.#origin?.stillTakes() === true) return this.#touch();
@@ -426,7 +426,7 @@ export class Exchange {
     this.phase = "connecting";
     this.#origin = origin;
     this.#client?.arm(this.routed?.route.options?.timeouts.connect ?? this.#backend?.options.timeouts.connect ?? 0);
-    const errno = origin.open(this);
+    const errno = origin.open(this, this.#client);
     if (errno !== 0) this.#connectFailed(errno);
   }
 
@@ -444,6 +444,7 @@ export class Exchange {
     if (server === null || backend === null) return;
     this.engine.shared.servers[server.counters + ServerCounter.connectFailures]++;
     this.engine.connectFailed(server, errno);
+    server.erred(`cannot connect: ${errnoName(errno)}`);
     this.trace?.fails(server.options.name, errnoName(errno));
     const retries = this.routed?.route.options?.retry.attempts ?? backend.options.retries;
     const next = this.#placement.tried.length < retries ? this.#placement.after(server) : null;
@@ -471,7 +472,10 @@ export class Exchange {
     this.phase = "tunnel";
     this.trace?.sends(this.engine.now);
     const server = this.#server;
-    if (server !== null) this.engine.shared.servers[server.counters + ServerCounter.requests]++;
+    if (server !== null) {
+      server.answered();
+      this.engine.shared.servers[server.counters + ServerCounter.requests]++;
+    }
     this.#requestDone = false;
     this.#pump();
     this.#passEnds();
@@ -548,6 +552,7 @@ export class Exchange {
       if (answer === NEED_MORE) return this.#waitForHead(head, region, from, end);
       if (answer === REFUSED) {
         if (this.#gathered === null) this.engine.io.give(region);
+        this.#server?.erred("the answer was not valid HTTP");
         if (this.trace !== null) this.trace.detail = head.refusal?.text ?? "";
         return this.#badResponse();
       }
@@ -598,6 +603,7 @@ export class Exchange {
     const client = this.#client;
     const origin = this.#origin;
     if (client === null || origin === null) return this.engine.io.give(region);
+    origin.server.answered();
     if (head.status === 101) return this.#switch(head, region, bodyStart, end);
     this.#releaseHead();
     client.frontend.countResponse(head.status);
@@ -679,8 +685,13 @@ export class Exchange {
     const origin = this.#origin;
     const server = this.#server;
     if (origin === null || server === null) return;
+    // One that it used before it may close at any time.
+    if (origin.uses === 0) server.erred("the connection ended without an answer");
     const again = this.#retryable && (origin.uses > 0 || this.#repeatable) && this.#gathered === null;
     this.#repeatable = false;
+    if (again && origin.uses === 0 && this.#backend?.mayRepeat() !== true) {
+      return this.#badResponse("server_closed_in_headers");
+    }
     if (!again || !this.#saveHead(origin)) return this.#badResponse("server_closed_in_headers");
     origin.close();
     this.#refusesBody = false;

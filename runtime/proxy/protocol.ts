@@ -4,12 +4,16 @@
  * epoch.
  */
 
+import type { ProxyVersion } from "./proxy_protocol.ts";
 import type { RoutingOptions } from "./routes/options.ts";
+import type { TcpRouteOptions } from "./tcp_routes.ts";
 
 /** One listening address of a frontend. `address` may belong to nobody yet (IP_FREEBIND); "0.0.0.0" or "::" = every. */
 export interface BindOptions {
   readonly address: string;
   readonly port: number;
+  /** Connections begin with a PROXY header (v1 or v2), and those that do not are closed. @default false */
+  readonly proxyProtocol?: boolean;
 }
 
 export interface FrontendOptions extends Partial<RoutingOptions> {
@@ -20,6 +24,8 @@ export interface FrontendOptions extends Partial<RoutingOptions> {
   /** CIDRs whose own X-Forwarded-* are kept and appended to. */
   readonly trustedProxies: readonly string[];
   readonly defaultBackend: string | null;
+  /** Routes in `mode: tcp`. @default none */
+  readonly tcpRoutes?: readonly TcpRouteOptions[];
   readonly maxconn: number;
   readonly timeouts: {
     /** Whole request head, from its first byte. */
@@ -41,6 +47,8 @@ export interface ServerOptions {
   readonly maxconn: number | null;
   readonly backup: boolean;
   readonly labels: Readonly<Record<string, string>>;
+  /** Connections to it begin with a PROXY header of this version. @default none */
+  readonly sendProxy?: ProxyVersion | null;
 }
 
 /** The policy that plans how servers are picked. */

@@ -71,13 +71,14 @@ export class RoutingTable {
         before.options = each;
         known.delete(each.name);
         servers.push(before);
-      } else servers.push(this.#makeServer(each, slot));
+      } else servers.push(this.#makeServer(options.name, each, slot));
     }
     for (const server of known.values()) retire(server);
+    for (const server of servers) server.errorLimit = options.passive?.errors ?? 0;
     backend.configure(options, servers);
   }
 
-  #makeServer(options: ServerOptions, slot: number): Server {
+  #makeServer(backend: string, options: ServerOptions, slot: number): Server {
     const { arena } = this.engine.io;
     const { domain, bytes } = socketAddress(options.address, options.port);
     const region = arena.take(SLAB);
@@ -86,7 +87,7 @@ export class RoutingTable {
     arena.bytes.set(bytes, start);
     const host = options.address.includes(":") ? `[${options.address}]` : options.address;
     const address = { start, length: bytes.length, domain };
-    return new Server(this.engine, options, slot, address, bytesOf(`${host}:${options.port}`));
+    return new Server(this.engine, options, slot, address, bytesOf(`${host}:${options.port}`), backend);
   }
 
   #applyFrontends(options: ProxyOptions, slots: Slots): void {
@@ -121,6 +122,7 @@ export class RoutingTable {
       if (frontend === undefined) continue;
       const listening = this.#listening.get(each.fd) ?? new Listening(this.engine, frontend, each);
       this.#listening.set(each.fd, listening);
+      listening.options = each;
       listening.open();
     }
   }

@@ -25,6 +25,8 @@ export class Server {
   readonly #idle: OriginConnection[] = [];
   /** All connections, for those that must be closed when the server goes. */
   readonly #all = new Set<OriginConnection>();
+  /** Requests failed in a row that are evidence against the server; 0 = none are. */
+  errorLimit = 0;
   /** No longer in the configuration: nothing is kept for reuse. */
   retired = false;
   #complained = -1;
@@ -37,6 +39,7 @@ export class Server {
     readonly address: ServerAddress,
     /** Host for requests that name none. */
     readonly host: Uint8Array,
+    readonly backend: string,
   ) {
     this.options = options;
     this.counters = slot * ServerCounter.stride;
@@ -48,6 +51,8 @@ export class Server {
 
   /** An idle connection, or null. */
   takeIdle(): OriginConnection | null {
+    // A connection that was introduced as one client's is nobody else's.
+    if (this.#introduces) return null;
     const connection = this.#idle.pop();
     if (connection === undefined) return null;
     this.engine.wheel.disarm(connection);
@@ -56,12 +61,16 @@ export class Server {
 
   /** Keeps a connection for the next request. */
   keepIdle(connection: OriginConnection): void {
-    if (this.retired || this.#idle.length >= MAX_IDLE || isGone(this.verdict) || this.#crowded) {
+    if (this.retired || this.#introduces || this.#idle.length >= MAX_IDLE || isGone(this.verdict) || this.#crowded) {
       connection.close();
       return;
     }
     this.#idle.push(connection);
     this.engine.wheel.arm(connection, this.engine.now + IDLE_TIMEOUT);
+  }
+
+  get #introduces(): boolean {
+    return (this.options.sendProxy ?? null) !== null;
   }
 
   /** Whether more connections are open than the server may have requests: those that idle take its places too. */
@@ -101,6 +110,20 @@ export class Server {
     const { shared } = this.engine;
     Atomics.sub(shared.active, this.slot, 1);
     shared.servers[this.counters + ServerCounter.active]--;
+  }
+
+  /** It failed a request: evidence for control when it happens several times in a row, whichever threads saw it. */
+  erred(cause: string): void {
+    if (this.errorLimit === 0) return;
+    const errors = Atomics.add(this.engine.shared.errors, this.slot, 1) + 1;
+    if (errors % this.errorLimit !== 0) return;
+    this.engine.ports.evidence({ backend: this.backend, server: this.options.name, errors, cause });
+  }
+
+  /** It answered a request. */
+  answered(): void {
+    const { errors } = this.engine.shared;
+    if (errors[this.slot] !== 0) Atomics.store(errors, this.slot, 0);
   }
 
   opened(connection: OriginConnection): void {

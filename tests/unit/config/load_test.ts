@@ -48,6 +48,8 @@ Deno.test("load() makes the classic pair of its README from one file", () => {
       check: { use: "http", with: { path: "/" }, interval: 2000, timeout: 1000, rise: 2, fall: 3, initial: "wait" },
       onDown: "keep",
       stickiness: null,
+      passive: { errors: 5, eject: 5000 },
+      slowStart: 0,
       servers: [136, 137].map((host, index) => ({
         name: `node0${index + 1}`,
         address: `192.168.219.${host}`,

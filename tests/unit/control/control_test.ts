@@ -276,3 +276,26 @@ Deno.test("reload() of a bad configuration changes nothing and says why", async 
   assert.equal(control.journal.list().at(-1)?.severity, "error");
   await stop();
 });
+
+Deno.test("a server that fails requests is left alone for a while, the last one never", async () => {
+  const { clock, control, proxy, done, stop } = await fixture();
+  await done(control.start());
+  const state = () => control.status().backends[0].servers.map(({ state }) => state).join(" ");
+  const say = (server: string) =>
+    proxy.say({ type: "evidence", evidence: { backend: "web", server, errors: 5, cause: "no answer in time" } });
+  say("a");
+  assert.equal(state(), "down up");
+  const told = proxy.told.at(-1);
+  assert.deepEqual(told?.type === "verdicts" && told.verdicts, [
+    { backend: "web", server: "a", state: "down", weight: 1 },
+  ]);
+  const reason = "ejected for 5 s: 5 requests in a row failed, the last one: no answer in time";
+  assert.equal(control.status().backends[0].servers[0].reason, reason);
+  assert.equal(control.journal.list({ limit: 1 }).at(-1)?.text, `web/a is down: ${reason}`);
+  say("b");
+  assert.equal(state(), "down up");
+  await clock.advance(5500);
+  // Its time is over; now the other one, whose evidence is younger, may be left alone.
+  assert.equal(state(), "up up");
+  await stop();
+});

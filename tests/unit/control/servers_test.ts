@@ -75,7 +75,19 @@ Deno.test("viewServer() keeps since as long as the state is the same", () => {
 
 function view(state: ServerView["state"], known = true): ServerView {
   const check = { ok: state === "up", reason: "r", at: 1 };
-  return { backend: "web", server: "a", state, weight: 1, since: 0, reason: "r", waiting: !known, check };
+  return {
+    backend: "web",
+    server: "a",
+    state,
+    weight: 1,
+    since: 0,
+    reason: "r",
+    waiting: !known,
+    check,
+    effective: 1,
+    risen: null,
+    restless: false,
+  };
 }
 
 Deno.test("serverHappening() tells of what nobody expected", () => {
@@ -112,4 +124,20 @@ Deno.test("backendHappening() tells when the last server goes and the first come
     const happening = backendHappening("web", before, after);
     assert.equal(happening && `${happening.severity} ${happening.text}`, expected, name);
   }
+});
+
+Deno.test("viewServer() gives a server that comes up its weight little by little, one that was up all of it", () => {
+  const slow = { ...checked, slowStart: 10_000 };
+  const judge = (found: Standing, before: ServerView | null, now: number) =>
+    viewServer(slow, slow.servers[1], found, null, before, now);
+  const down = standing("down", "refused");
+  const up = standing("up", "200");
+  const atStart = judge(up, judge(standing("wait", null), null, 500), 1000);
+  assert.deepEqual([atStart.effective, atStart.restless, judge(up, null, 1000).effective], [2, false, 2]);
+  let view = judge(down, atStart, 2000);
+  const seen = [3000, 4000, 8000, 13_000, 99_000].map((now) => {
+    view = judge(up, view, now);
+    return [view.weight, view.effective, view.restless];
+  });
+  assert.deepEqual(seen, [[2, 0.2, true], [2, 0.2, true], [2, 1, true], [2, 2, false], [2, 2, false]]);
 });
