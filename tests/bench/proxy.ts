@@ -56,13 +56,11 @@ Deno.exit(
 async function main(rounds: number, seconds: number, only: readonly string[]): Promise<number> {
   using scratch = new Scratch();
   const origin = await startOrigin(scratch.path);
-  const subjects = [
-    await startHaproxy(scratch.path, origin),
-    await startTandem("uring", origin),
-    await startTandem("epoll", origin),
-  ];
+  const subjects: Subject[] = [];
   let within = true;
   try {
+    subjects.push(await startHaproxy(scratch.path, origin));
+    for (const io of ["uring", "epoll"] as const) subjects.push(await startTandem(io, origin));
     say(`${rounds} rounds of ${seconds} s; CPU in µs a request, latency in ms`);
     for (const scenario of scenarios) {
       if (only.length > 0 && !only.includes(scenario.name)) continue;
