@@ -1,4 +1,5 @@
 /** When connections to virtual addresses are asked to move, and when they may stay. Pure. */
+import type { Config } from "../config/model.ts";
 import type { InstanceStatus } from "../vrrp/protocol.ts";
 
 /**
@@ -9,4 +10,12 @@ export function addressChange(before: InstanceStatus | null, after: InstanceStat
   const was = before?.state === "active";
   const is = after.state === "active";
   return was === is ? null : is ? "reinstate" : "retire";
+}
+
+/** The virtual addresses that this node holds. */
+export function heldAddresses({ vrrp }: Pick<Config, "vrrp">, instances: readonly InstanceStatus[]): readonly string[] {
+  const active = new Set(instances.filter(({ state }) => state === "active").map(({ name }) => name));
+  return vrrp.filter(({ name }) => active.has(name)).flatMap(({ addresses }) =>
+    addresses.map(({ address }) => address)
+  );
 }

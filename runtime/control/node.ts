@@ -4,7 +4,7 @@ import http from "../../plugins/health/http.ts";
 import tcp from "../../plugins/health/tcp.ts";
 import { diff } from "../config/diff.ts";
 import type { Config } from "../config/model.ts";
-import { addressChange } from "./addresses.ts";
+import { addressChange, heldAddresses } from "./addresses.ts";
 import { Applier } from "./applier.ts";
 import { eject, type Ejection } from "./ejections.ts";
 import { createMoves, type Moves } from "./moves.ts";
@@ -76,6 +76,7 @@ export class Node implements Control {
       clock,
       log,
       verdicts: () => this.board.views().map(toVerdict),
+      held: () => heldAddresses(this.config, this.vrrp.instances()),
       changed: () => this.judgeTrackers(),
       died: (exit, wait) => this.tellDeath("proxy", exit, wait),
       evidence: (evidence) => this.hearEvidence(evidence),
@@ -242,7 +243,10 @@ export class Node implements Control {
   private hearInstance(instance: InstanceStatus, before: InstanceStatus | null): void {
     const change = addressChange(before, instance);
     const addresses = this.config.vrrp.find(({ name }) => name === instance.name)?.addresses ?? [];
-    if (change !== null) this.proxy.send({ type: change, addresses: addresses.map(({ address }) => address) });
+    if (change !== null) {
+      this.proxy.send({ type: change, addresses: addresses.map(({ address }) => address) });
+      this.proxy.send({ type: "held", addresses: heldAddresses(this.config, this.vrrp.instances()) });
+    }
     this.moves.hear(instance, before);
   }
 

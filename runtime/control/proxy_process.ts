@@ -22,6 +22,8 @@ export interface ProxyProcessOptions {
   readonly log: Logger;
   /** Every server's verdict, asked whenever the process is told everything. */
   readonly verdicts: () => readonly ServerVerdict[];
+  /** Virtual addresses that this node holds, asked whenever the process is told everything. */
+  readonly held: () => readonly string[];
   /** Something that trackers judge by may have changed. */
   readonly changed: () => void;
   readonly died: (exit: Exit, wait: number) => void;
@@ -44,7 +46,7 @@ export interface ProxyProcess {
   counters(): ProxyCounters;
   /** Makes `options` the wanted set; answers what listens then. */
   apply(options: ProxyOptions): Promise<readonly ListenerStatus[]>;
-  send(command: Extract<ProxyCommand, { readonly type: "verdicts" | "retire" | "reinstate" }>): void;
+  send(command: Extract<ProxyCommand, { readonly type: "verdicts" | "retire" | "reinstate" | "held" }>): void;
 }
 
 type Status = Extract<ProxyReport, { readonly type: "status" }>;
@@ -86,6 +88,8 @@ export function startProxyProcess(options: ProxyProcessOptions): ProxyProcess {
       applies.clear();
       applies.set(command.id, (answer) => waiting.forEach((resolve) => resolve(answer)));
       send(command);
+      const addresses = options.held();
+      if (addresses.length > 0) send({ type: "held", addresses });
     },
     reported(report) {
       heard = clock.monotonic();
