@@ -1,5 +1,5 @@
 /** TCP sockets by address and port: socket addresses as bytes, listeners that may wait for their address to come. */
-import { formatAddress, parseAddress } from "../bytes/address.ts";
+import { type Address, formatAddress, parseAddress } from "../bytes/address.ts";
 import { check, Errno, errno, errnoName } from "./errno.ts";
 import { libc } from "./libc.ts";
 import { setNoDelay } from "./socket_options.ts";
@@ -125,6 +125,26 @@ export function peerPortOf(fd: number): number {
 export function localAddressOf(fd: number): string {
   nameLength[0] = name.length;
   return libc().getsockname(fd, name, nameLength) < 0 ? "unknown" : addressText();
+}
+
+/** An end of a TCP connection. */
+interface TcpEnd {
+  readonly address: Address;
+  readonly port: number;
+}
+
+/** Both ends of a connected TCP socket; null where it is gone, or of another family. */
+export function connectionPeers(fd: number): { readonly source: TcpEnd; readonly destination: TcpEnd } | null {
+  nameLength[0] = name.length;
+  const source = libc().getpeername(fd, name, nameLength) < 0 ? null : endpoint();
+  nameLength[0] = name.length;
+  const destination = libc().getsockname(fd, name, nameLength) < 0 ? null : endpoint();
+  return source === null || destination === null ? null : { source, destination };
+}
+
+function endpoint(): TcpEnd | null {
+  const text = addressText();
+  return text === "unix:" ? null : { address: parseAddress(text), port: (name[2] << 8) | name[3] };
 }
 
 function addressText(): string {

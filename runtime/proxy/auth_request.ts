@@ -144,7 +144,7 @@ export class AuthRequest implements OriginUser, Placed, Disposable {
     }
     const origin = new OriginConnection(this.engine, server);
     this.#origin = origin;
-    const errno = origin.open(this);
+    const errno = origin.open(this, null);
     if (errno !== 0) this.connected(errno);
   }
 

@@ -1,6 +1,8 @@
 /**
  * A client's connection:
  *
+ *   opening (PROXY header, ClientHello; only where either is asked for)
+ *       ▼
  *     idle ──bytes──▶ head ──whole──▶ exchange ──answered──▶ idle
  *       │               │refused,        │ 101, mode: tcp
  *       │               │late            └──────▶ exchange as a tunnel
@@ -19,12 +21,15 @@ import type { Engine } from "./engine.ts";
 import { Exchange } from "./exchange.ts";
 import type { Frontend } from "./frontend.ts";
 import { gather, type Gathered } from "./gather.ts";
+import { backendFor, Opening, OPENING_LIMIT } from "./opening.ts";
+import type { ProxyPeers } from "./proxy_protocol.ts";
+import type { Backend } from "./backend.ts";
 import { type Answer, answerHead, mayHaveBody } from "./routes/answer.ts";
 import type { Peer } from "./routes/request_facts.ts";
 import { giveSegment, type Segment, takeSegment } from "./segment.ts";
 import { FrontendCounter } from "./shared_state.ts";
 
-type Phase = "idle" | "head" | "exchange" | "replying" | "flushing" | "closed";
+type Phase = "opening" | "idle" | "head" | "exchange" | "replying" | "flushing" | "closed";
 
 /** How long bytes of an abandoned request are thrown away, ms. */
 const LINGER = 2000;
@@ -51,6 +56,7 @@ export class ClientConnection extends Connection implements Peer {
   /** The client's port, when the access log has asked. */
   port: number | null = null;
   #exchange: Exchange | null = null;
+  #opening: Opening | null = null;
   /** A head that came in pieces, and its parser's state. */
   #head: RequestHead | null = null;
   #gathered: Gathered | null = null;
@@ -84,23 +90,40 @@ export class ClientConnection extends Connection implements Peer {
     return "http";
   }
 
+  /** Both ends as a PROXY header told them; null where there was none. */
+  get relayed(): ProxyPeers | null {
+    return this.#opening?.peers ?? null;
+  }
+
   get trusted(): readonly Cidr[] {
     return this.frontend.trustedProxies;
   }
 
-  /** Begins to serve: HTTP waits for a request, TCP connects onward at once. */
-  start(): void {
-    this.engine.io.open(this.fd, this);
+  /** Begins. `headerDue`: a PROXY header comes before anything else. */
+  start(headerDue: boolean): void {
+    const { engine, frontend } = this;
+    engine.io.open(this.fd, this);
+    engine.io.receive(this.fd);
+    if (!headerDue && frontend.tcpRoutes?.byName !== true) {
+      return this.serve(frontend.options.mode === "tcp" ? backendFor(engine, frontend, null, this) : null, null);
+    }
+    this.phase = "opening";
+    this.#opening = new Opening(engine, this, headerDue);
+    this.arm(OPENING_LIMIT);
+  }
+
+  /** Serves: HTTP waits for a request, TCP connects onward at once, to `backend`. `first` came already. */
+  serve(backend: Backend | null, first: Gathered | null): void {
     if (this.frontend.options.mode === "tcp") {
+      if (first !== null) this.unread(first.region, first.start, first.length);
       this.phase = "exchange";
       this.#exchange = this.engine.takeExchange();
-      this.#exchange.trace = this.engine.accessLog?.begin(this, null, this.engine.now) ?? null;
-      this.engine.io.receive(this.fd);
-      this.#exchange.startTunnel(this);
+      this.#exchange.startTunnel(this, backend);
       return;
     }
+    this.phase = "idle";
     this.arm(this.frontend.options.timeouts.httpRequest);
-    this.engine.io.receive(this.fd);
+    if (first !== null) this.received(first.region, first.start, first.length);
   }
 
   /** Closes or answers unless something happens within `ms`. */
@@ -111,6 +134,8 @@ export class ClientConnection extends Connection implements Peer {
   received(region: number, start: number, length: number): void {
     this.frontend.count(FrontendCounter.bytesIn, length);
     switch (this.phase) {
+      case "opening":
+        return this.#opening?.received(region, start, length);
       case "idle":
         this.#parse(region, start, start + length);
         return;
@@ -151,6 +176,8 @@ export class ClientConnection extends Connection implements Peer {
 
   expired(): void {
     switch (this.phase) {
+      case "opening":
+        return this.#opening?.expired();
       case "idle":
         this.close();
         return;
@@ -276,6 +303,7 @@ export class ClientConnection extends Connection implements Peer {
     if (this.phase === "closed") return;
     this.phase = "closed";
     this.#exchange = null;
+    this.#opening?.end();
     this.#forgetHead();
     this.#dropStash();
     this.shut(reset);

@@ -7,11 +7,14 @@ import type { Engine } from "./engine.ts";
 import type { FrontendOptions } from "./protocol.ts";
 import { Routing, routingOf } from "./routing.ts";
 import { FrontendCounter } from "./shared_state.ts";
+import { TcpRoutes } from "./tcp_routes.ts";
 
 export class Frontend {
   backend: Backend | null = null;
   /** null where everything goes to `backend`. */
   routing: Routing | null = null;
+  /** null in `mode: http`, and where everything goes to `backend`. */
+  tcpRoutes: TcpRoutes | null = null;
   readonly limits: RequestLimits = DEFAULT_LIMITS;
   /** Open connections of this thread. */
   readonly connections = new Set<ClientConnection>();
@@ -20,6 +23,7 @@ export class Frontend {
   readonly #counters: Float64Array;
   readonly #base: number;
 
+  #complained = -1;
   #options: FrontendOptions;
   #trusted: readonly Cidr[];
 
@@ -74,10 +78,20 @@ export class Frontend {
 
   /** Routes that did not change keep what they have learned. */
   #route(options: FrontendOptions): void {
-    const wanted = routingOf(options);
+    const { mode, tcpRoutes = [] } = options;
+    this.tcpRoutes = mode === "tcp" && tcpRoutes.length > 0 ? new TcpRoutes(tcpRoutes) : null;
+    const wanted = mode === "tcp" ? null : routingOf(options);
     const before = this.routing?.options ?? null;
     if (JSON.stringify(wanted) === JSON.stringify(before)) return;
     this.routing = wanted === null ? null : new Routing(this, wanted, options.name);
+  }
+
+  /** Tells the operator what clients do wrong, at most once a second. */
+  complain(text: string): void {
+    const second = Math.floor(this.engine.now / 1000);
+    if (second === this.#complained) return;
+    this.#complained = second;
+    this.engine.ports.report(`Frontend "${this.#options.name}" ${text}`);
   }
 
   count(counter: number, by: number): void {

@@ -9,7 +9,7 @@ import type { BindOptions, FrontendOptions, ListenerStatus } from "./protocol.ts
 
 interface Place {
   readonly frontend: string;
-  readonly bind: BindOptions;
+  bind: BindOptions;
   /** Descriptor by thread; a thread without one does not accept here. */
   readonly fds: Map<number, number>;
   error: string | null;
@@ -33,7 +33,10 @@ export class ListenerSet {
       this.#leaving.push(...place.fds.values());
     }
     for (const [key, { frontend, bind }] of wanted) {
-      if (!this.#places.has(key)) this.#places.set(key, { frontend, bind, fds: new Map(), error: null });
+      const place = this.#places.get(key);
+      // The socket stays; what is said on it may change.
+      if (place !== undefined) place.bind = bind;
+      else this.#places.set(key, { frontend, bind, fds: new Map(), error: null });
     }
     for (const place of this.#places.values()) {
       for (const [thread, fd] of place.fds) {
@@ -57,7 +60,9 @@ export class ListenerSet {
     const listeners: ListenerOptions[] = [];
     for (const { frontend, bind, fds } of this.#places.values()) {
       const fd = fds.get(thread);
-      if (fd !== undefined) listeners.push({ fd, frontend, address: bind.address });
+      if (fd !== undefined) {
+        listeners.push({ fd, frontend, address: bind.address, proxyProtocol: bind.proxyProtocol ?? false });
+      }
     }
     return listeners;
   }

@@ -12,13 +12,15 @@ export interface ListenerOptions {
   readonly fd: number;
   readonly frontend: string;
   readonly address: string;
+  /** Every connection begins with a PROXY header. */
+  readonly proxyProtocol: boolean;
 }
 
 export class Listening extends Timed implements Acceptor {
   #accepting = false;
   readonly #localAddress: string | null;
 
-  constructor(readonly engine: Engine, readonly frontend: Frontend, readonly options: ListenerOptions) {
+  constructor(readonly engine: Engine, readonly frontend: Frontend, public options: ListenerOptions) {
     super();
     const wildcard = options.address === "0.0.0.0" || options.address === "::";
     this.#localAddress = wildcard ? null : options.address;
@@ -38,7 +40,7 @@ export class Listening extends Timed implements Acceptor {
   }
 
   accepted(fd: number): void {
-    this.engine.accepted(this.frontend, fd, this.#localAddress);
+    this.engine.accepted(this.frontend, fd, this.#localAddress, this.options.proxyProtocol);
     if (this.engine.hasRoom(this.frontend)) return;
     // The rest waits in the kernel's queue, where a client sees nothing worse than a delay.
     this.#accepting = false;

@@ -2,8 +2,12 @@
  * A connection to a server: connecting → in use → idle → in use → … → closed. While in use everything it hears goes to
  * its exchange.
  */
+import { NO_REGION } from "../os/arena.ts";
+import { Errno } from "../os/errno.ts";
+import type { ClientConnection } from "./client_connection.ts";
 import { Connection } from "./connection.ts";
 import type { Engine } from "./engine.ts";
+import { type ProxyVersion, writeProxyHeader } from "./proxy_protocol.ts";
 import type { Server } from "./server.ts";
 
 /** Who talks over a connection to a server. */
@@ -22,17 +26,22 @@ export class OriginConnection extends Connection {
   exchange: OriginUser | null = null;
   /** Requests sent on it before the present one. */
   uses = 0;
+  /** The PROXY header is on its way; until it is, the connection does not count as made. */
+  #introducing = false;
+  /** Whom the connection is for. */
+  #client: ClientConnection | null = null;
 
   constructor(engine: Engine, readonly server: Server) {
     super(engine);
   }
 
-  /** Opens a socket and connects it; answers 0 or errno. */
-  open(exchange: OriginUser): number {
+  /** Opens a socket and connects it, for `client` or, with null, for ourselves; answers 0 or errno. */
+  open(exchange: OriginUser, client: ClientConnection | null): number {
     const fd = this.engine.openSocket(this.server.address.domain);
     if (fd < 0) return -fd;
     this.fd = fd;
     this.exchange = exchange;
+    this.#client = client;
     this.server.opened(this);
     this.engine.io.open(fd, this);
     this.engine.io.connect(fd, this.server.address.start, this.server.address.length);
@@ -40,8 +49,26 @@ export class OriginConnection extends Connection {
   }
 
   connected(errno: number): void {
+    const version = this.server.options.sendProxy ?? null;
+    if (errno === 0 && version !== null) return this.#introduce(version);
+    this.#concludeConnect(errno);
+  }
+
+  #concludeConnect(errno: number): void {
     if (errno === 0) this.engine.io.receive(this.fd);
     this.exchange?.connected(errno);
+  }
+
+  /** Tells the server who the client is, before anybody else may send. */
+  #introduce(version: ProxyVersion): void {
+    const client = this.#client;
+    const header = writeProxyHeader(version, client === null ? null : this.engine.peersOf(client));
+    const region = this.engine.takeRegion(header.length);
+    if (region === NO_REGION) return this.#concludeConnect(Errno.ENOMEM);
+    const { arena } = this.engine.io;
+    arena.bytes.set(header, arena.start(region));
+    this.#introducing = true;
+    this.push(arena.start(region), header.length, region);
   }
 
   received(region: number, start: number, length: number): void {
@@ -98,12 +125,21 @@ export class OriginConnection extends Connection {
     else this.close();
   }
 
-  protected broke(_errno: number): void {
+  protected broke(errno: number): void {
+    if (this.#introducing) {
+      this.#introducing = false;
+      return this.#concludeConnect(errno);
+    }
     // An early answer may be there to be read; the end of the stream or a time-out follows.
     this.exchange?.originRefusesBody();
   }
 
   protected moved(): void {
+    if (this.#introducing) {
+      if (this.pending > 0) return;
+      this.#introducing = false;
+      return this.#concludeConnect(0);
+    }
     this.exchange?.originTook();
   }
 }

@@ -1,0 +1,42 @@
+/** Routes in `mode: tcp`: by the name of the server in the ClientHello, and by the client's network; first match wins. */
+import { type Address, type Cidr, contains, parseCidr } from "../bytes/address.ts";
+import { HostTable } from "./routes/host_table.ts";
+
+/** Keys are *and*, lists are *or*; an empty list matches all. */
+export interface TcpRouteOptions {
+  /** Lower case; "*.example" = any name below it. Who sends no ClientHello has no name. */
+  readonly names: readonly string[];
+  /** CIDRs. */
+  readonly clients: readonly string[];
+  readonly backend: string;
+}
+
+interface TcpRoute {
+  readonly clients: readonly Cidr[];
+  readonly backend: string;
+}
+
+export class TcpRoutes {
+  /** Whether a name is asked for: otherwise nobody waits for a ClientHello. */
+  readonly byName: boolean;
+  readonly #table: HostTable<readonly TcpRoute[]>;
+
+  /** @throws {SyntaxError} when a network is none */
+  constructor(readonly options: readonly TcpRouteOptions[]) {
+    this.byName = options.some(({ names }) => names.length > 0);
+    const routes = options.map(({ clients, backend }) => ({ clients: clients.map(parseCidr), backend }));
+    this.#table = new HostTable(
+      options.map(({ names }) => ({ hosts: names })),
+      (indexes) => indexes.map((index) => routes[index]),
+    );
+  }
+
+  /** Name of the backend; null where no route matches. */
+  find(serverName: string | null, client: Address | null): string | null {
+    for (const { clients, backend } of this.#table.find(serverName ?? "")) {
+      if (clients.length === 0) return backend;
+      if (client !== null && clients.some((network) => contains(network, client))) return backend;
+    }
+    return null;
+  }
+}
