@@ -187,6 +187,7 @@ export class Registry {
 
   async #prepare(options: PluginOptions, source: PluginSource, uses: readonly UseOptions[]): Promise<Running> {
     const { manifest } = source;
+    if (manifest.kind === "app") throw new PluginError(options.name, "start", "kind: app is not in this version");
     const { grants, missing } = effectiveGrants(options.name, manifest.requests, options.grants);
     if (!grants) throw new PluginError(options.name, "start", missing.join("; "));
     const granted = {
