@@ -145,6 +145,20 @@ export const commands: readonly CommandEntry[] = [
     load: () => import("./reload.ts"),
   },
   {
+    name: "import",
+    usage: "[--keepalived [NODE=]FILE]… [--haproxy FILE]",
+    summary: "print a tandem.yaml made of keepalived's and HAProxy's configuration",
+    details: [
+      "The configuration goes to stdout; every line that could not be carried goes to stderr, with its place and the reason.",
+      "Check it then: tandem check FILE.",
+    ],
+    options: [
+      ["--keepalived [NODE=]FILE", "keepalived.conf, of that node; once for each node"],
+      ["--haproxy FILE", "haproxy.cfg"],
+    ],
+    load: () => import("./import.ts"),
+  },
+  {
     name: "plugin",
     usage: "new|check|test|pack|add|list|remove",
     summary: "write, check and add plugins",
@@ -172,4 +186,4 @@ export const commands: readonly CommandEntry[] = [
 ];
 
 /** Words of the contract that a later version will know. */
-export const laterCommands: readonly string[] = ["logs", "import", "cluster", "doctor"];
+export const laterCommands: readonly string[] = ["logs", "cluster", "doctor"];
