@@ -1,6 +1,7 @@
 /** Messages of a plugin's process, checked field by field: what has another shape is a violation. Pure. */
 import type { Measure } from "../os/confine.ts";
 import { ProtocolViolation } from "./frame.ts";
+import { plainLine } from "./output.ts";
 import { type Ask, CHUNK_LIMIT, type FromPlugin, type LogLevel, type WireError } from "./protocol.ts";
 
 /**
@@ -88,9 +89,9 @@ function decodeAsk(value: unknown): Ask {
 function wireError(value: unknown): WireError {
   const error = record(value, "error");
   return {
-    name: text(error.name, "name"),
-    message: text(error.message, "message"),
-    ...(error.stack === undefined ? {} : { stack: text(error.stack, "stack") }),
+    name: plainLine(text(error.name, "name")).slice(0, 100),
+    message: plainLine(text(error.message, "message")),
+    ...(error.stack === undefined ? {} : { stack: text(error.stack, "stack").split("\n").map(plainLine).join("\n") }),
     ...(error.afterMs === undefined ? {} : { afterMs: finite(error.afterMs, "afterMs") }),
   };
 }

@@ -5,6 +5,10 @@ import { claimPipe, type Pipe } from "./pipe.ts";
 
 /** Runs until control closes the pipe. */
 export async function runHost(): Promise<void> {
+  // A compiled binary has every permission baked in. Reading stays: its modules are read, and landlock says which.
+  if (Deno.build.standalone) {
+    for (const name of ["env", "net", "run", "sys", "write", "ffi"] as const) Deno.permissions.revokeSync({ name });
+  }
   const pipe = claimPipe();
   const host = new Host(pipe);
   logConsole(pipe);
