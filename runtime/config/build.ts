@@ -4,6 +4,7 @@ import type { BackendDraft } from "./backend_schema.ts";
 import type { StickinessDraft } from "./stickiness_schema.ts";
 import type { FrontendDraft } from "./frontend_schema.ts";
 import type { InstanceDraft } from "./instance_schema.ts";
+import { buildAccess } from "./log_schema.ts";
 import type { BackendConfig, Config, FrontendConfig, InstanceConfig, NodeConfig } from "./model.ts";
 import type { Opened } from "./rules.ts";
 import { buildRouting } from "./route_build.ts";
@@ -51,7 +52,12 @@ export function build(partial: Draft, options: BuildOptions): Config {
     backends: entries(draft.backends).map(([name, value]) => buildBackend(name, value)),
     proxy,
     admin: { bind: orOff(admin.bind), socket: orOff(admin.socket) },
-    log: { level: draft.log?.level ?? "info" },
+    metrics: draft.metrics && {
+      host: draft.metrics.bind.host,
+      port: draft.metrics.bind.port,
+      allow: draft.metrics.allow,
+    },
+    log: { level: draft.log?.level ?? "info", access: buildAccess(draft.log?.access) },
   });
 }
 

@@ -19,7 +19,7 @@ export interface Plan {
   readonly vrrp: Change;
   readonly frontends: Change;
   readonly backends: Change;
-  /** `proxy`, `admin`, `log`, `cluster`, `nodes` and which node this is. */
+  /** `proxy`, `admin`, `metrics`, `log`, `cluster`, `nodes` and which node this is. */
   readonly settings: readonly KeyChange[];
 }
 
@@ -41,8 +41,8 @@ export function isEmpty(plan: Plan): boolean {
     );
 }
 
-function settings({ node, nodes, cluster, proxy, admin, log }: Config) {
-  return { node, nodes, cluster, proxy, admin, log };
+function settings({ node, nodes, cluster, proxy, admin, metrics, log }: Config) {
+  return { node, nodes, cluster, proxy, admin, metrics, log };
 }
 
 interface Named {

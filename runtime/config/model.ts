@@ -18,7 +18,35 @@ export interface Config {
   readonly backends: readonly BackendConfig[];
   readonly proxy: { readonly threads: number | "auto"; readonly maxconn: number; readonly user: string };
   readonly admin: AdminConfig;
-  readonly log: { readonly level: "debug" | "info" | "notice" | "warning" | "error" };
+  /** null = only the admin API tells them. */
+  readonly metrics: MetricsConfig | null;
+  readonly log: {
+    readonly level: "debug" | "info" | "notice" | "warning" | "error";
+    /** null = requests are not logged. */
+    readonly access: AccessLogConfig | null;
+  };
+}
+
+/** A listener for GET /metrics alone. */
+export interface MetricsConfig {
+  /** "" = every address. */
+  readonly host: string;
+  readonly port: number;
+  /** Networks that may ask; null = everybody. */
+  readonly allow: readonly string[] | null;
+}
+
+export interface AccessLogConfig {
+  readonly format: "json" | "text";
+  readonly to:
+    | { readonly type: "stdout" }
+    | {
+      readonly type: "file";
+      readonly path: string;
+      readonly rotate: { readonly size: number; readonly keep: number } | null;
+    }
+    /** "IP:PORT" or the path of a socket. */
+    | { readonly type: "syslog"; readonly address: string };
 }
 
 export interface NodeConfig {

@@ -4,6 +4,7 @@ import { type Decoded, fields, later, optional, partial, record, required } from
 import { type Decoder, fail, type JsonSchema, map, type Report } from "./decoder.ts";
 import { frontend } from "./frontend_schema.ts";
 import { instance } from "./instance_schema.ts";
+import { log, metrics } from "./log_schema.ts";
 import { choice, integer, text } from "./scalars.ts";
 import { child, got, type Tree } from "./tree.ts";
 import { address, name, nameShape, secret } from "./value_decoders.ts";
@@ -61,10 +62,6 @@ const admin = fields({
   socket: { ...optional(socketPath, "/run/tandem/admin.sock"), ...off },
   tokens: later("leave it out; the API is open to this machine only"),
 });
-const log = fields({
-  level: optional(choice(["debug", "info", "notice", "warning", "error"]), "info"),
-  access: later("leave it out; requests are counted in GET /api/v1/status"),
-});
 
 const named = { key: nameShape };
 
@@ -83,7 +80,7 @@ export const root = fields({
   plugins: later("use the built-in checks (tcp, http) and roundrobin"),
   notify: later("follow GET /api/v1/events of the admin API"),
   admin: optional(admin, null),
-  metrics: later("ask GET /api/v1/status of the admin API"),
+  metrics: optional(metrics),
   log: optional(log, null),
 });
 
