@@ -4,6 +4,7 @@ import { type Decoded, fields, later, laterForm, list, optional, record, require
 import { type Decoder, either, map } from "./decoder.ts";
 import { nearest } from "./nearest.ts";
 import { choice, integer, text, yesNo } from "./scalars.ts";
+import { emptyRespond } from "./route_schema.ts";
 import { stickiness } from "./stickiness_schema.ts";
 import { child, got, type Tree } from "./tree.ts";
 import { duration, nameShape, serverEndpoint } from "./value_decoders.ts";
@@ -138,7 +139,7 @@ export const backend = fields({
   on_down: optional(choice(["keep", "close"]), "keep"),
   passive: optional(passive, { errors: 5, eject: 5000 }),
   slow_start: optional(duration(0, 3_600_000), 0),
-  when_empty: later("leave it out; with no server left the answer is a plain 503"),
+  when_empty: optional(fields({ respond: required(emptyRespond) })),
   servers: required(record(server, { key: nameShape, nonEmpty: "must not be empty: a backend needs a server" })),
   timeouts: optional(
     fields({ connect: optional(duration(1)), server: optional(duration(1)), queue: optional(duration(1)) }),

@@ -49,7 +49,7 @@ export function build(partial: Draft, options: BuildOptions): Config {
     frontends: entries(draft.frontends).map(([name, value]) =>
       buildFrontend(name, value, vrrp, proxy.maxconn, options.opened)
     ),
-    backends: entries(draft.backends).map(([name, value]) => buildBackend(name, value)),
+    backends: entries(draft.backends).map(([name, value]) => buildBackend(name, value, options.opened)),
     proxy,
     admin: { bind: orOff(admin.bind), socket: orOff(admin.socket) },
     metrics: draft.metrics && {
@@ -146,12 +146,13 @@ function buildFrontend(
   };
 }
 
-function buildBackend(name: string, draft: Complete<BackendDraft>): BackendConfig {
+function buildBackend(name: string, draft: Complete<BackendDraft>, opened: Opened): BackendConfig {
   return {
     name,
     balance: draft.balance,
     check: draft.check && buildCheck(draft.check),
     onDown: draft.on_down,
+    whenEmpty: draft.when_empty && buildEmpty(draft.when_empty.respond, opened.emptyBodies.get(name)),
     passive: draft.passive === "none" ? null : draft.passive,
     slowStart: draft.slow_start,
     stickiness: draft.stickiness && buildStickiness(draft.stickiness),
@@ -170,6 +171,18 @@ function buildBackend(name: string, draft: Complete<BackendDraft>): BackendConfi
       server: draft.timeouts?.server ?? 30_000,
       queue: draft.timeouts?.queue ?? 5000,
     },
+  };
+}
+
+/** @param file text of the file that `body` names */
+function buildEmpty(
+  { status, headers, body }: Complete<NonNullable<BackendDraft["when_empty"]>>["respond"],
+  file = "",
+): BackendConfig["whenEmpty"] {
+  return {
+    status,
+    headers: Object.fromEntries(entries(headers)),
+    body: body !== null && "text" in body ? body.text : file,
   };
 }
 

@@ -115,6 +115,12 @@ export interface BackendConfig {
   readonly check: CheckConfig | null;
   readonly onDown: "keep" | "close";
   readonly stickiness: StickinessConfig | null;
+  /** The answer while no server takes requests; null = a plain 503. */
+  readonly whenEmpty: {
+    readonly status: number;
+    readonly headers: Readonly<Record<string, string>>;
+    readonly body: string;
+  } | null;
   /** Servers that fail `errors` requests in a row are left alone for `eject`, and longer each time; null = never. */
   readonly passive: { readonly errors: number; readonly eject: number } | null;
   /** How long a server that came up takes to get its full share; 0 = none. */

@@ -3,7 +3,7 @@ import type { Report } from "./decoder.ts";
 import type { FrontendDraft } from "./frontend_schema.ts";
 import { hint } from "./nearest.ts";
 import { covers } from "./route_cover.ts";
-import type { RouteDraft } from "./route_schema.ts";
+import type { BodyDraft, RouteDraft } from "./route_schema.ts";
 import type { Case } from "./rules.ts";
 import { capturesOf, judgeLocation, judgeTemplate } from "./template_rules.ts";
 import { child, reach, type Tree } from "./tree.ts";
@@ -33,7 +33,7 @@ export function judgeRoutes(subject: Case): Bodies {
       if (route === undefined) continue;
       const at = reach(tree, "routes", index);
       judgeRoute(route, at, draft, subject);
-      const body = readBody(route, at, subject);
+      const body = readBody(route.respond, at, subject);
       if (body !== undefined) bodies.set(bodyKey(name, index), body);
     }
     judgeReach(draft.routes ?? [], reach(tree, "routes"), subject.report);
@@ -145,8 +145,13 @@ function judgeMonitor({ monitor, bind }: FrontendDraft, tree: Tree, { draft, rep
   }
 }
 
-function readBody(route: RouteDraft, tree: Tree, { readSecret, report }: Case): string | undefined {
-  const body = route.respond?.body;
+/** The text of a body that is in a file; `tree` is what has `respond:`. */
+export function readBody(
+  respond: { readonly body: BodyDraft | null | undefined } | null | undefined,
+  tree: Tree,
+  { readSecret, report }: Case,
+): string | undefined {
+  const body = respond?.body;
   if (!body || !("file" in body)) return undefined;
   const at = reach(tree, "respond", "body", "file");
   try {

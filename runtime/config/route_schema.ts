@@ -49,11 +49,11 @@ const bodyFile = map(
 );
 const body: Decoder<BodyDraft> = either((tree) => tree.kind === "map" ? bodyFile : bodyText, [bodyText, bodyFile]);
 
-const respond = fields({
-  status: optional(integer(200, 599), 200),
-  headers: optional(answerFields),
-  body: optional(body),
-});
+const answer = { headers: optional(answerFields), body: optional(body) };
+const respond = fields({ status: optional(integer(200, 599), 200), ...answer });
+
+/** What a backend without servers answers. */
+export const emptyRespond = fields({ status: optional(integer(200, 599), 503), ...answer });
 
 const timeout = optional(duration(1));
 

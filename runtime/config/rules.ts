@@ -1,5 +1,6 @@
 /** What the parts of a configuration must be to each other. Runs over drafts, so a wrong part does not hide the next. */
 import type { Passwords } from "./build.ts";
+import { judgeEmpty } from "./empty_rules.ts";
 import { openClusterSecret } from "./cluster_rules.ts";
 import type { Report } from "./decoder.ts";
 import { judgeInstances } from "./instance_rules.ts";
@@ -28,6 +29,8 @@ export interface Opened {
   readonly clusterSecret: string | null;
   /** Answers of routes that are in files. */
   readonly bodies: Bodies;
+  /** Answers of backends without servers that are in files. */
+  readonly emptyBodies: ReadonlyMap<string, string>;
 }
 
 /** Reports everything that cannot do what it says. */
@@ -38,6 +41,7 @@ export function judge(subject: Case): Opened {
   judgeTracking(subject);
   return {
     bodies: judgeRoutes(subject),
+    emptyBodies: judgeEmpty(subject),
     clusterSecret: openClusterSecret(subject),
     passwords: judgeInstances(subject),
   };

@@ -29,6 +29,7 @@ export function proxyOptions(config: Config, cores: number): ProxyOptions {
       servers: backend.servers,
       retries: backend.retries,
       onDown: backend.onDown,
+      whenEmpty: backend.whenEmpty,
       passive: backend.passive && { errors: backend.passive.errors },
       timeouts: backend.timeouts,
     })),

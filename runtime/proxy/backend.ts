@@ -5,6 +5,7 @@ import { type Balancer, balancer } from "./balance/balancer.ts";
 import { builtInPlan } from "./balance/built_in.ts";
 import { type KeyedClient, type KeyReader, keyReader } from "./balance/key.ts";
 import { SharedLoad } from "./balance/shared_load.ts";
+import { type Answer, constantAnswer } from "./routes/answer.ts";
 import { Stickiness } from "./stickiness.ts";
 import type { Engine } from "./engine.ts";
 import type { BackendOptions } from "./protocol.ts";
@@ -27,6 +28,8 @@ export class Backend {
   /** Whether any server has a maxconn, so that requests may have to wait. */
   limited = false;
   readonly queue: Queue;
+  /** The answer while no server takes requests; null = a plain 503. */
+  whenEmpty: Answer | null = null;
   /** null: clients need not come back to their server. */
   stickiness: Stickiness | null = null;
   #servers: readonly Server[] = [];
@@ -70,6 +73,8 @@ export class Backend {
     this.#generation = -1;
     this.#planned = null;
     this.stickiness = options.stickiness?.by === "cookie" ? new Stickiness(options.stickiness, servers) : null;
+    const { whenEmpty } = options;
+    this.whenEmpty = whenEmpty ? constantAnswer(whenEmpty.status, whenEmpty.headers, whenEmpty.body) : null;
     this.limited = servers.some(({ options: { maxconn } }) => maxconn !== null);
   }
 

@@ -198,20 +198,21 @@ export class Exchange {
   }
 
   /** Answers with what a route says; the client's connection stays if the request is whole. */
-  #reply(answer: Answer): void {
+  #reply(answer: Answer, end: End = "answered_by_route"): void {
     const client = this.#client;
     if (client === null) return;
     const linger = !this.#requestDone;
     const close = linger || !this.keepAlive || this.engine.retires(client);
     const options = { toHead: this.toHead, minor: this.minor, close, linger };
     const trace = this.trace;
+    const backend = this.#backend;
     this.trace = null;
     this.#drop();
     this.#end();
     client.reply(answer, options);
     if (trace === null) return;
     trace.status = answer.status;
-    this.engine.accessLog?.end(trace, "answered_by_route", client, null);
+    this.engine.accessLog?.end(trace, end, client, backend);
   }
 
   /** Sends the request to `backend`; `[bodyStart, end)` of `region` follows its head, if there is a region. */
@@ -235,7 +236,7 @@ export class Exchange {
     this.#held = null;
     if (bodyStart < end) client.unread(region, bodyStart, end - bodyStart);
     else if (region !== NO_REGION) this.engine.io.give(region);
-    if (server === null) return backend === null ? this.#fail(404, "no_backend") : this.#fail(503, "no_server");
+    if (server === null) return backend === null ? this.#fail(404, "no_backend") : this.#turnAway("no_server");
     if (server === "queued") return this.#wait();
     this.#connect(server, false);
   }
@@ -267,7 +268,7 @@ export class Exchange {
 
   /** No server is left that the request could wait for. */
   abandoned(): void {
-    this.#fail(503, "no_server");
+    this.#turnAway("no_server");
   }
 
   connected(errno: number): void {
@@ -430,6 +431,13 @@ export class Exchange {
     if (errno !== 0) this.#connectFailed(errno);
   }
 
+  /** No server takes the request: what the backend says then (`when_empty`), else a plain 503. */
+  #turnAway(end: End): void {
+    const answer = this.#backend?.whenEmpty ?? null;
+    if (answer === null || this.#tunnel) this.#fail(503, end);
+    else this.#reply(answer, end);
+  }
+
   /** Waits until a server has a place (`timeouts.queue`). */
   #wait(): void {
     this.phase = "queued";
@@ -450,7 +458,7 @@ export class Exchange {
     const next = this.#placement.tried.length < retries ? this.#placement.after(server) : null;
     if (next === "queued") return this.#wait();
     if (next === null) {
-      return errno === Errno.ETIMEDOUT ? this.#fail(504, "connect_timeout") : this.#fail(503, "connect_failed");
+      return errno === Errno.ETIMEDOUT ? this.#fail(504, "connect_timeout") : this.#turnAway("connect_failed");
     }
     this.#connect(next, this.#tunnel);
   }

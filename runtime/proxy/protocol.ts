@@ -61,6 +61,12 @@ export interface BalanceOptions {
   readonly fallback?: string;
 }
 
+export interface EmptyAnswer {
+  readonly status: number;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: string;
+}
+
 /** What a server did to requests: not a verdict, which is control's to find. */
 export interface Evidence {
   readonly backend: string;
@@ -90,6 +96,8 @@ export interface BackendOptions {
   /** Further servers tried after a refused or timed-out connect. */
   readonly retries: number;
   readonly onDown: "keep" | "close";
+  /** The answer while no server takes requests. @default a plain 503 */
+  readonly whenEmpty?: EmptyAnswer | null;
   /** Requests failed in a row that are reported as evidence. @default none are */
   readonly passive?: { readonly errors: number } | null;
   readonly timeouts: { readonly connect: number; readonly server: number; readonly queue: number };

@@ -59,6 +59,22 @@ export function sentence(status: number, text: string, lines = ""): Answer {
   };
 }
 
+/** An answer that is always the same; the type of a body that names none is guessed. */
+export function constantAnswer(
+  status: number,
+  headers: Readonly<Record<string, string>>,
+  body: string,
+): Answer {
+  const typed = body === "" || Object.keys(headers).some((name) => name.toLowerCase() === "content-type");
+  const type = typed ? "" : `Content-Type: ${guessType(body)}\r\n`;
+  const fields = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`);
+  return { status, lines: type + fields.join(""), body: new TextEncoder().encode(body) };
+}
+
+export function guessType(body: string): string {
+  return /^\s*<(!doctype|html|!--)/i.test(body) ? "text/html; charset=utf-8" : "text/plain; charset=utf-8";
+}
+
 /** Octets of the answer's head, its end included. */
 export function answerHead(answer: Answer, framing: AnswerFraming): Uint8Array {
   const { status } = answer;

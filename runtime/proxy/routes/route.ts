@@ -2,7 +2,7 @@
 import { type Cidr, parseCidr } from "../../bytes/address.ts";
 import { parsePathPattern } from "../../http/path_pattern.ts";
 import { fill, parseTemplate, type Template } from "../../http/template.ts";
-import { type Answer, sentence } from "./answer.ts";
+import { type Answer, guessType, sentence } from "./answer.ts";
 import { compileFields, type FieldsPlan, fieldValue, renderLines } from "./field_changes.ts";
 import type { FieldOptions, MatchOptions, RouteOptions, RoutingOptions } from "./options.ts";
 import { location } from "./target.ts";
@@ -129,10 +129,6 @@ function describeMatch({ hosts, paths }: MatchOptions): string {
 }
 
 /** Pages begin as pages do; anything else is text. */
-function guessType(body: string): string {
-  return /^\s*<(!doctype|html|!--)/i.test(body) ? "text/html; charset=utf-8" : "text/plain; charset=utf-8";
-}
-
 function unauthorized(realm: string): Answer {
   const quoted = fieldValue(realm).replace(/["\\]/g, "\\$&");
   return sentence(

@@ -48,6 +48,7 @@ Deno.test("load() makes the classic pair of its README from one file", () => {
       check: { use: "http", with: { path: "/" }, interval: 2000, timeout: 1000, rise: 2, fall: 3, initial: "wait" },
       onDown: "keep",
       stickiness: null,
+      whenEmpty: null,
       passive: { errors: 5, eject: 5000 },
       slowStart: 0,
       servers: [136, 137].map((host, index) => ({
@@ -321,7 +322,6 @@ Deno.test("load() knows every key of the contract, and answers those that are no
       "vrrp.VI_1.sync_group",
       "frontends.http-in.tls",
       "frontends.pg.routes[0].match.sni",
-      "backends.backend_servers.when_empty",
       "backends.backend_servers.tls",
       "isolation",
       "plugins",

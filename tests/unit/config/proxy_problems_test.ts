@@ -140,6 +140,12 @@ Deno.test("load() reads servers and balance, and refuses what is none", () => {
     ["on_down: closed", '5:14: on_down: must be keep or close, got "closed"; did you mean close?'],
     ["passive: { errors: 3, eject: 30s }"],
     ["passive: none"],
+    ['when_empty: { respond: { status: 503, headers: { retry-after: "30" }, body: <h1>Closed</h1> } }'],
+    ["when_empty: {}", "5:17: when_empty.respond: is required"],
+    [
+      "when_empty: { respond: { headers: { x: '{host}' } } }",
+      "5:44: when_empty.respond.headers.x: is the same for every request: placeholders are not filled here",
+    ],
     ["passive: off", '5:14: passive: must be none, got "off"'],
     ["passive: { errors: 0 }", "5:24: passive.errors: must be 1–1000, got 0"],
     ["slow_start: 30s"],
