@@ -36,7 +36,7 @@ const groups: readonly Group[] = [
 ];
 
 /** A \`deno test\` that does not end is killed after this, in ms: a hang must not take the other results with it. */
-const patience = 8 * 60_000;
+const patience = 5 * 60_000;
 
 const root = fileURLToPath(new URL("..", import.meta.url)).replace(/\/$/, "");
 const inCi = Deno.env.get("CI") === "true";
