@@ -109,7 +109,12 @@ Deno.test("sources touch the system only where the layout says", async (t) => {
 Deno.test("no file is named for what it lacks, an idea", () => {
   const files = trackedLike(["runtime", "plugins", "tests"]);
   assert.deepEqual(files.filter((file) => /(^|[/_])(utils?|helpers?|common|misc)([_.]|$)/.test(file)), []);
-  assert.deepEqual(files.filter((file) => !/^[a-z0-9_/]+(\.[a-z0-9]+)*$/.test(file)), [], "snake_case");
+  const guides = /(^|\/)README\.md$/;
+  assert.deepEqual(
+    files.filter((file) => !guides.test(file) && !/^[a-z0-9_/]+(\.[a-z0-9]+)*$/.test(file)),
+    [],
+    "snake_case",
+  );
 });
 
 Deno.test("the top level holds the layout and nothing else", () => {
