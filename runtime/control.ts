@@ -13,6 +13,7 @@ import type { ServerView } from "./control/servers.ts";
 import type { Status } from "./control/status.ts";
 import { type Clock, systemClock } from "./os/clock.ts";
 import type { RoleListener, RoleProcess } from "./os/process.ts";
+import type { Relay } from "./telemetry/access_log/relay.ts";
 import { type Journal, openJournal } from "./telemetry/events.ts";
 import type { Logger } from "./telemetry/log.ts";
 
@@ -30,6 +31,10 @@ export interface ControlOptions {
   readonly stateDirectory: string | null;
   /** Sentences about what this machine does not give. */
   readonly missing: readonly string[];
+  /** The access log's pipe, by its number in the proxy, and who reads it. @default none, nothing is logged */
+  readonly accessLog?: { readonly fd: number; readonly relay: Relay };
+  /** Follows each configuration that is taken on. A rejection refuses it. @default nobody */
+  readonly follow?: (config: Config) => Promise<void>;
   /** Processors for `threads: auto`. @default navigator.hardwareConcurrency */
   readonly cores?: number;
   /** @default the system's */
@@ -43,6 +48,8 @@ export interface Reloaded {
 
 export interface Control extends Pick<Moves, "failover" | "failback"> {
   readonly journal: Journal;
+  /** Lines of the access log; null where there is no way for them. */
+  readonly accessLog: Relay | null;
   status(): Status;
   /** Why this node could not serve its addresses now; empty when it could. */
   unready(): readonly string[];

@@ -4,7 +4,9 @@ import { type Context, Hono } from "hono";
 import type { ContentfulStatusCode } from "hono/utils/http-status";
 import type { Control } from "../control.ts";
 import { RefusedError } from "../control/refused_error.ts";
+import { statusFilter } from "../telemetry/access_log/line_filter.ts";
 import { eventStream } from "./event_stream.ts";
+import { logStream } from "./log_stream.ts";
 import { renderMetrics } from "./metrics.ts";
 import { renderPage } from "./page.ts";
 import { decodeMove, decodeReload, decodeServerChange, RequestError } from "./requests.ts";
@@ -55,6 +57,21 @@ export function createAdmin(control: Control): Hono {
       return eventStream(control.journal, seen, c.req.raw.signal);
     }
     return c.json(control.journal.list({ after, limit: count("limit", c.req.query("limit")) ?? defaultLimit }));
+  });
+  app.get("/api/v1/logs", async (c) => {
+    const { accessLog } = control;
+    if (accessLog === null || accessLog.sink === null) {
+      throw new RefusedError("conflict", "Requests are not logged: set log.access, such as log: { access: {} }");
+    }
+    const status = c.req.query("status");
+    const fits = status ? statusFilter(status) : null;
+    if (status && fits === null) {
+      throw new RequestError(`"status" must be such as 5xx, 404 or 400-499, got "${status}"`);
+    }
+    const limit = count("limit", c.req.query("limit")) ?? defaultLimit;
+    const past = await accessLog.list({ limit, fits: fits ?? undefined });
+    if (c.req.query("follow") === undefined) return c.json({ lines: past });
+    return logStream(accessLog, { past, fits, signal: c.req.raw.signal });
   });
   app.post("/api/v1/reload", async (c) => {
     const { dryRun } = decodeReload(await body(c));

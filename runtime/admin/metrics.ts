@@ -12,7 +12,13 @@ interface Family {
 }
 
 export function renderMetrics(status: Status): string {
-  return [...nodeFamilies(status), ...vrrpFamilies(status), ...frontendFamilies(status), ...serverFamilies(status)]
+  return [
+    ...nodeFamilies(status),
+    ...vrrpFamilies(status),
+    ...frontendFamilies(status),
+    ...backendFamilies(status),
+    ...serverFamilies(status),
+  ]
     .filter(({ samples }) => samples.length > 0)
     .map(renderFamily)
     .join("");
@@ -31,6 +37,14 @@ function nodeFamilies(status: Status): Family[] {
       "tandem_process_up",
       "1 while the child process runs",
       status.children.map(({ role, pid }) => [{ role }, pid === null ? 0 : 1]),
+    ),
+    counter(
+      "tandem_access_log_dropped_lines_total",
+      "Lines of the access log that got lost: read too slowly, or not kept",
+      status.access_log === null ? [] : [
+        [{ by: "reader" }, status.access_log.dropped],
+        [{ by: "sink" }, status.access_log.lost],
+      ],
     ),
   ];
 }
@@ -104,6 +118,26 @@ function frontendFamilies({ frontends }: Status): Family[] {
     ),
     counter("tandem_frontend_received_bytes_total", "Bytes from clients", each(({ bytes }) => bytes.in)),
     counter("tandem_frontend_sent_bytes_total", "Bytes to clients", each(({ bytes }) => bytes.out)),
+  ];
+}
+
+function backendFamilies({ backends }: Status): Family[] {
+  type Backend = Status["backends"][number];
+  const each = (value: (backend: Backend) => number): Sample[] =>
+    backends.map((backend) => [{ backend: backend.name }, value(backend)]);
+  const sum = (value: (server: Backend["servers"][number]) => number) =>
+    each(({ servers }) => servers.reduce((total, server) => total + value(server), 0));
+  return [
+    gauge("tandem_backend_servers", "Servers configured", sum(() => 1)),
+    gauge("tandem_backend_servers_up", "Servers that are up", sum(({ state }) => state === "up" ? 1 : 0)),
+    gauge("tandem_backend_queued", "Requests waiting for any server of the backend", each(({ queued }) => queued)),
+    gauge("tandem_backend_connections", "Open connections to its servers", sum(({ connections }) => connections)),
+    counter("tandem_backend_requests_total", "Requests sent to its servers", sum((server) => server.requests_total)),
+    counter(
+      "tandem_backend_connect_failures_total",
+      "Connections to its servers that failed",
+      sum((server) => server.connect_failures),
+    ),
   ];
 }
 

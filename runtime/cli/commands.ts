@@ -90,6 +90,19 @@ export const commands: readonly CommandEntry[] = [
     load: () => import("./events.ts"),
   },
   {
+    name: "logs",
+    usage: "[--follow] [--status 5xx] [--limit N]",
+    summary: "what was requested, and what came of it",
+    details: ["Of the file, where log.access writes one; else of the last lines that passed."],
+    options: [
+      ["--follow", "go on as requests end"],
+      ["--status LIST", "only those answered so: 5xx, 404, 400-499, or several with commas"],
+      ["--limit N", "the newest N, 20 by default"],
+      ...reach,
+    ],
+    load: () => import("./logs.ts"),
+  },
+  {
     name: "failover",
     usage: "INSTANCE|--all [--for TIME] [--reason TEXT] [--wait]",
     summary: "hand an instance over to the peer, and hold it there",
@@ -186,4 +199,4 @@ export const commands: readonly CommandEntry[] = [
 ];
 
 /** Words of the contract that a later version will know. */
-export const laterCommands: readonly string[] = ["logs", "cluster", "doctor"];
+export const laterCommands: readonly string[] = ["cluster", "doctor"];

@@ -21,17 +21,23 @@ export async function run(args: readonly string[]): Promise<number> {
     import("../telemetry/log.ts"),
     import("../admin/app.ts"),
     import("../admin/listen.ts"),
+    import("../admin/metrics_listener.ts"),
+    import("../telemetry/access_log/relay.ts"),
   ]);
-  const [{ prestart }, { chooseSpawners }, state, { missingCapabilities }, { onSignals }] = await Promise.all([
+  const [{ prestart }, { chooseSpawners }, state, { missingCapabilities }, { onSignals }, pipes] = await Promise.all([
     import("../control/prestart.ts"),
     import("../control/roles.ts"),
     import("../control/state_directory.ts"),
     import("../os/credentials.ts"),
     import("../os/process.ts"),
+    import("../os/lent_pipe.ts"),
   ]);
   using directory = await state.openStateDirectory(state.stateDirectoryPath());
   const lacking = missingCapabilities(["NET_ADMIN", "NET_RAW"]);
-  const usual = await chooseSpawners({ ...usually, stateDirectory: directory.path });
+  // Made before anybody knows whether requests are to be logged: a proxy inherits it when it starts, or never.
+  const lines = pipes.openLentPipe();
+  const { lend } = lines;
+  const usual = await chooseSpawners({ ...usually, stateDirectory: directory.path, lend });
   const early = { vrrp: lacking.length === 0 ? prestart(usual.vrrp) : null, proxy: prestart(usual.proxy) };
   using unwanted = new DisposableStack();
   unwanted.defer(() => early.vrrp?.discard());
@@ -45,9 +51,16 @@ export async function run(args: readonly string[]): Promise<number> {
   if (!asUsual) early.proxy.discard();
   const own = asUsual
     ? { vrrp: early.vrrp?.spawn ?? usual.vrrp, proxy: early.proxy.spawn, missing: usual.missing }
-    : await chooseSpawners({ user, logLevel, stateDirectory: directory.path });
+    : await chooseSpawners({ user, logLevel, stateDirectory: directory.path, lend });
   const missing = [...directory.missing, ...own.missing];
-  const [{ createControl }, { createLogger }, { createAdmin }, { listenAdmin }] = await importing;
+  const [
+    { createControl },
+    { createLogger },
+    { createAdmin },
+    { listenAdmin },
+    { metricsListener },
+    { startRelay },
+  ] = await importing;
   const log = createLogger({ role: "control", level: config.log.level });
   globalThis.addEventListener("unhandledrejection", (event) => {
     // A fault in one request or notifier must not end a node that serves.
@@ -55,6 +68,8 @@ export async function run(args: readonly string[]): Promise<number> {
     log.error(`This is a fault in Tandem: ${event.reason instanceof Error ? event.reason.stack : event.reason}`);
   });
 
+  const relay = startRelay({ source: lines, origin: { hostname: config.node, process: Deno.pid }, log });
+  await using metrics = metricsListener(() => control.status());
   const control = await createControl({
     config,
     load: () => loadConfiguration(file, node ?? config.node),
@@ -63,6 +78,8 @@ export async function run(args: readonly string[]): Promise<number> {
     spawn: own,
     stateDirectory: directory.path,
     missing,
+    accessLog: { fd: lines.fd, relay },
+    follow: (wanted) => metrics.configure(wanted.metrics),
   });
   const stopping = Promise.withResolvers<false>();
   let signals = 0;

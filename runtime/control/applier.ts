@@ -24,6 +24,10 @@ export interface ApplierOptions {
   readonly prober: Prober;
   readonly proxy: Pick<ProxyProcess, "apply" | "facts">;
   readonly vrrp: Pick<VrrpProcess, "apply">;
+  /** Descriptor of the access log's pipe in the proxy; null = there is none. */
+  readonly logFd: number | null;
+  /** Others follow the configuration too. Rejects what they cannot follow. */
+  readonly follow: (config: Config) => Promise<void>;
   /** Servers are others, or weigh otherwise: judge them before the proxy is told of them. */
   readonly judgeServers: () => void;
   /** Listeners are where they should be: judge what is tracked before the virtual routers are told. */
@@ -52,6 +56,7 @@ export class Applier {
 
   /** Listens, with nothing running before. @throws {Error} a sentence for each listener that cannot be had. */
   async listen(): Promise<void> {
+    await this.#options.follow(this.#config);
     this.#options.prober.watch(checkedServers(this.#config));
     this.#options.judgeServers();
     refuseDeaf(await this.#applyProxy(this.#config), []);
@@ -73,7 +78,11 @@ export class Applier {
     const running = this.#config;
     this.#busy = true;
     try {
+      await this.#options.follow(wanted);
       await this.#changeListeners(running, wanted);
+    } catch (cause) {
+      await this.#options.follow(running);
+      throw cause;
     } finally {
       this.#busy = false;
     }
@@ -84,9 +93,9 @@ export class Applier {
   }
 
   async #changeListeners(running: Config, wanted: Config): Promise<void> {
-    const { cores, prober, proxy } = this.#options;
+    const { cores, logFd, prober, proxy } = this.#options;
     this.#adopt(wanted, running);
-    if (isEqual(proxyOptions(running, cores), proxyOptions(wanted, cores))) return;
+    if (isEqual(proxyOptions(running, cores, logFd), proxyOptions(wanted, cores, logFd))) return;
     const before = proxy.facts().listeners;
     try {
       refuseDeaf(await this.#applyProxy(wanted), before);
@@ -109,8 +118,8 @@ export class Applier {
   }
 
   async #applyProxy(config: Config): Promise<readonly ListenerStatus[]> {
-    const { clock, cores, patience, proxy } = this.#options;
-    return await within(clock, patience, proxy.apply(proxyOptions(config, cores)), null) ??
+    const { clock, cores, logFd, patience, proxy } = this.#options;
+    return await within(clock, patience, proxy.apply(proxyOptions(config, cores, logFd)), null) ??
       this.#neverAnswered("proxy");
   }
 

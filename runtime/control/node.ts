@@ -24,6 +24,7 @@ import type { Clock } from "../os/clock.ts";
 import { describeExit, type Exit } from "../os/process.ts";
 import type { Evidence, ServerVerdict } from "../proxy/protocol.ts";
 import type { Happening, Journal } from "../telemetry/events.ts";
+import type { Relay } from "../telemetry/access_log/relay.ts";
 import type { Logger } from "../telemetry/log.ts";
 import type { InstanceStatus } from "../vrrp/protocol.ts";
 import type { Control, ControlOptions, Reloaded } from "../control.ts";
@@ -38,6 +39,7 @@ const tick = 500;
 const builtIns: Readonly<Record<string, unknown>> = { tcp, http };
 
 export class Node implements Control {
+  readonly accessLog: Relay | null;
   private phase: Phase = "starting";
   private reloading: Promise<unknown> = Promise.resolve();
   private ticking: Disposable | null = null;
@@ -60,6 +62,7 @@ export class Node implements Control {
   ) {
     const { config, log } = options;
     this.log = log;
+    this.accessLog = options.accessLog?.relay ?? null;
     this.startedAt = clock.now();
     this.vrrp = startVrrpProcess({
       spawn: options.spawn.vrrp,
@@ -78,6 +81,7 @@ export class Node implements Control {
       verdicts: () => this.board.views().map(toVerdict),
       held: () => heldAddresses(this.config, this.vrrp.instances()),
       changed: () => this.judgeTrackers(),
+      droppedLines: (total) => this.accessLog?.observeDropped(total),
       died: (exit, wait) => this.tellDeath("proxy", exit, wait),
       evidence: (evidence) => this.hearEvidence(evidence),
     });
@@ -108,6 +112,11 @@ export class Node implements Control {
       prober: this.prober,
       proxy: this.proxy,
       vrrp: this.vrrp,
+      logFd: options.accessLog?.fd ?? null,
+      follow: async (wanted) => {
+        await this.accessLog?.configure(wanted.log.access?.to ?? null);
+        await options.follow?.(wanted);
+      },
       judgeServers: () => this.judgeServers(),
       judgeTrackers: () => this.judgeTrackers(),
     });
@@ -150,6 +159,7 @@ export class Node implements Control {
       waiting: this.phase === "starting" ? "waiting for the first round of checks" : "not started yet",
       proxy: proxy.facts(),
       counters: proxy.counters(),
+      lostLines: this.accessLog?.lost ?? 0,
       servers: this.board.view,
       overrides: this.operator.overrides,
       children: [vrrp.child, proxy.child].filter(({ started }) => started).map(({ name, pid, restarts }) => ({
@@ -230,6 +240,7 @@ export class Node implements Control {
     // What the hand-over has not moved gets the rest of the time.
     const rest = Math.max(1000, drain - (this.clock.monotonic() - began));
     await this.proxy.child.stop({ type: "stop", drain: rest }, rest + 1000, { type: "stop", drain: 0 });
+    await this.accessLog?.[Symbol.asyncDispose]();
     this.prober[Symbol.dispose]();
     await this.operator[Symbol.asyncDispose]();
     await this.journal[Symbol.asyncDispose]();
@@ -295,8 +306,8 @@ export class Node implements Control {
   }
 }
 
-function toVerdict({ backend, server, state, effective }: ServerView): ServerVerdict {
-  return { backend, server, state, weight: effective };
+function toVerdict({ backend, server, state, effective, reason }: ServerView): ServerVerdict {
+  return { backend, server, state, weight: effective, ...(state !== "up" && { reason }) };
 }
 
 function messageOf(cause: unknown): string {

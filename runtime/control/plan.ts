@@ -2,13 +2,14 @@
 import type { Plan } from "../config/diff.ts";
 
 /** Settings that processes are started with, and cannot be told later. */
-const fixed = /^(node$|proxy\.(threads|user)|admin|log)/;
+const fixed = /^(node$|proxy\.(threads|user)|admin|log\.level)/;
 
 /** "created http-in, updated VI_1", or "nothing changed". */
 export function describePlan(plan: Plan): string {
   const parts = [
     ...phrase("created", plan, ({ create }) => create),
     ...phrase("updated", plan, ({ update }) => update.map(({ name }) => name)),
+    ...told(plan),
     ...phrase("removed", plan, ({ remove }) => remove),
     ...deferred(plan).map((key) => `${key} takes effect when the node is started again`),
   ];
@@ -18,6 +19,12 @@ export function describePlan(plan: Plan): string {
 /** Settings that changed but take effect only at the next start. */
 export function deferred({ settings }: Plan): string[] {
   return settings.map(({ key }) => key).filter((key) => fixed.test(key));
+}
+
+/** Settings that were told to who goes by them: "log.access", "metrics". */
+function told({ settings }: Plan): string[] {
+  const keys = settings.map(({ key }) => /^(log\.access|metrics)/.exec(key)?.[0]).filter((key) => key !== undefined);
+  return keys.length === 0 ? [] : [`updated ${[...new Set(keys)].join(", ")}`];
 }
 
 function phrase(verb: string, plan: Plan, names: (change: Plan["vrrp"]) => readonly string[]): string[] {

@@ -3,21 +3,27 @@ import type { Config } from "../config/model.ts";
 import { stickinessOptions } from "./cookie_values.ts";
 import type { ProxyOptions } from "../proxy/protocol.ts";
 
-/** @param cores processors that `threads: auto` uses */
-export function proxyOptions(config: Config, cores: number): ProxyOptions {
+/**
+ * @param cores processors that `threads: auto` uses
+ * @param logFd descriptor of the access log's pipe in the proxy; null = there is none
+ */
+export function proxyOptions(config: Config, cores: number, logFd: number | null = null): ProxyOptions {
+  const { access } = config.log;
   return {
+    accessLog: access === null || logFd === null ? null : { format: access.format, fd: logFd },
     threads: config.proxy.threads === "auto" ? cores : config.proxy.threads,
     maxconn: config.proxy.maxconn,
     frontends: config.frontends.map((frontend) => ({
       name: frontend.name,
       mode: frontend.mode,
-      binds: frontend.binds.map(({ address, port }) => ({ address, port })),
+      binds: frontend.binds.map(({ instance: _, ...bind }) => bind),
       forwardfor: frontend.forwardfor,
       trustedProxies: frontend.trustedProxies,
       defaultBackend: frontend.defaultBackend,
       maxconn: frontend.maxconn,
       timeouts: frontend.timeouts,
       routes: frontend.routes,
+      tcpRoutes: frontend.tcpRoutes,
       monitor: frontend.monitor,
       requestHeaders: frontend.requestHeaders,
       responseHeaders: frontend.responseHeaders,
@@ -26,7 +32,7 @@ export function proxyOptions(config: Config, cores: number): ProxyOptions {
       name: backend.name,
       balance: backend.balance,
       stickiness: stickinessOptions(backend, config.cluster),
-      servers: backend.servers,
+      servers: backend.servers.map((server) => ({ ...server, sendProxy: backend.sendProxy })),
       retries: backend.retries,
       onDown: backend.onDown,
       whenEmpty: backend.whenEmpty,

@@ -26,6 +26,8 @@ export interface ProxyProcessOptions {
   readonly held: () => readonly string[];
   /** Something that trackers judge by may have changed. */
   readonly changed: () => void;
+  /** Lines of the access log that its processes dropped so far. */
+  readonly droppedLines: (total: number) => void;
   readonly died: (exit: Exit, wait: number) => void;
   /** A server fails one request after the other. */
   readonly evidence: (evidence: Evidence) => void;
@@ -37,6 +39,8 @@ export interface ProxyCounters {
   readonly frontends: readonly FrontendCounters[];
   readonly backends: readonly BackendCounters[];
   readonly servers: readonly ServerCounters[];
+  /** Lines of the access log that nobody took in time. */
+  readonly droppedLines: number;
 }
 
 export interface ProxyProcess {
@@ -51,6 +55,10 @@ export interface ProxyProcess {
 
 type Status = Extract<ProxyReport, { readonly type: "status" }>;
 
+function sumDropped({ threads }: Status): number {
+  return threads.reduce((sum, { droppedLines = 0 }) => sum + droppedLines, 0);
+}
+
 /** A proxy process says something every 250 ms. */
 const silence = 10_000;
 
@@ -62,6 +70,9 @@ export function startProxyProcess(options: ProxyProcessOptions): ProxyProcess {
   let listeners: readonly ListenerStatus[] = [];
   let status: Status | null = null;
   let heard = clock.monotonic();
+  /** Dropped lines of this process, and of those before it. */
+  let dropped = 0;
+  let droppedBefore = 0;
   const applies = new Map<number, (listeners: readonly ListenerStatus[]) => void>();
   let nextId = 1;
 
@@ -108,6 +119,8 @@ export function startProxyProcess(options: ProxyProcessOptions): ProxyProcess {
           return options.changed();
         case "status":
           status = report;
+          dropped = sumDropped(report);
+          if (dropped > 0) options.droppedLines(droppedBefore + dropped);
           return options.changed();
         case "evidence":
           return options.evidence(report.evidence);
@@ -119,6 +132,8 @@ export function startProxyProcess(options: ProxyProcessOptions): ProxyProcess {
     },
     died(exit, wait) {
       running = false;
+      droppedBefore += dropped;
+      dropped = 0;
       listeners = [];
       status = null;
       options.died(exit, wait);
@@ -136,6 +151,7 @@ export function startProxyProcess(options: ProxyProcessOptions): ProxyProcess {
       frontends: status?.frontends ?? [],
       backends: status?.backends ?? [],
       servers: status?.servers ?? [],
+      droppedLines: droppedBefore + dropped,
     }),
     apply(next) {
       wanted = next;

@@ -17,17 +17,20 @@ export interface SpawnerOptions {
   readonly stateDirectory: string | null;
   /** The least that children log. */
   readonly logLevel: string;
+  /** Runs what starts the proxy, so that it inherits the access log's pipe. @default nothing is inherited */
+  readonly lend?: (spawn: () => RoleProcess) => RoleProcess;
 }
 
 /** Chooses how children are started on this machine. */
 export async function chooseSpawners(options: SpawnerOptions): Promise<Spawners> {
   const vrrp = selfCommand(["role", "vrrp"]);
+  const lend = options.lend ?? ((spawn) => spawn());
   const log = { TANDEM_LOG_LEVEL: options.logLevel };
   const own = await ownUser(options);
   const proxy = own.user === null ? { command: selfCommand(["role", "proxy"]), env: {} } : asUser(own.user, own.cache);
   return {
     vrrp: (listener) => spawnRole(vrrp, listener, { env: log }),
-    proxy: (listener) => spawnRole(proxy.command, listener, { env: { ...log, ...proxy.env } }),
+    proxy: (listener) => lend(() => spawnRole(proxy.command, listener, { env: { ...log, ...proxy.env } })),
     missing: own.missing,
   };
 }

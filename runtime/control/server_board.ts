@@ -13,7 +13,7 @@ export interface ServerBoardOptions {
   readonly ejection: (backend: string, server: string) => Ejection | null;
   /** Milliseconds since the epoch. */
   readonly now: () => number;
-  /** The state or weight of these changed. Called before anything is told: traffic comes first. */
+  /** The state or weight of these changed, or why they are not up. Called before anything is told: traffic comes first. */
   readonly changed: (views: readonly ServerView[]) => void;
   readonly tell: (happening: Happening) => void;
 }
@@ -66,7 +66,7 @@ function judgeBackend(backend: BackendConfig, before: Views, options: ServerBoar
 
 function isChanged(before: ServerView | undefined, after: ServerView): boolean {
   return before === undefined || before.state !== after.state || before.weight !== after.weight ||
-    before.effective !== after.effective;
+    before.effective !== after.effective || (after.state !== "up" && before.reason !== after.reason);
 }
 
 function happenings(backend: string, before: Views, after: Views): Happening[] {

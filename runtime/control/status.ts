@@ -27,12 +27,22 @@ export interface Status {
   readonly peer: PeerView | null;
   readonly overrides: readonly OverrideView[];
   readonly standby: null;
+  readonly access_log: AccessLogView | null;
   /** "starting", then "running", at last "stopping". */
   readonly phase: Phase;
   readonly children: readonly ChildView[];
   readonly isolation: { readonly proxy_user: string | null; readonly realtime: boolean; readonly locked: boolean };
   /** What this machine does not give, and what to do about it: a sentence each. */
   readonly missing: readonly string[];
+}
+
+/** Where requests are logged; lines that got lost because nobody took them in time, or they could not be kept. */
+export interface AccessLogView {
+  readonly format: "json" | "text";
+  /** "stdout", a path, or where syslog is. */
+  readonly to: string;
+  readonly dropped: number;
+  readonly lost: number;
 }
 
 export type Phase = "starting" | "running" | "stopping";
@@ -130,6 +140,8 @@ export interface Facts {
   readonly waiting: string;
   readonly proxy: ProxyFacts;
   readonly counters: ProxyCounters;
+  /** Lines of the access log that could not be kept. */
+  readonly lostLines: number;
   readonly servers: (backend: string, server: string) => ServerView | null;
   readonly overrides: Overrides;
   readonly children: readonly ChildView[];
@@ -157,11 +169,19 @@ export function buildStatus(facts: Facts): Status {
     peer: viewPeer(facts),
     overrides: viewOverrides(facts.overrides),
     standby: null,
+    access_log: viewAccessLog(facts),
     phase: facts.phase,
     children: facts.children,
     isolation: facts.isolation,
     missing: facts.missing,
   };
+}
+
+function viewAccessLog({ config: { log: { access } }, counters, lostLines }: Facts): AccessLogView | null {
+  if (access === null) return null;
+  const { format, to } = access;
+  const place = to.type === "file" ? to.path : to.type === "syslog" ? to.address : to.type;
+  return { format, to: place, dropped: counters.droppedLines, lost: lostLines };
 }
 
 /** "192.0.2.1:80", "[2001:db8::1]:80". */

@@ -66,6 +66,7 @@ export class AccessLog {
     const { now } = frontend.engine;
     trace.ends(end, now);
     trace.bytesOut = client.pushed - trace.pushedBefore;
+    if (backend !== null) trace.backend ??= backend.options.name;
     if (end === "no_server" && backend !== null) trace.detail = this.#whyNoServer(backend);
     if (this.format === "text") countConnections(trace, client, backend);
     if (now - this.#looked >= CLOCK_AGE) {

@@ -160,7 +160,7 @@ Deno.test("changeServer() tells the proxy at once, and ends when its time is ove
   control.changeServer("web", "a", { state: "drain", by: "ann", reason: "disk", since: now, until: now + 60_000 });
   assert.deepEqual(proxy.told.at(-1), {
     type: "verdicts",
-    verdicts: [{ backend: "web", server: "a", state: "drain", weight: 1 }],
+    verdicts: [{ backend: "web", server: "a", state: "drain", weight: 1, reason: "disk" }],
   });
   assert.deepEqual(control.status().overrides.map(({ about, by, reason }) => [about, by, reason]), [[
     "web/a",
@@ -286,10 +286,10 @@ Deno.test("a server that fails requests is left alone for a while, the last one 
   say("a");
   assert.equal(state(), "down up");
   const told = proxy.told.at(-1);
-  assert.deepEqual(told?.type === "verdicts" && told.verdicts, [
-    { backend: "web", server: "a", state: "down", weight: 1 },
-  ]);
   const reason = "ejected for 5 s: 5 requests in a row failed, the last one: no answer in time";
+  assert.deepEqual(told?.type === "verdicts" && told.verdicts, [
+    { backend: "web", server: "a", state: "down", weight: 1, reason },
+  ]);
   assert.equal(control.status().backends[0].servers[0].reason, reason);
   assert.equal(control.journal.list({ limit: 1 }).at(-1)?.text, `web/a is down: ${reason}`);
   say("b");
