@@ -146,6 +146,7 @@ export const backend = fields({
     null,
   ),
   retries: optional(integer(0, 100), 3),
+  send_proxy: optional(choice(["v1", "v2"])),
   tls: later("leave it out and speak plain text to the servers, or use mode: tcp"),
   discover: later("list the servers by address"),
 });

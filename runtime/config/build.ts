@@ -125,13 +125,14 @@ function buildFrontend(
     name,
     ...buildRouting(name, draft, bodies),
     mode: draft.mode,
-    binds: draft.bind.flatMap(({ host, port }) => {
+    binds: draft.bind.flatMap(({ host, port, proxyProtocol }) => {
+      const header = proxyProtocol && { proxyProtocol };
       const instance = vrrp.find((candidate) => candidate.name === host);
       if (instance !== undefined) {
-        return instance.addresses.map(({ address }) => ({ address, port, instance: instance.name }));
+        return instance.addresses.map(({ address }) => ({ address, port, instance: instance.name, ...header }));
       }
       const holder = vrrp.find(({ addresses }) => addresses.some(({ address }) => address === host));
-      return [{ address: isIP(host) === 0 ? "0.0.0.0" : host, port, instance: holder?.name ?? null }];
+      return [{ address: isIP(host) === 0 ? "0.0.0.0" : host, port, instance: holder?.name ?? null, ...header }];
     }),
     forwardfor: draft.mode === "http" && (draft.forwardfor ?? true),
     trustedProxies: draft.trusted_proxies ?? [],
@@ -166,6 +167,7 @@ function buildBackend(name: string, draft: Complete<BackendDraft>, opened: Opene
       labels: Object.fromEntries(entries(labels)),
     })),
     retries: draft.retries,
+    sendProxy: draft.send_proxy,
     timeouts: {
       connect: draft.timeouts?.connect ?? 5000,
       server: draft.timeouts?.server ?? 30_000,

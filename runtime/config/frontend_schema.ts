@@ -5,14 +5,27 @@ import { monitor, routes } from "./route_schema.ts";
 import { fieldChanges } from "./route_values.ts";
 import { choice, integer, text, yesNo } from "./scalars.ts";
 import { duration, endpoint, network } from "./value_decoders.ts";
+import type { Endpoint } from "./values.ts";
 
 const longBind = fields({
   address: required(endpoint),
   tls: later("let the servers terminate it behind mode: tcp, or another program in front"),
-  proxy_protocol: later("leave it out; the client's address is that of its connection"),
+  proxy_protocol: optional(yesNo, false),
 });
-const bind = either(
-  (tree) => tree.kind === "map" ? map(longBind, ({ address }) => address) : endpoint,
+interface BindDraft extends Endpoint {
+  /** Connections begin with a PROXY header. */
+  readonly proxyProtocol?: true;
+}
+
+const bind = either<BindDraft>(
+  (tree) =>
+    tree.kind === "map"
+      ? map(
+        longBind,
+        ({ address, proxy_protocol }): BindDraft | undefined =>
+          address && { ...address, ...(proxy_protocol && { proxyProtocol: true }) },
+      )
+      : endpoint,
   [endpoint, longBind],
 );
 

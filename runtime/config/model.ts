@@ -96,7 +96,13 @@ export interface FrontendConfig extends RoutingConfig {
   readonly name: string;
   readonly mode: "http" | "tcp";
   /** Resolved: "VI_1:80" is one entry for every address of VI_1, with its `instance`. */
-  readonly binds: readonly { readonly address: string; readonly port: number; readonly instance: string | null }[];
+  readonly binds: readonly {
+    readonly address: string;
+    readonly port: number;
+    readonly instance: string | null;
+    /** Connections begin with a PROXY header. */
+    readonly proxyProtocol?: true;
+  }[];
   readonly forwardfor: boolean;
   readonly trustedProxies: readonly string[];
   readonly defaultBackend: string | null;
@@ -127,6 +133,8 @@ export interface BackendConfig {
   readonly slowStart: number;
   readonly servers: readonly ServerConfig[];
   readonly retries: number;
+  /** Connections to the servers, those of checks too, begin with a PROXY header; null = they do not. */
+  readonly sendProxy: "v1" | "v2" | null;
   readonly timeouts: { readonly connect: number; readonly server: number; readonly queue: number };
 }
 

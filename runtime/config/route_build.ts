@@ -2,17 +2,24 @@
 import type { Complete } from "./build.ts";
 import type { FrontendDraft } from "./frontend_schema.ts";
 import type { ActionConfig, FieldsConfig, MatchConfig, MonitorConfig } from "./route_model.ts";
-import type { NamedValuesConfig, RouteConfig, RoutingConfig } from "./route_model.ts";
+import type { NamedValuesConfig, RouteConfig, RoutingConfig, TcpRouteConfig } from "./route_model.ts";
 import { type Bodies, bodyKey } from "./route_rules.ts";
 import type { MatchDraft, MonitorDraft, RouteDraft } from "./route_schema.ts";
 
 export function buildRouting(name: string, draft: Complete<FrontendDraft>, bodies: Bodies): RoutingConfig {
+  const routes = draft.routes ?? [];
+  const tcp = draft.mode === "tcp";
   return {
-    routes: (draft.routes ?? []).map((route, index) => buildRoute(route, bodies.get(bodyKey(name, index)))),
+    routes: tcp ? [] : routes.map((route, index) => buildRoute(route, bodies.get(bodyKey(name, index)))),
+    ...(tcp && routes.length > 0 && { tcpRoutes: routes.map((route) => buildTcpRoute(route, draft.default_backend)) }),
     monitor: draft.monitor && buildMonitor(draft.monitor),
     requestHeaders: buildFields(draft.request_headers),
     responseHeaders: buildFields(draft.response_headers),
   };
+}
+
+function buildTcpRoute({ match, backend }: Complete<RouteDraft>, otherwise: string | null): TcpRouteConfig {
+  return { names: match?.sni ?? [], clients: match?.client ?? [], backend: backend ?? otherwise ?? "" };
 }
 
 /** @param body text of the file that `respond.body` names */

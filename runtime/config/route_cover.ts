@@ -13,6 +13,7 @@ export function covers(wide: MatchDraft | null, narrow: MatchDraft | null): bool
     coversList(wide?.method, narrow?.method, (one, other) => one === other) &&
     coversNamed(wide?.header, narrow?.header, (name) => name.toLowerCase()) &&
     coversNamed(wide?.query, narrow?.query, (name) => name) &&
+    coversList(wide?.sni, narrow?.sni, coversHost) &&
     coversList(wide?.client, narrow?.client, coversNetwork);
 }
 

@@ -67,9 +67,19 @@ export interface MonitorConfig {
   readonly backends: readonly string[];
 }
 
+/** A route in `mode: tcp`. */
+export interface TcpRouteConfig {
+  /** Lower case; "*.example" = any name below it. */
+  readonly names: readonly string[];
+  readonly clients: readonly string[];
+  readonly backend: string;
+}
+
 /** What a frontend does beside passing everything to its default backend. */
 export interface RoutingConfig {
   readonly routes: readonly RouteConfig[];
+  /** In `mode: tcp`, where there are any. */
+  readonly tcpRoutes?: readonly TcpRouteConfig[];
   readonly monitor: MonitorConfig | null;
   readonly requestHeaders: FieldsConfig;
   readonly responseHeaders: FieldsConfig;

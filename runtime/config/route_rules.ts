@@ -2,6 +2,7 @@
 import type { Report } from "./decoder.ts";
 import type { FrontendDraft } from "./frontend_schema.ts";
 import { hint } from "./nearest.ts";
+import { judgeRoutesOfMode } from "./mode_rules.ts";
 import { covers } from "./route_cover.ts";
 import type { BodyDraft, RouteDraft } from "./route_schema.ts";
 import type { Case } from "./rules.ts";
@@ -24,7 +25,7 @@ export function judgeRoutes(subject: Case): Bodies {
   for (const [name, draft] of subject.draft.frontends ?? []) {
     const tree = reach(subject.tree, "frontends", name);
     if (draft === undefined) continue;
-    judgeModeOfRoutes(draft, tree, subject.report);
+    judgeRoutesOfMode(draft, tree, subject.report);
     for (const key of ["request_headers", "response_headers"] as const) {
       judgeFields(draft[key], reach(tree, key), [], draft, subject.report);
     }
@@ -39,20 +40,6 @@ export function judgeRoutes(subject: Case): Bodies {
     judgeReach(draft.routes ?? [], reach(tree, "routes"), subject.report);
   }
   return bodies;
-}
-
-function judgeModeOfRoutes({ mode }: FrontendDraft, tree: Tree, report: Report): void {
-  if (mode !== "tcp") return;
-  for (const key of ["routes", "monitor", "request_headers", "response_headers"]) {
-    const value = child(tree, key);
-    if (value === undefined || (value.kind === "list" && value.items.every(asksForName))) continue;
-    report(value, "needs mode: http; tcp has no requests");
-  }
-}
-
-/** Whether a route goes by what a TLS client asks for before there is a request. */
-function asksForName(route: Tree): boolean {
-  return child(child(route, "match"), "sni") !== undefined;
 }
 
 const ACTIONS = ["backend", "redirect", "respond"] as const;

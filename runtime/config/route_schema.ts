@@ -29,7 +29,7 @@ const match = fields({
   header: optional(namedFields),
   query: optional(namedValues),
   client: optional(list(network, some)),
-  sni: later("give each name a frontend of its own, or terminate TLS in front"),
+  sni: optional(list(host, some)),
 });
 export type MatchDraft = Decoded<typeof match.known>;
 

@@ -268,6 +268,8 @@ Deno.test("load() refuses guards that would guard nothing, or everything", () =>
   ]);
 });
 
+const TCP = "needs mode: http; tcp has no requests, its routes go by match.sni and match.client to a backend";
+
 Deno.test("load() judges monitors and what mode: tcp has no use for", () => {
   const rows: readonly [readonly string[], ...string[]][] = [
     [
@@ -287,7 +289,21 @@ Deno.test("load() judges monitors and what mode: tcp has no use for", () => {
       '7:36: frontends.web.monitor.require[0]: must be active or backend:NAME, got "up"',
     ],
     [["mode: tcp", "monitor: { path: /h }"], "8:14: frontends.web.monitor: needs mode: http; tcp has no requests"],
-    [["mode: tcp", "routes: [{ backend: app }]"], "8:13: frontends.web.routes: needs mode: http; tcp has no requests"],
+    [["mode: tcp", "routes: [{ match: { sni: [a.example, '*.b.example'], client: 10.0.0.0/8 }, backend: app }]"]],
+    [["mode: tcp", "routes: [{ match: { client: 10.0.0.0/8 } }]"]],
+    [
+      ["mode: tcp", "routes: [{ match: { sni: a.example, path: /b }, redirect: /c }]"],
+      `8:47: frontends.web.routes[0].match.path: ${TCP}`,
+      `8:63: frontends.web.routes[0].redirect: ${TCP}`,
+    ],
+    [
+      ["mode: tcp", "routes: [{ match: { sni: '*.a' }, backend: app }, { match: { sni: b.a }, backend: app }]"],
+      "8:63: frontends.web.routes[1]: can never be reached: routes[0] before it matches all that this one would",
+    ],
+    [
+      ["routes: [{ match: { sni: a.example }, backend: app }]"],
+      "7:34: frontends.web.routes[0].match.sni: needs mode: tcp; in http the name is in the request: use host",
+    ],
   ];
   for (const [lines, ...wanted] of rows) assert.deepEqual(problemsOf(frontend(...lines)), wanted, lines.join());
   assert.deepEqual(
