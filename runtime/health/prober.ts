@@ -16,6 +16,8 @@ export interface CheckedServer {
     /** Its own configuration. */
     readonly with: unknown;
     readonly interval: number;
+    /** Instead of `interval` while answers speak against what the server is. @default as `interval` */
+    readonly fastInterval?: number;
     readonly timeout: number;
     /** What the server is before its first answer. */
     readonly initial: "wait" | "up" | "down";
@@ -72,13 +74,13 @@ export function createProber(options: ProberOptions): Prober {
   async function run(probing: Probe, first: boolean): Promise<void> {
     const began = clock.monotonic();
     const [{ server }] = probing.subjects;
-    const { use, interval, timeout } = server.check;
+    const { use, timeout } = server.check;
     const result = await probe(options.checker(use), server.check.with, server.target, timeout, options);
     if (probing.ended) return;
     for (const subject of [...probing.subjects]) hear(subject, result);
     if (probing.ended) return;
     const awaited = [...probing.subjects].some(({ standing }) => standing.health.state === "wait");
-    const wait = untilNextProbe({ began, first, awaited, now: clock.monotonic(), interval }, random());
+    const wait = untilNextProbe({ began, first, awaited, now: clock.monotonic(), interval: pace(probing) }, random());
     probing.timer = clock.after(wait, () => void run(probing, awaited));
   }
 
@@ -155,6 +157,13 @@ export function createProber(options: ProberOptions): Prober {
   };
 }
 
+/** The interval of a probe: shorter while its answers speak against what a server is taken for. */
+function pace({ subjects }: Probe): number {
+  const [{ server: { check: { interval, fastInterval = interval } } }] = subjects;
+  const doubtful = [...subjects].some(({ standing: { health } }) => health.state !== "wait" && health.streak > 0);
+  return doubtful ? fastInterval : interval;
+}
+
 function nameOf(backend: string, server: string): string {
   return `${backend}/${server}`;
 }
@@ -169,6 +178,7 @@ function probeKey({ target, check }: CheckedServer): string {
     check.use,
     check.with,
     check.interval,
+    check.fastInterval,
     check.timeout,
     target.address,
     target.port,

@@ -64,6 +64,54 @@ Deno.test("http checker judges the status of the answer", async () => {
   }
 });
 
+Deno.test("http checker judges fields and body, however the body is framed", async () => {
+  const head = "HTTP/1.1 200 OK\r\nX-Ready: yes\r\nx-ready: sure\r\n";
+  const chunked = `${head}Transfer-Encoding: chunked\r\n\r\n4;x=y\r\nall \r\n5\r\nready\r\n0\r\n\r\n`;
+  const rows: [string, string, HttpCheckConfig["expect"], string, string][] = [
+    ["a field", `${head}\r\n`, { headers: { "X-READY": "sure" } }, "up", "200 in T ms"],
+    ["any value", `${head}\r\n`, { headers: { "x-ready": "*" } }, "up", "200 in T ms"],
+    ["a pattern", `${head}\r\n`, { headers: { "x-ready": "/^Y/i" } }, "up", "200 in T ms"],
+    [
+      "another value",
+      `${head}\r\n`,
+      { headers: { "x-ready": "no" } },
+      "down",
+      'got x-ready: "yes", "sure", wanted x-ready: no, in T ms',
+    ],
+    ["no such field", `${head}\r\n`, { headers: { "x-up": "*" } }, "down", "got no x-up, wanted x-up, in T ms"],
+    ["body by length", `${head}Content-Length: 5\r\n\r\nready`, { body: "ead" }, "up", "200 in T ms"],
+    ["body until the end", `${head}\r\nall ready`, { body: "/^all ready$/" }, "up", "200 in T ms"],
+    ["body in chunks", chunked, { body: "all ready" }, "up", "200 in T ms"],
+    [
+      "no more than its length",
+      `${head}Content-Length: 3\r\n\r\nnotready`,
+      { body: "ready" },
+      "down",
+      'got the body "not", wanted ready, in T ms',
+    ],
+    [
+      "cut short",
+      `${head}Content-Length: 9\r\n\r\nnot`,
+      { body: "x" },
+      "down",
+      "connection closed within the body after T ms",
+    ],
+    ["cut in its head", head, { body: "x" }, "down", "connection closed within the answer after T ms"],
+    [
+      "no chunk",
+      `${head}Transfer-Encoding: chunked\r\n\r\nx\r\n`,
+      { body: "x" },
+      "down",
+      'answer has no chunk size: "x\\r" after T ms',
+    ],
+    ["status first", "HTTP/1.1 500 Oops\r\n\r\nready", { body: "ready" }, "down", "got 500, wanted 200-399, in T ms"],
+  ];
+  for (const [name, answer, expect, state, reason] of rows) {
+    const { result } = await against(answer, { expect });
+    assert.deepEqual([result.state, comparable(result)], [state, reason], name);
+  }
+});
+
 Deno.test("http checker sends what is configured", async () => {
   const plain = await against("HTTP/1.1 200 OK\r\n\r\n", {});
   assert.equal(

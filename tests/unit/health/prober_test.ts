@@ -64,6 +64,24 @@ Deno.test("createProber() asks again soon as long as it is not known what a serv
   dead.prober[Symbol.dispose]();
 });
 
+Deno.test("createProber() asks faster while answers speak against what a server is", async () => {
+  const { clock, prober, ran, told } = fixture(() => clock.monotonic() > 5000 && clock.monotonic() < 9000 ? down : up);
+  prober.watch([server("a", { fastInterval: 500 })]);
+  await clock.advance(12_000);
+  // From the first bad answer on; not while it is down and stays down; from the first good one on.
+  const at = ran.map((each) => Number(each.slice(2)));
+  assert.deepEqual(at, [0, 1500, 3500, 5500, 6000, 6500, 8500, 10_500, 11_000]);
+  assert.deepEqual(told.slice(3).map((each) => each.split(" ")[1]), [
+    "up>up",
+    "up>up",
+    "up>down",
+    "down>down",
+    "down>down",
+    "down>up",
+  ]);
+  prober[Symbol.dispose]();
+});
+
 Deno.test("createProber() runs identical probes once and counts for each server", async () => {
   const { clock, prober, ran } = fixture(() => down);
   prober.watch([server("a", { initial: "up", fall: 1 }), server("b", { initial: "up", fall: 2 }), server("c", {}, 81)]);
