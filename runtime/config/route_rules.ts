@@ -99,10 +99,17 @@ function judgeFields(
   frontend: FrontendDraft,
   report: Report,
 ): void {
+  for (const [index, name] of (changes?.remove ?? []).entries()) {
+    if (name?.toLowerCase() !== "host" || !tree.path.endsWith("request_headers")) continue;
+    report(reach(tree, "remove", index), "must not have host: a request without it is none; set another one instead");
+  }
   for (const key of ["set", "add"] as const) {
     for (const [name, value] of changes?.[key] ?? []) {
       const at = reach(tree, key, name);
       if (value !== undefined) judgeTemplate(value, at, captures, report);
+      if (key === "add" && name.toLowerCase() === "host" && tree.path.endsWith("request_headers")) {
+        report(at, "must be in set: a request has one Host");
+      }
       if (frontend.forwardfor === false || !tree.path.endsWith("request_headers")) continue;
       if (/^x-forwarded-(for|proto|host)$/i.test(name)) {
         report(at, "is written by forwardfor: set forwardfor: false to write it yourself");

@@ -36,10 +36,15 @@ export function parsePathPattern(text: string): ParsedPattern {
     if (name !== undefined) names.push(name);
     // Hono's routers differ on "/*/*" but not on parameters.
     if (segment === "*") normal.push(last ? segment : `:_${index}`);
-    else normal.push(name !== undefined ? segment : normalEscapes(octets(segment)));
+    else normal.push(name !== undefined ? grouped(segment) : normalEscapes(octets(segment)));
   }
   const rest = segments.at(-1) === "*";
   return { ok: true, value: { text: `/${normal.join("/")}`, names, restAfter: rest ? segments.length - 1 : -1 } };
+}
+
+/** An expression with "|" would otherwise choose between the whole pattern's halves. */
+function grouped(parameter: string): string {
+  return parameter.replace(/\{(.*)\}/, (whole, expression) => expression.includes("|") ? `{(?:${expression})}` : whole);
 }
 
 function segmentFault(segment: string, last: boolean, names: readonly string[]): string | null {
@@ -67,6 +72,10 @@ function parameterFault(segment: string, last: boolean, names: readonly string[]
 
 function expressionFault(expression: string): string | null {
   if (/\((?!\?)/.test(expression)) return "an expression must not capture: write (?:…)";
+  // Hono's routers differ on expressions that go on behind their segment.
+  if (/\\[DWS]|\[\^/.test(expression) || /\./.test(expression.replace(/\\.|\[[^\]]*\]/g, ""))) {
+    return 'an expression must not match "/": say what may stand in the segment, as in [a-z0-9.-]+';
+  }
   try {
     new RegExp(`^${expression}$`);
     return null;

@@ -33,6 +33,7 @@ export const HTTP = bytesOf("http");
 export const HTTPS = bytesOf("https");
 
 const VERSION = bytesOf(" HTTP/1.1\r\n");
+const HOST = bytesOf("host");
 const HOST_COLON = bytesOf("Host: ");
 const FOR_COLON = bytesOf("X-Forwarded-For: ");
 const PROTO_COLON = bytesOf("X-Forwarded-Proto: ");
@@ -58,7 +59,7 @@ export function writeRequest(
     at = copy(out, at, rewrite.target, 0, rewrite.target.length);
   }
   at = put(out, at, VERSION);
-  if (head.hostField < 0) at = writeHost(out, at, head, rewrite);
+  if (head.hostField < 0 && !setsHost(rewrite.edits)) at = writeHost(out, at, head, rewrite);
   at = copyPassing(out, at, head, rewrite);
   if (rewrite.client !== null) at = writeForwarding(out, at, head, rewrite, rewrite.client);
   if (head.framing === BY_CHUNKS) at = put(out, at, TRANSFER_CHUNKED);
@@ -84,6 +85,11 @@ function mostOctets(head: RequestHead, rewrite: RequestRewrite): number {
   if (rewrite.edits !== null) most += rewrite.edits.append.length;
   if (rewrite.append !== null) most += rewrite.append.length;
   return most;
+}
+
+/** Whether Host is among the configured fields, which are appended. */
+function setsHost(edits: FieldEdits | null): boolean {
+  return edits !== null && dropsField(edits, HOST, 0, HOST.length);
 }
 
 function writeHost(out: Uint8Array, at: number, head: RequestHead, rewrite: RequestRewrite): number {

@@ -233,6 +233,8 @@ for (const way of ways) {
     assert.match(head, /\r\nX-Id: mine-1\r\n/);
     assert.match(head, /\r\nX-Edge: 1\r\n/);
     assert.equal(head.match(/^host: .*$/gim)?.join(), "host: inner.example");
+    await on.ask("GET /api/old HTTP/1.0\r\n\r\n");
+    assert.equal(on.api.head.match(/^host: .*$/gim)?.join(), "host: inner.example");
     assert.doesNotMatch(head, /cookie|spoofed|X-Edge: 0|X-Path: none/i);
     assert.match(await on.ask(get("/")), /Server: secret/);
     assert.match(on.web.head, /\r\nX-Edge: 1\r\nX-Path: none\r\n|\r\nX-Path: none\r\nX-Edge: 1\r\n/);

@@ -270,6 +270,20 @@ Deno.test("load() refuses guards that would guard nothing, or everything", () =>
 
 const TCP = "needs mode: http; tcp has no requests, its routes go by match.sni and match.client to a backend";
 
+Deno.test("load() keeps requests at one Host", () => {
+  table([
+    ["{ request_headers: { set: { host: inner.example } } }"],
+    [
+      "{ request_headers: { remove: [Host] } }",
+      "8:39: routes[0].request_headers.remove[0]: must not have host: a request without it is none; set another one instead",
+    ],
+    [
+      "{ request_headers: { add: { host: x } } }",
+      "8:43: routes[0].request_headers.add.host: must be in set: a request has one Host",
+    ],
+  ]);
+});
+
 Deno.test("load() judges monitors and what mode: tcp has no use for", () => {
   const rows: readonly [readonly string[], ...string[]][] = [
     [
@@ -298,7 +312,7 @@ Deno.test("load() judges monitors and what mode: tcp has no use for", () => {
     ],
     [
       ["mode: tcp", "routes: [{ match: { sni: '*.a' }, backend: app }, { match: { sni: b.a }, backend: app }]"],
-      "8:63: frontends.web.routes[1]: can never be reached: routes[0] before it matches all that this one would",
+      "8:55: frontends.web.routes[1]: can never be reached: routes[0] before it matches all that this one would",
     ],
     [
       ["routes: [{ match: { sni: a.example }, backend: app }]"],

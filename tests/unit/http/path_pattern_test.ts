@@ -11,6 +11,8 @@ Deno.test("parsePathPattern() reads Hono's patterns in the form that normal path
     ["/", "/", [], -1],
     ["/users/:id", "/users/:id", ["id"], -1],
     ["/users/:id{[0-9]+}/*", "/users/:id{[0-9]+}/*", ["id"], 2],
+    ["/:v{[a-z.]+\\.x}", "/:v{[a-z.]+\\.x}", ["v"], -1],
+    ["/:v{[0-9]+|b}", "/:v{(?:[0-9]+|b)}", ["v"], -1],
     ["/a/:b?", "/a/:b?", ["b"], -1],
     ["/a/*/c", "/a/:_1/c", [], -1],
     ["/%7euser", "/~user", [], -1],
@@ -35,6 +37,9 @@ Deno.test("parsePathPattern() refuses what could never match or means something 
     ["/:host", /\{host\} is taken/],
     ["/:1", /a parameter must be :name/],
     ["/:a{(x)}", /must not capture/],
+    ["/:a{.+}", /must not match "\/"/],
+    ["/:a{[^x]+}", /must not match "\/"/],
+    ["/:a{\\W}", /must not match "\/"/],
     ["/:a{[}", /expression that is none/],
   ];
   for (const [text, wanted] of rows) {
