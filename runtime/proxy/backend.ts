@@ -12,6 +12,7 @@ import type { BackendOptions } from "./protocol.ts";
 import { Queue, type Waiter } from "./queue.ts";
 import { RetryBudget } from "./retry_budget.ts";
 import type { Server } from "./server.ts";
+import { Timed } from "./timer_wheel.ts";
 import { ServerCounter } from "./shared_state.ts";
 import { isGone, stateOf, usableWeight, weightOf } from "./server_verdict.ts";
 
@@ -20,6 +21,8 @@ const NOBODY: readonly number[] = [];
 const CLAIMS = 3;
 /** What sticks a client to a server without a cookie. */
 const BY_CLIENT = { from: "client_ip", table: "maglev" } as const;
+/** Configuration of the policy that picks while a plugin has no plan. */
+const FALLBACK = { table: "maglev" };
 const NO_PLAN: Plan = { ttlMs: 0, weights: {} };
 
 export class Backend {
@@ -40,6 +43,9 @@ export class Backend {
   /** Generation of verdicts that was looked at last, and the verdicts that the plan was made of. */
   #generation = -1;
   #planned: readonly number[] | null = null;
+  /** What a plugin planned last, as long as it holds. */
+  #external: Plan | null = null;
+  readonly #expiry = new Expiry(() => this.follow(null));
   readonly #repeats = new RetryBudget();
   /** Counts plans. */
   #round = 0;
@@ -76,6 +82,15 @@ export class Backend {
     const { whenEmpty } = options;
     this.whenEmpty = whenEmpty ? constantAnswer(whenEmpty.status, whenEmpty.headers, whenEmpty.body) : null;
     this.limited = servers.some(({ options: { maxconn } }) => maxconn !== null);
+  }
+
+  /** Takes a plugin's plan, which holds for its time to live; null = it has none. */
+  follow(plan: Plan | null): void {
+    this.#external = plan;
+    this.#planned = null;
+    this.#generation = -1;
+    if (plan === null) this.engine.wheel.disarm(this.#expiry);
+    else this.engine.wheel.arm(this.#expiry, this.engine.now + plan.ttlMs);
   }
 
   /** What the policy balances the request by; null where it goes by no key, or the request has none of it. */
@@ -166,8 +181,16 @@ export class Backend {
       latencyMs: null,
       errorRate: 0,
     }));
-    return builtInPlan(balance.use, balance.with, { backend: name, generation: ++this.#round, because, servers }) ??
-      NO_PLAN;
+    const input = { backend: name, generation: ++this.#round, because, servers };
+    return builtInPlan(balance.use, balance.with, input) ?? this.#external ??
+      builtInPlan(balance.fallback ?? "random", FALLBACK, input) ?? NO_PLAN;
+  }
+}
+
+/** The end of a plan's time to live. */
+class Expiry extends Timed {
+  constructor(readonly expired: () => void) {
+    super();
   }
 }
 

@@ -76,6 +76,8 @@ function obey(
       table.apply(command.options, command.slots, command.listeners);
       configureLog(engine, command.options.accessLog ?? null, known);
       return say({ type: "applied", id: command.id });
+    case "plan":
+      return table.plan(command.backend, command.plan);
     case "retire":
       engine.retired = new Set(command.addresses);
       return;

@@ -3,6 +3,7 @@
  * stdout. Closing stdin is the command to drain and stop. Durations are milliseconds, `at` is milliseconds since the
  * epoch.
  */
+import type { Plan } from "../../plugins/contract.ts";
 
 import type { ProxyVersion } from "./proxy_protocol.ts";
 import type { RoutingOptions } from "./routes/options.ts";
@@ -140,6 +141,8 @@ export type ProxyCommand =
     readonly verdicts: readonly ServerVerdict[];
   }
   | { readonly type: "verdicts"; readonly verdicts: readonly ServerVerdict[] }
+  /** What the backend's policy planned, where that is a plugin; null: it has no plan, and the fallback picks. */
+  | { readonly type: "plan"; readonly backend: string; readonly plan: Plan | null }
   /** Virtual addresses handed over: connections to them get `Connection: close` with their next response. */
   | { readonly type: "retire"; readonly addresses: readonly string[] }
   /** Virtual addresses this node holds again. */

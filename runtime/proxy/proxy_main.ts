@@ -2,6 +2,8 @@
  * The main isolate of the proxy process: owns listeners, slots and verdicts, starts engine threads and starts them again
  * when they die, and answers control.
  */
+import type { Plan } from "../../plugins/contract.ts";
+import { planFault } from "./balance/plan_check.ts";
 import type { Logger } from "../telemetry/log.ts";
 import { descriptorLimit } from "../os/descriptors.ts";
 import { ThreadAges } from "./thread_ages.ts";
@@ -64,6 +66,8 @@ export class ProxyMain {
   /** Threads whose answer is awaited, and what to do then. */
   readonly #awaited = new Map<number, { readonly threads: Set<number>; readonly done: () => void }>();
   readonly #drained = new Set<number>();
+  /** Plans of plugins by backend, and until when they hold. */
+  readonly #plans = new Map<string, { readonly plan: Plan; readonly until: number }>();
   #shared: SharedBuffers | null = null;
   #state: SharedState | null = null;
   #options: ProxyOptions | null = null;
@@ -83,6 +87,8 @@ export class ProxyMain {
         return this.#apply(command.id, command.options, command.verdicts);
       case "verdicts":
         return this.#decide(command.verdicts);
+      case "plan":
+        return this.#follow(command.backend, command.plan);
       case "retire":
         for (const address of command.addresses) this.#retired.add(address);
         return this.#sendRetired();
@@ -241,6 +247,7 @@ export class ProxyMain {
     this.#startThread(thread);
     this.#listeners.open([...this.#threads.keys()]);
     this.#sendOptions(thread, 0);
+    this.#sendPlans(thread);
     this.#threads.get(thread)?.worker.send({ type: "retire", addresses: [...this.#retired] });
     this.#ports.report({ type: "listeners", listeners: this.#listeners.statuses() });
   }
@@ -251,6 +258,27 @@ export class ProxyMain {
     if (!this.#listeners.open(threads)) return;
     for (const thread of threads) this.#sendOptions(thread, 0);
     this.#ports.report({ type: "listeners", listeners: this.#listeners.statuses() });
+  }
+
+  /** Passes a plugin's plan on, if it can be applied; else it is as if there was none. */
+  #follow(backend: string, plan: Plan | null): void {
+    const servers = this.#options?.backends.find(({ name }) => name === backend)?.servers.map(({ name }) => name) ?? [];
+    const fault = plan === null ? null : planFault(plan, servers);
+    if (fault !== null) this.#ports.log.warning(`Plan for backend "${backend}" is not followed: ${fault}`);
+    const followed = fault === null ? plan : null;
+    // The clock of the plan begins here: threads have none in common with who made it.
+    if (followed === null) this.#plans.delete(backend);
+    else this.#plans.set(backend, { plan: followed, until: performance.now() + followed.ttlMs });
+    for (const { worker } of this.#threads.values()) worker.send({ type: "plan", backend, plan: followed });
+  }
+
+  /** What a thread that begins has to know of plans. */
+  #sendPlans(thread: number): void {
+    const now = performance.now();
+    for (const [backend, { plan, until }] of this.#plans) {
+      if (until <= now) continue;
+      this.#threads.get(thread)?.worker.send({ type: "plan", backend, plan: { ...plan, ttlMs: until - now } });
+    }
   }
 
   #decide(verdicts: readonly ServerVerdict[]): void {

@@ -2,6 +2,7 @@
  * The configured objects of one thread, kept up to date by difference: what did not change keeps its object, and with it
  * connections, counters and position in the order of picks.
  */
+import type { Plan } from "../../plugins/contract.ts";
 import { bytesOf } from "../http/mod.ts";
 import { NO_REGION, SLAB } from "../os/arena.ts";
 import { socketAddress } from "../os/tcp_socket.ts";
@@ -27,6 +28,11 @@ export class RoutingTable {
     this.#applyBackends(options, slots);
     this.#applyFrontends(options, slots);
     this.#applyListeners(listeners);
+  }
+
+  /** Takes a plugin's plan for a backend. */
+  plan(backend: string, plan: Plan | null): void {
+    this.#backends.get(backend)?.follow(plan);
   }
 
   /** Acts on verdicts that changed. */

@@ -1,4 +1,5 @@
 /** What the proxy's main isolate and an engine thread say to each other. Descriptors are numbers: one process has both. */
+import type { Plan } from "../../plugins/contract.ts";
 import type { Io } from "../os/io.ts";
 import type { ListenerOptions } from "./listening.ts";
 import type { Evidence, ProxyOptions } from "./protocol.ts";
@@ -34,6 +35,8 @@ export type ThreadCommand =
     readonly slots: Slots;
     readonly listeners: readonly ListenerOptions[];
   }
+  /** What a plugin planned for a backend; null = nothing that holds. */
+  | { readonly type: "plan"; readonly backend: string; readonly plan: Plan | null }
   /** The whole set of addresses this node gave away. */
   | { readonly type: "retire"; readonly addresses: readonly string[] }
   /** The whole set of virtual addresses this node holds. */

@@ -175,6 +175,32 @@ for (const way of ways) {
     assert.equal(await balanced.ask(5), "bbbbb");
   });
 
+  Deno.test(`${way}: a plugin's plan holds for its time to live; then, and for want of one, the fallback picks`, async () => {
+    await using balanced = await Balanced.start(way, "abc", { use: "acme", with: {}, fallback: "first" }, {
+      threads: 2,
+    });
+    const { proxy } = balanced;
+    assert.equal(await balanced.ask(3), "aaa");
+    const plan = { ttlMs: 60_000, weights: { s1: 2, s2: 1 } };
+    const follow = async (next: typeof plan | null) => {
+      await proxy.send({ type: "plan", backend: "web", plan: next });
+      await proxy.status();
+    };
+    await follow(plan);
+    const letters = await balanced.ask(12);
+    assert.deepEqual([count(letters, "b"), count(letters, "c")], [8, 4], letters);
+    // What a check says counts more than the plan.
+    await balanced.decide("s1", "down");
+    assert.equal(await balanced.ask(3), "ccc");
+    await balanced.decide("s1", "up");
+    await follow({ ...plan, weights: { s1: -1, s2: 0 } });
+    assert.equal(await balanced.ask(3), "aaa", "a plan that cannot be applied is none");
+    await follow({ ...plan, ttlMs: 700, weights: { s1: 0, s2: 1 } });
+    assert.equal(await balanced.ask(2), "cc");
+    await new Promise((resolve) => setTimeout(resolve, 800));
+    assert.equal(await balanced.ask(3), "aaa", "its time is over");
+  });
+
   Deno.test(`${way}: policies place the connections of mode tcp too`, async () => {
     const origins = [..."ab"].map((letter) => new Origin(async (wire) => await wire.send(letter)));
     const port = freePort();
