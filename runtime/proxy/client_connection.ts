@@ -118,6 +118,7 @@ export class ClientConnection extends Connection implements Peer {
       if (first !== null) this.unread(first.region, first.start, first.length);
       this.phase = "exchange";
       this.#exchange = this.engine.takeExchange();
+      this.#exchange.trace = this.engine.accessLog?.begin(this, null, this.engine.now) ?? null;
       this.#exchange.startTunnel(this, backend);
       return;
     }

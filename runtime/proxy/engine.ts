@@ -204,7 +204,7 @@ export class Engine {
 
   /** The client's port. */
   portOf(client: ClientConnection): number {
-    return client.port ??= peerPortOf(client.fd);
+    return client.port ??= client.relayed?.source.port ?? peerPortOf(client.fd);
   }
 
   /** Both ends of the client's connection, as a server is told them; null where it is gone, or has no addresses. */

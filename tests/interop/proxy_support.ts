@@ -1,5 +1,11 @@
 /** A proxy process alone, without control: what its tests start and talk to. */
-import type { BackendOptions, FrontendOptions, ProxyCommand, ProxyReport } from "../../runtime/proxy/protocol.ts";
+import type {
+  AccessLogOptions,
+  BackendOptions,
+  FrontendOptions,
+  ProxyCommand,
+  ProxyReport,
+} from "../../runtime/proxy/protocol.ts";
 import type { ServerVerdict } from "../../runtime/proxy/protocol.ts";
 
 export type Report<Type extends ProxyReport["type"]> = Extract<ProxyReport, { readonly type: Type }>;
@@ -9,6 +15,7 @@ export interface ProxySetup {
   readonly maxconn?: number;
   readonly frontends: readonly FrontendOptions[];
   readonly backends: readonly BackendOptions[];
+  readonly accessLog?: AccessLogOptions;
 }
 
 /** A frontend on 127.0.0.1 with everything at its default. */
@@ -63,14 +70,16 @@ export class ProxyUnderTest implements AsyncDisposable {
   readonly #waiting = new Set<() => void>();
   #id = 0;
 
-  constructor(io: string) {
-    this.#child = new Deno.Command(Deno.execPath(), {
+  /** `lend` runs what starts the process. */
+  constructor(io: string, lend: (spawn: () => Deno.ChildProcess) => Deno.ChildProcess = (spawn) => spawn()) {
+    const command = new Deno.Command(Deno.execPath(), {
       args: ["run", "-A", "--quiet", new URL("../../mod.ts", import.meta.url).pathname, "role", "proxy"],
       env: { TANDEM_IO: io },
       stdin: "piped",
       stdout: "piped",
       stderr: "piped",
-    }).spawn();
+    });
+    this.#child = lend(() => command.spawn());
     this.#readLog();
     this.#writer = this.#child.stdin.getWriter();
     this.#read();
@@ -83,8 +92,8 @@ export class ProxyUnderTest implements AsyncDisposable {
   /** Applies a set and waits until it is. */
   async apply(setup: ProxySetup, verdicts = allUp(setup.backends)): Promise<Report<"applied">> {
     const id = ++this.#id;
-    const { frontends, backends } = setup;
-    const options = { threads: setup.threads ?? 1, maxconn: setup.maxconn ?? 20_000, frontends, backends };
+    const { frontends, backends, accessLog = null } = setup;
+    const options = { threads: setup.threads ?? 1, maxconn: setup.maxconn ?? 20_000, frontends, backends, accessLog };
     await this.send({ type: "apply", id, options, verdicts });
     return await this.report("applied", (report) => report.id === id);
   }

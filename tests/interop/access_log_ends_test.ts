@@ -1,0 +1,378 @@
+/** Every way in which a request ends, brought about on real sockets, and what the access log tells of it. */
+import assert from "node:assert/strict";
+import { libc } from "../../runtime/os/libc.ts";
+import { boundPort, socketAddress } from "../../runtime/os/tcp_socket.ts";
+import { type End, ENDS } from "../../runtime/proxy/access_log/end.ts";
+import type { RouteOptions } from "../../runtime/proxy/routes/options.ts";
+import { type Logged, LogUnderTest } from "./access_log_support.ts";
+import { allUp, backend, freePort, frontend, Origin, ways, Wire } from "./proxy_support.ts";
+
+const timeouts = { httpRequest: 300, keepAlive: 5000, client: 300, tunnel: 300 };
+const short = { connect: 300, server: 300, queue: 300 };
+const BIG = 8 << 20;
+
+/** Answers by path; what is not here is answered with 200 and "ok". */
+const behaviours: Readonly<Record<string, (wire: Wire) => Promise<void> | void>> = {
+  "/silent": () => never(),
+  "/stall": async (wire) => {
+    await wire.send("HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nabc");
+    await never();
+  },
+  "/cut": (wire) => wire.send("HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nabc"),
+  "/close": () => {},
+  "/garbage": (wire) => wire.send("220 mail.example ready\r\n\r\n"),
+  "/badchunk": (wire) => wire.send("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n"),
+  "/early": async (wire) => {
+    await wire.send("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok");
+    await never();
+  },
+  "/big": async (wire) => {
+    await wire.send(`HTTP/1.1 200 OK\r\nContent-Length: ${BIG}\r\n\r\n`);
+    await wire.sendBytes(new Uint8Array(BIG));
+    await never();
+  },
+  "/upgrade": async (wire) => {
+    await wire.send("HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: echo\r\n\r\n");
+    await wire.until("bye");
+  },
+};
+
+async function behave(wire: Wire): Promise<void> {
+  for (;;) {
+    const head = await wire.until("\r\n\r\n", 60_000);
+    const behaviour = behaviours[/ (\/\w+)/.exec(head)?.[1] ?? ""];
+    if (behaviour !== undefined) return await behaviour(wire);
+    await wire.send("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok");
+  }
+}
+
+/** Longer than any row, and no timer that a test leaves behind. */
+function never(): Promise<void> {
+  return new Promise(() => {});
+}
+
+/** A port whose queue of connections is full: connecting takes for ever. */
+function fullPort(): { readonly port: number } & Disposable {
+  const { domain, bytes } = socketAddress("127.0.0.1", 0);
+  const fd = libc().socket(domain, 1 | 0x80000, 0);
+  libc().bind(fd, bytes, bytes.length);
+  libc().listen(fd, 0);
+  const port = boundPort(fd);
+  const address = socketAddress("127.0.0.1", port).bytes;
+  const fds = [0, 1, 2].map(() => {
+    const filler = libc().socket(domain, 1 | 0x800 | 0x80000, 0);
+    libc().connect(filler, address, address.length);
+    return filler;
+  });
+  return {
+    port,
+    [Symbol.dispose]() {
+      for (const each of [fd, ...fds]) libc().close(each);
+    },
+  };
+}
+
+type Ports = Readonly<
+  Record<"web" | "dead" | "retry" | "down" | "full" | "queue" | "none" | "routes" | "tcp" | "tcpDead", number>
+>;
+
+interface Row {
+  readonly end: End;
+  readonly what?: string;
+  readonly port: keyof Ports;
+  /** Lines of requests that only help. @default 0 */
+  readonly others?: number;
+  /** What the client does; its connection is closed behind that. */
+  readonly act: (wire: Wire, ports: Ports) => Promise<unknown> | void;
+  readonly expect: Partial<Logged> & { readonly whyHas?: RegExp };
+}
+
+const send = (path: string, method = "GET", fields = "") => (wire: Wire) =>
+  wire.send(`${method} ${path} HTTP/1.1\r\nHost: a.example\r\n${fields}\r\n`);
+const ask = (path: string, method = "GET", fields = "") => async (wire: Wire) => {
+  await send(path, method, fields)(wire);
+  return await wire.rest();
+};
+const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
+
+const rows: readonly Row[] = [
+  {
+    end: "done",
+    port: "web",
+    act: async (wire) => {
+      await send("/ok?a=b")(wire);
+      await wire.message();
+    },
+    expect: {
+      status: 200,
+      backend: "web",
+      server: "s0",
+      method: "GET",
+      host: "a.example",
+      target: "/ok?a=b",
+      attempts: 1,
+    },
+  },
+  {
+    end: "answered_early",
+    port: "web",
+    act: ask("/early", "POST", "Content-Length: 100\r\n"),
+    expect: { status: 200 },
+  },
+  {
+    end: "client_bad_request",
+    port: "web",
+    act: (wire) => wire.send("GET / FOO\r\n\r\n").then(() => wire.rest()),
+    expect: { status: 400, method: null, whyHas: /version/ },
+  },
+  {
+    end: "client_timeout_in_headers",
+    port: "web",
+    act: (wire) => wire.send("GET / HT").then(() => wire.rest()),
+    expect: { status: 408, target: null },
+  },
+  { end: "client_closed_in_headers", port: "web", act: (wire) => wire.send("GET / HT"), expect: { status: null } },
+  {
+    end: "client_bad_body",
+    port: "web",
+    act: async (wire) => {
+      await send("/silent", "POST", "Transfer-Encoding: chunked\r\n")(wire);
+      await pause(50);
+      await wire.send("zz\r\n");
+      await wire.rest();
+    },
+    expect: { status: 400, whyHas: /[Cc]hunk/ },
+  },
+  {
+    end: "client_timeout_in_request",
+    port: "web",
+    act: ask("/silent", "POST", "Content-Length: 9\r\n"),
+    expect: { status: 408 },
+  },
+  {
+    end: "client_closed_in_request",
+    port: "web",
+    act: (wire) => send("/silent", "POST", "Content-Length: 9\r\n")(wire).then(() => pause(50)),
+    expect: { status: null },
+  },
+  {
+    end: "client_closed_while_waiting",
+    port: "web",
+    act: (wire) => send("/silent")(wire).then(() => pause(50)),
+    expect: { status: null, server: "s0" },
+  },
+  {
+    end: "client_closed_while_connecting",
+    port: "full",
+    act: (wire) => send("/")(wire).then(() => pause(50)),
+    expect: { status: null, server: "s0" },
+  },
+  {
+    end: "client_closed_while_queued",
+    port: "queue",
+    others: 1,
+    act: async (wire, ports) => {
+      using first = await Wire.to(ports.queue);
+      await send("/silent")(first);
+      await pause(50);
+      await send("/")(wire);
+      await pause(50);
+      wire[Symbol.dispose]();
+      await pause(50);
+    },
+    expect: { status: null, server: null },
+  },
+  {
+    end: "queue_timeout",
+    port: "queue",
+    others: 1,
+    act: async (wire, ports) => {
+      using first = await Wire.to(ports.queue);
+      await send("/silent")(first);
+      await pause(50);
+      await ask("/")(wire);
+    },
+    expect: { status: 503 },
+  },
+  {
+    end: "client_closed_in_response",
+    port: "web",
+    act: (wire) => send("/big")(wire).then(() => wire.take(100)),
+    expect: { status: 200 },
+  },
+  {
+    end: "client_timeout_in_response",
+    port: "web",
+    act: (wire) => send("/big")(wire).then(() => pause(1500)),
+    expect: { status: 200 },
+  },
+  { end: "no_backend", port: "none", act: ask("/"), expect: { status: 404, backend: null } },
+  {
+    end: "no_server",
+    port: "down",
+    act: ask("/"),
+    expect: {
+      status: 503,
+      backend: "down",
+      server: null,
+      attempts: 0,
+      whyHas: /s0 is down \(refused\), s1 is maint \(by ann\)/,
+    },
+  },
+  {
+    end: "connect_failed",
+    port: "dead",
+    act: ask("/"),
+    expect: { status: 503, server: "s1", attempts: 2, whyHas: /s0: ECONNREFUSED, s1: ECONNREFUSED/ },
+  },
+  {
+    end: "done",
+    what: "redispatch",
+    port: "retry",
+    act: ask("/", "GET", "Connection: close\r\n"),
+    expect: { status: 200, server: "s1", attempts: 2, why: undefined },
+  },
+  { end: "connect_timeout", port: "full", act: ask("/"), expect: { status: 504, attempts: 1 } },
+  { end: "server_timeout_in_headers", port: "web", act: ask("/silent"), expect: { status: 504 } },
+  {
+    end: "server_closed_in_headers",
+    port: "web",
+    act: ask("/close", "POST", "Content-Length: 0\r\n"),
+    expect: { status: 502 },
+  },
+  { end: "server_bad_response", port: "web", act: ask("/garbage"), expect: { status: 502, whyHas: /Status line/ } },
+  { end: "server_timeout_in_response", port: "web", act: ask("/stall"), expect: { status: 200 } },
+  { end: "server_closed_in_response", port: "web", act: ask("/cut"), expect: { status: 200 } },
+  { end: "server_bad_body", port: "web", act: ask("/badchunk"), expect: { status: 200, whyHas: /[Cc]hunk/ } },
+  {
+    end: "answered_by_route",
+    port: "routes",
+    act: ask("/down", "GET", "Connection: close\r\n"),
+    expect: { status: 418, route: "#0 /down", backend: null },
+  },
+  {
+    end: "tunnel_done",
+    port: "web",
+    act: async (wire) => {
+      await send("/upgrade", "GET", "Connection: upgrade\r\nUpgrade: echo\r\n")(wire);
+      await wire.until("\r\n\r\n");
+      await wire.send("bye");
+      await wire.rest();
+    },
+    expect: { status: 101 },
+  },
+  {
+    end: "tunnel_timeout",
+    port: "web",
+    act: async (wire) => {
+      await send("/upgrade", "GET", "Connection: upgrade\r\nUpgrade: echo\r\n")(wire);
+      await wire.rest();
+    },
+    expect: { status: 101 },
+  },
+  { end: "tunnel_timeout", what: "mode: tcp", port: "tcp", act: (wire) => wire.rest(), expect: { server: "s0" } },
+  { end: "connect_failed", what: "mode: tcp", port: "tcpDead", act: (wire) => wire.rest(), expect: { attempts: 1 } },
+];
+
+/** Not brought about here: they need a fault of ours, no memory, or a helper that asks. */
+const unproved: readonly End[] = [
+  "engine_fault",
+  "no_memory",
+  "no_decision",
+  "client_closed_while_deciding",
+  "tunnel_closed_by_client",
+  "tunnel_closed_by_server",
+];
+
+const route: RouteOptions = {
+  match: { hosts: [], paths: ["/down"], methods: [], headers: [], query: [], clients: [] },
+  action: { type: "respond", status: 418, headers: {}, body: "" },
+  allow: [],
+  deny: [],
+  basicAuth: null,
+  rateLimit: null,
+  forwardAuth: null,
+  bodyLimit: null,
+  timeouts: { connect: null, server: null, client: null, tunnel: null },
+  retry: { attempts: null, repeat: null },
+  requestHeaders: { set: {}, add: {}, remove: [] },
+  responseHeaders: { set: {}, add: {}, remove: [] },
+} as unknown as RouteOptions;
+
+Deno.test("every end is brought about, or said not to be", () => {
+  const proved = new Set<string>([...rows.map(({ end }) => end), ...unproved]);
+  assert.deepEqual(Object.keys(ENDS).filter((end) => !proved.has(end)), []);
+});
+
+for (const way of ways) {
+  Deno.test(`${way}: the access log tells how each request ended`, async (t) => {
+    await using origin = new Origin(behave);
+    using full = fullPort();
+    await using log = new LogUnderTest();
+    await using proxy = log.start(way);
+    const ports: Ports = {
+      web: freePort(),
+      dead: freePort(),
+      retry: freePort(),
+      down: freePort(),
+      full: freePort(),
+      queue: freePort(),
+      none: freePort(),
+      routes: freePort(),
+      tcp: freePort(),
+      tcpDead: freePort(),
+    };
+    const closed = [freePort(), freePort()];
+    const limited = backend("queue", [origin.port], { timeouts: { ...short, server: 2000 } });
+    const backends = [
+      backend("web", [origin.port], { timeouts: short }),
+      backend("dead", closed, { timeouts: short }),
+      backend("retry", [closed[0], origin.port], { timeouts: short }),
+      backend("down", closed, { timeouts: short }),
+      backend("full", [full.port], { timeouts: short, retries: 0 }),
+      { ...limited, servers: limited.servers.map((server) => ({ ...server, maxconn: 1 })) },
+      backend("tcpDead", [closed[0]], { timeouts: short }),
+    ];
+    const names = ["web", "dead", "retry", "down", "full", "queue"] as const;
+    await proxy.apply(
+      {
+        accessLog: log.json,
+        frontends: [
+          ...names.map((name) => frontend(name, ports[name], { defaultBackend: name, timeouts })),
+          frontend("none", ports.none, { defaultBackend: null, timeouts }),
+          frontend("routes", ports.routes, { timeouts, routes: [route] }),
+          frontend("tcp", ports.tcp, { mode: "tcp", timeouts }),
+          frontend("tcpDead", ports.tcpDead, { mode: "tcp", timeouts, defaultBackend: "tcpDead" }),
+        ],
+        backends,
+      },
+      allUp(backends).map((verdict) =>
+        verdict.backend !== "down"
+          ? verdict
+          : verdict.server === "s0"
+          ? { ...verdict, state: "down", reason: "refused" }
+          : { ...verdict, state: "maint", reason: "by ann" }
+      ),
+    );
+    for (const { end, what, port, others, act, expect } of rows) {
+      await t.step(`${end}${what === undefined ? "" : `, ${what}`}`, async () => {
+        {
+          using wire = await Wire.to(ports[port]);
+          await act(wire, ports);
+        }
+        const lines = [await log.next()];
+        for (let i = 0; i < (others ?? 0); i++) lines.push(await log.next());
+        const line = lines.find((each) => each.end === end) ?? lines[0];
+        assert.equal(line.end, end, JSON.stringify(line));
+        const { whyHas, ...values } = expect;
+        for (const [key, value] of Object.entries(values)) {
+          assert.deepEqual(line[key as keyof Logged], value, `${key} of ${JSON.stringify(line)}`);
+        }
+        assert.equal(line.why === undefined, ENDS[end].good === true, `why of ${JSON.stringify(line)}`);
+        if (whyHas !== undefined) assert.match(line.why ?? "", whyHas);
+        assert.ok(line.t.total !== null && line.t.total >= 0 && line.t.total < 5000, JSON.stringify(line.t));
+      });
+    }
+    assert.deepEqual([log.lines, proxy.errors], [[], []]);
+  });
+}

@@ -1,0 +1,67 @@
+/** A proxy process with an access log, and what it wrote. */
+import { type LentPipe, openLentPipe } from "../../runtime/os/lent_pipe.ts";
+import { ProxyUnderTest } from "./proxy_support.ts";
+
+/** A line as JSON tells it. */
+export interface Logged {
+  readonly id: string;
+  readonly client: string;
+  readonly route: string | null;
+  readonly backend: string | null;
+  readonly server: string | null;
+  readonly method: string | null;
+  readonly host: string | null;
+  readonly target: string | null;
+  readonly status: number | null;
+  readonly end: string;
+  readonly why?: string;
+  readonly t: Readonly<Record<"head" | "queue" | "connect" | "ttfb" | "total", number | null>>;
+  readonly bytes: { readonly in: number; readonly out: number };
+  readonly attempts: number;
+}
+
+/** Lines of the pipe, read as fast as they come. */
+export class LogUnderTest implements AsyncDisposable {
+  readonly lines: string[] = [];
+  readonly pipe: LentPipe = openLentPipe();
+  readonly #reading: Promise<void>;
+
+  constructor() {
+    this.#reading = this.#read();
+  }
+
+  /** What `accessLog` is to be in a set that is applied. */
+  json = { format: "json" as const, fd: this.pipe.fd };
+
+  start(io: string): ProxyUnderTest {
+    return new ProxyUnderTest(io, (spawn) => this.pipe.lend(spawn));
+  }
+
+  /** Takes the next line, whoever wrote it. */
+  async next(): Promise<Logged> {
+    const deadline = performance.now() + 10_000;
+    while (this.lines.length === 0) {
+      if (performance.now() > deadline) throw new Error("No line was logged within 10 s");
+      await new Promise((resolve) => setTimeout(resolve, 5));
+    }
+    return JSON.parse(this.lines.shift() ?? "");
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.pipe[Symbol.dispose]();
+    await this.#reading;
+  }
+
+  async #read(): Promise<void> {
+    const buffer = new Uint8Array(65536);
+    const decoder = new TextDecoder();
+    let rest = "";
+    for (;;) {
+      const length = await this.pipe.read(buffer);
+      if (length === null) return;
+      const parts = (rest + decoder.decode(buffer.subarray(0, length))).split("\n");
+      rest = parts.pop() ?? "";
+      this.lines.push(...parts);
+    }
+  }
+}
