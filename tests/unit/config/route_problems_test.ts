@@ -316,7 +316,7 @@ Deno.test("load() judges monitors and what mode: tcp has no use for", () => {
     ],
     [
       ["routes: [{ match: { sni: a.example }, backend: app }]"],
-      "7:34: frontends.web.routes[0].match.sni: needs mode: tcp; in http the name is in the request: use host",
+      "7:30: frontends.web.routes[0].match.sni: needs mode: tcp; in http the name is in the request: use host",
     ],
   ];
   for (const [lines, ...wanted] of rows) assert.deepEqual(problemsOf(frontend(...lines)), wanted, lines.join());
