@@ -24,10 +24,15 @@ export interface Logged {
 export class LogUnderTest implements AsyncDisposable {
   readonly lines: string[] = [];
   readonly pipe: LentPipe = openLentPipe();
-  readonly #reading: Promise<void>;
+  #reading: Promise<void> | null = null;
 
-  constructor() {
-    this.#reading = this.#read();
+  /** `reads`: from the beginning, else when it is told to. */
+  constructor({ reads = true } = {}) {
+    if (reads) this.read();
+  }
+
+  read(): void {
+    this.#reading ??= this.#read();
   }
 
   /** What `accessLog` is to be in a set that is applied. */
@@ -35,6 +40,14 @@ export class LogUnderTest implements AsyncDisposable {
 
   start(io: string): ProxyUnderTest {
     return new ProxyUnderTest(io, (spawn) => this.pipe.lend(spawn));
+  }
+
+  /** Waits until there are `count` lines, or no more have come for a while. */
+  async settled(count: number): Promise<void> {
+    for (let quiet = 0, before = -1; quiet < 100 && this.lines.length < count; before = this.lines.length) {
+      quiet = this.lines.length === before ? quiet + 1 : 0;
+      await new Promise((resolve) => setTimeout(resolve, 10));
+    }
   }
 
   /** Takes the next line, whoever wrote it. */
@@ -49,6 +62,7 @@ export class LogUnderTest implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.pipe[Symbol.dispose]();
+    this.read();
     await this.#reading;
   }
 

@@ -221,7 +221,10 @@ for (const way of ways) {
         remove: ["cookie"],
       },
       responseHeaders: { set: { "X-From": "{host}" }, add: {}, remove: ["server"] },
-    }], { requestHeaders: { set: { "X-Edge": "1", "X-Path": "none" }, add: {}, remove: [] } });
+    }], {
+      requestHeaders: { set: { "X-Edge": "1", "X-Path": "none" }, add: {}, remove: [] },
+      trustedProxies: ["127.0.0.1/32"],
+    });
     const response = await on.ask(
       get("/api/a%2Fb//c?q=1", "Cookie: a\r\nX_Path: spoofed\r\nX-Edge: 0\r\nX-Request-Id: mine-1\r\n"),
     );

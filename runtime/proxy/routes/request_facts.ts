@@ -97,7 +97,7 @@ export class RequestFacts {
     return this.client === null ? this.#peer?.addressText ?? "unknown" : formatAddress(this.client);
   }
 
-  /** X-Request-Id as received, if it can pass for one, else a new one. */
+  /** X-Request-Id as a trusted proxy sent it, if it can pass for one, else a new one: nobody else chooses what we log. */
   get requestId(): string {
     return this.#requestId ??= this.#receivedId() ?? this.makeId();
   }
@@ -161,6 +161,10 @@ export class RequestFacts {
 
   #receivedId(): string | null {
     const head = this.#request;
+    const peer = this.#peer;
+    if (peer === null || peer.trusted.length === 0) return null;
+    const address = addressOf(peer.addressText);
+    if (address === null || !peer.trusted.some((network) => contains(network, address))) return null;
     const field = head.findId(fieldName.X_REQUEST_ID);
     if (field < 0) return null;
     const text = head.text(field);
