@@ -1,6 +1,6 @@
 /** `check`: everything that is wrong with a configuration, and what a reload would do. */
 import { demand } from "./admin_client.ts";
-import { directoryOf, readConfiguration, requireConfiguration } from "./configuration.ts";
+import { directoryOf, knowledgeOfPlugins, readConfiguration, requireConfiguration } from "./configuration.ts";
 import { Exit } from "./exit.ts";
 import { parseOptions, reachOptions } from "./options.ts";
 import { print, printError } from "./terminal.ts";
@@ -14,7 +14,9 @@ export async function run(args: readonly string[]): Promise<number> {
     import("../config/secrets.ts"),
   ]);
   const node = values.node ?? null;
-  const result = check({ file, text, node, hostname: Deno.hostname(), readSecret: readSecretFrom(directoryOf(file)) });
+  const plugins = await knowledgeOfPlugins(text, file);
+  const readSecret = readSecretFrom(directoryOf(file));
+  const result = check({ file, text, node, hostname: Deno.hostname(), readSecret, plugins });
   (result.code === 0 ? print : printError)(result.text.trimEnd());
   if (result.code !== 0 || !values.diff) return result.code;
   // Only the node itself knows what it runs: it reads its own file and compares.

@@ -1,5 +1,6 @@
 /** Finding and reading the configuration as commands do. */
 import type { Config } from "../config/model.ts";
+import type { PluginKnowledge } from "../config/plugin_facts.ts";
 import { CommandError, Exit } from "./exit.ts";
 
 /** Where a configuration is looked for when none is named. */
@@ -61,6 +62,7 @@ export async function loadConfiguration(file: string, node: string | null): Prom
   ]);
   const loaded = load(text, {
     file,
+    plugins: await knowledgeOfPlugins(text, file),
     node: node ?? (Deno.env.get("TANDEM_NODE") || null),
     hostname: Deno.hostname(),
     readSecret: readSecretFrom(directoryOf(file)),
@@ -68,6 +70,13 @@ export async function loadConfiguration(file: string, node: string | null): Prom
   if (loaded.ok) return loaded.config;
   const problems = loaded.problems.map(formatProblem);
   throw new CommandError(Exit.usage, `The configuration has ${count(problems.length)}:\n${problems.join("\n")}`);
+}
+
+/** Read only where the text speaks of plugins or notifiers: nobody else should wait for it. */
+export async function knowledgeOfPlugins(text: string, file: string): Promise<PluginKnowledge | undefined> {
+  if (!/\b(plugins|notify)\b/.test(text)) return undefined;
+  const { readPluginKnowledge } = await import("../control/plugin_knowledge.ts");
+  return await readPluginKnowledge(text, file, directoryOf(file));
 }
 
 export function directoryOf(file: string): string {

@@ -1,13 +1,16 @@
 /** `backends.NAME.balance`: the policy that picks servers, by name or with what its own schema defines. */
 import { fields, type FieldsDecoder, optional, required } from "./collections.ts";
 import { type Decoder, either, fail } from "./decoder.ts";
+import { written } from "./plugin_schema.ts";
 import { choice, decimal, text } from "./scalars.ts";
 import { child, type Tree } from "./tree.ts";
 
 export interface BalanceDraft {
-  readonly use: PolicyName;
+  readonly use: string;
   readonly with: Readonly<Record<string, unknown>>;
   readonly fallback: string;
+  /** Not one of ours: `with` is judged when the plugin is known. */
+  readonly plugin: boolean;
 }
 
 const keyed = {
@@ -50,24 +53,35 @@ const byName: Decoder<BalanceDraft> = {
     if (needs !== undefined) {
       return fail(report, tree, `needs its "${needs[0]}": write { use: ${use}, with: { ${needs[0]}: … } }`);
     }
-    return { use, with: defaultsOf(use), fallback: "random" };
+    return { use, with: defaultsOf(use), fallback: "random", plugin: false };
   },
 };
 
+const otherPolicy = fields({
+  use: required(text()),
+  with: optional(written),
+  fallback: optional(fallbackName, "random"),
+});
+
 const byUse: Decoder<BalanceDraft> = {
   get schema() {
-    return { anyOf: Object.values(chosen).map(({ schema }) => schema) };
+    return { anyOf: [...Object.values(chosen), otherPolicy].map(({ schema }) => schema) };
   },
   decode(tree, report) {
     const use = nameIn(tree);
-    const value = chosen[use ?? "roundrobin"].decode(tree, report);
-    if (value === undefined || use === undefined) return undefined;
+    if (use === undefined) {
+      const other = otherPolicy.decode(tree, report);
+      if (other?.use === undefined) return undefined;
+      return { use: other.use, with: {}, fallback: other.fallback ?? "random", plugin: true };
+    }
+    const value = chosen[use].decode(tree, report);
+    if (value === undefined) return undefined;
     const given = value.with === null ? defaultsOf(use) : plain(value.with ?? {});
     // `with:` is missing where the policy cannot do without it.
     if (value.with === null && Object.values(policies[use].known).some(({ otherwise }) => otherwise === undefined)) {
       return fail(report, { at: tree.at, path: `${tree.path}.with.name` }, "is required");
     }
-    return { use, with: given, fallback: String(value.fallback ?? "random") };
+    return { use, with: given, fallback: String(value.fallback ?? "random"), plugin: false };
   },
 };
 

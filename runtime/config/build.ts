@@ -2,6 +2,7 @@
 import { isIP } from "node:net";
 import type { BackendDraft } from "./backend_schema.ts";
 import type { StickinessDraft } from "./stickiness_schema.ts";
+import type { NotifierDraft } from "./plugin_schema.ts";
 import type { FrontendDraft } from "./frontend_schema.ts";
 import type { InstanceDraft } from "./instance_schema.ts";
 import { buildAccess } from "./log_schema.ts";
@@ -51,6 +52,9 @@ export function build(partial: Draft, options: BuildOptions): Config {
     ),
     backends: entries(draft.backends).map(([name, value]) => buildBackend(name, value, options.opened)),
     proxy,
+    isolation: draft.isolation,
+    plugins: options.opened.plugins.plugins,
+    notify: draft.notify.map((one, index) => buildNotify(`notify.${index}`, one, options.opened)),
     admin: { bind: orOff(admin.bind), socket: orOff(admin.socket) },
     metrics: draft.metrics && {
       host: draft.metrics.bind.host,
@@ -150,14 +154,14 @@ function buildFrontend(
 function buildBackend(name: string, draft: Complete<BackendDraft>, opened: Opened): BackendConfig {
   return {
     name,
-    balance: draft.balance,
-    check: draft.check && buildCheck(draft.check),
+    balance: { ...draft.balance, with: opened.plugins.uses.get(`backends.${name}.balance`) ?? draft.balance.with },
+    check: draft.check && buildCheck(draft.check, `backends.${name}.check`, opened),
     onDown: draft.on_down,
     whenEmpty: draft.when_empty && buildEmpty(draft.when_empty.respond, opened.emptyBodies.get(name)),
     passive: draft.passive === "none" ? null : draft.passive,
     slowStart: draft.slow_start,
     stickiness: draft.stickiness && buildStickiness(draft.stickiness),
-    servers: entries(draft.servers).map(([server, { address, weight, maxconn, backup, labels }]) => ({
+    servers: entries(draft.servers).map(([server, { address, weight, maxconn, backup, labels, check }]) => ({
       name: server,
       address: address.host,
       port: address.port,
@@ -165,6 +169,11 @@ function buildBackend(name: string, draft: Complete<BackendDraft>, opened: Opene
       maxconn,
       backup,
       labels: Object.fromEntries(entries(labels)),
+      check: check === null
+        ? "shared"
+        : check === "none"
+        ? null
+        : buildCheck(check, `backends.${name}.servers.${server}.check`, opened),
     })),
     retries: draft.retries,
     sendProxy: draft.send_proxy,
@@ -194,18 +203,35 @@ function buildStickiness(draft: Complete<StickinessDraft>): BackendConfig["stick
   return { by: "cookie", cookie, path, sameSite, value };
 }
 
-function buildCheck(draft: NonNullable<Complete<BackendDraft>["check"]>): NonNullable<BackendConfig["check"]> {
+/** @param id of the use, where a plugin answers */
+function buildCheck(
+  draft: NonNullable<Complete<BackendDraft>["check"]>,
+  id: string,
+  opened: Opened,
+): NonNullable<BackendConfig["check"]> {
   const interval = draft.interval ?? 2000;
   return {
     use: draft.use,
-    with: draft.with,
+    with: opened.plugins.uses.get(id) ?? draft.with,
+    plugin: draft.plugin ? id : null,
+    panic: draft.panic,
     interval,
+    // A dead server is found in two thirds of the time, and nobody pays for it while all is well.
+    fastInterval: Math.min(interval, draft.fast_interval ?? Math.max(10, interval / 2)),
     // A check that is more frequent than its time-out would not be.
     timeout: draft.timeout ?? Math.min(1000, interval),
     rise: draft.rise ?? 2,
     fall: draft.fall ?? 3,
     initial: draft.initial ?? "wait",
   };
+}
+
+function buildNotify(
+  id: string,
+  { use, events, min_severity: minSeverity, from, flap }: Complete<NotifierDraft>,
+  { plugins }: Opened,
+): Config["notify"][number] {
+  return { id, use, with: plugins.uses.get(id) ?? {}, events, minSeverity, from, flap };
 }
 
 function orOff(value: string): string | null {

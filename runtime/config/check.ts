@@ -3,6 +3,7 @@ import { type Change, diff, isEmpty, type KeyChange, type Plan } from "./diff.ts
 import { load, nodesOf } from "./load.ts";
 import type { Config } from "./model.ts";
 import { formatProblem, type Problem, sortProblems } from "./problem.ts";
+import type { PluginKnowledge } from "./plugin_facts.ts";
 import type { ReadSecret } from "./secrets.ts";
 
 export interface CheckInputs {
@@ -12,6 +13,7 @@ export interface CheckInputs {
   readonly node: string | null;
   readonly hostname: string;
   readonly readSecret: ReadSecret;
+  readonly plugins?: PluginKnowledge;
   /** `--diff`: what the node runs now, null where it does not run. Leave it out for no diff. */
   readonly running?: Config | null;
 }
@@ -26,9 +28,11 @@ export interface CheckResult {
 
 /** Checks a configuration without touching anything but its secrets. */
 export function check(inputs: CheckInputs): CheckResult {
-  const { file, text, hostname, readSecret } = inputs;
+  const { file, text, hostname, readSecret, plugins } = inputs;
   const names: readonly (string | null)[] = inputs.node === null ? nodesOf(text, file) : [inputs.node];
-  const loaded = (names.length === 0 ? [null] : names).map((node) => load(text, { file, node, hostname, readSecret }));
+  const loaded = (names.length === 0 ? [null] : names).map((node) =>
+    load(text, { file, node, hostname, readSecret, plugins })
+  );
   const problems = sortProblems(loaded.flatMap((one) => one.ok ? [] : one.problems));
   if (problems.length > 0) return { text: describeProblems(file, problems), code: 2, configs: [] };
 
@@ -39,8 +43,8 @@ export function check(inputs: CheckInputs): CheckResult {
 
 /** A reload concerns one node: the one that runs, else the one this machine is. */
 function compareWithRunning(inputs: CheckInputs, running: Config | null, configs: readonly Config[]): CheckResult {
-  const { file, text, hostname, readSecret } = inputs;
-  const own = load(text, { file, node: inputs.node ?? running?.node ?? null, hostname, readSecret });
+  const { file, text, hostname, readSecret, plugins } = inputs;
+  const own = load(text, { file, node: inputs.node ?? running?.node ?? null, hostname, readSecret, plugins });
   if (!own.ok) return { text: describeProblems(file, own.problems), code: 2, configs: [] };
   const subject = running === null ? `${own.config.node} does not run` : `${own.config.node} runs`;
   const plan = describePlan(diff(running, own.config));
@@ -69,6 +73,7 @@ export function describePlan(plan: Plan): string {
     ...describeChange("vrrp", plan.vrrp),
     ...describeChange("frontends", plan.frontends),
     ...describeChange("backends", plan.backends),
+    ...describeChange("plugins", plan.plugins),
     ...plan.settings.map((change) => `  update  ${describeKey(change)}`),
   ];
   if (isEmpty(plan)) lines.push("  change nothing");

@@ -19,7 +19,8 @@ export interface Plan {
   readonly vrrp: Change;
   readonly frontends: Change;
   readonly backends: Change;
-  /** `proxy`, `admin`, `metrics`, `log`, `cluster`, `nodes` and which node this is. */
+  readonly plugins: Change;
+  /** `proxy`, `admin`, `metrics`, `log`, `isolation`, `notify`, `cluster`, `nodes` and which node this is. */
   readonly settings: readonly KeyChange[];
 }
 
@@ -28,21 +29,22 @@ export function diff(running: Config | null, wanted: Config | null): Plan {
     vrrp: compareNamed(running?.vrrp ?? [], wanted?.vrrp ?? []),
     frontends: compareNamed(running?.frontends ?? [], wanted?.frontends ?? []),
     backends: compareNamed(running?.backends ?? [], wanted?.backends ?? []),
+    plugins: compareNamed(running?.plugins ?? [], wanted?.plugins ?? []),
     settings: running === null || wanted === null ? [] : compareValues(settings(running), settings(wanted), ""),
   };
 }
 
 /** Whether a reload would do nothing at all. */
 export function isEmpty(plan: Plan): boolean {
-  const { vrrp, frontends, backends } = plan;
+  const { vrrp, frontends, backends, plugins } = plan;
   return plan.settings.length === 0 &&
-    [vrrp, frontends, backends].every(({ create, update, remove }) =>
+    [vrrp, frontends, backends, plugins].every(({ create, update, remove }) =>
       create.length + update.length + remove.length === 0
     );
 }
 
-function settings({ node, nodes, cluster, proxy, admin, metrics, log }: Config) {
-  return { node, nodes, cluster, proxy, admin, metrics, log };
+function settings({ node, nodes, cluster, proxy, admin, metrics, log, isolation, notify }: Config) {
+  return { node, nodes, cluster, proxy, admin, metrics, log, isolation, notify };
 }
 
 interface Named {

@@ -6,6 +6,7 @@ import type { Config } from "./model.ts";
 import { chooseNode, examineNodes, isSection, nodeNames } from "./node.ts";
 import { overlay } from "./overlay.ts";
 import { type Problem, sortProblems } from "./problem.ts";
+import { noPlugins, type PluginKnowledge } from "./plugin_facts.ts";
 import { judge } from "./rules.ts";
 import { examineDefaults, root } from "./schema.ts";
 import type { ReadSecret } from "./secrets.ts";
@@ -19,6 +20,8 @@ export interface LoadOptions {
   readonly node?: string | null;
   readonly hostname: string;
   readonly readSecret: ReadSecret;
+  /** @default nothing is known, and a plugin is a problem */
+  readonly plugins?: PluginKnowledge;
 }
 
 export type Loaded =
@@ -53,7 +56,8 @@ export function load(text: string, options: LoadOptions): Loaded {
   const tree = overlay(parsed.tree, chosen.node, isSection);
   const draft = root.decode(tree, report);
   if (draft === undefined) return failed();
-  const opened = judge({ draft, tree, node: chosen.node, readSecret: options.readSecret, report });
+  const { readSecret, plugins = noPlugins } = options;
+  const opened = judge({ draft, tree, node: chosen.node, readSecret, plugins, report });
   if (problems.length > 0) return failed();
   const sha256 = createHash("sha256").update(text).digest("hex");
   return { ok: true, config: build(draft, { node: chosen.node, source: { file, sha256 }, opened }) };

@@ -3,6 +3,7 @@
  * resolved. `load()` makes it; control maps it to the options of each concept.
  */
 
+import type { GrantedConfig, PluginFacts } from "./plugin_facts.ts";
 import type { RoutingConfig } from "./route_model.ts";
 
 export interface Config {
@@ -17,6 +18,10 @@ export interface Config {
   readonly frontends: readonly FrontendConfig[];
   readonly backends: readonly BackendConfig[];
   readonly proxy: { readonly threads: number | "auto"; readonly maxconn: number; readonly user: string };
+  /** `strict`: no plugin runs where the kernel offers less than full confinement. */
+  readonly isolation: "available" | "strict";
+  readonly plugins: readonly PluginConfig[];
+  readonly notify: readonly NotifyConfig[];
   readonly admin: AdminConfig;
   /** null = only the admin API tells them. */
   readonly metrics: MetricsConfig | null;
@@ -47,6 +52,33 @@ export interface AccessLogConfig {
     }
     /** "IP:PORT" or the path of a socket. */
     | { readonly type: "syslog"; readonly address: string };
+}
+
+export interface PluginConfig {
+  /** What `use:` names. */
+  readonly name: string;
+  /** As written: a directory or packed file. */
+  readonly source: string;
+  readonly kind: PluginFacts["kind"];
+  /** "acme/pg-role 1.2.0". */
+  readonly plugin: string;
+  readonly sha256: string;
+  /** `tandem.lock` holds that sha256. */
+  readonly locked: boolean;
+  readonly grants: GrantedConfig;
+  readonly limits: PluginFacts["limits"];
+}
+
+export interface NotifyConfig {
+  /** "notify.0". */
+  readonly id: string;
+  readonly use: string;
+  readonly with: Readonly<Record<string, unknown>>;
+  readonly events: readonly string[];
+  readonly minSeverity: "info" | "notice" | "warning" | "error";
+  /** `active`: only the node that holds an address tells, but for its own transitions. */
+  readonly from: "active" | "all";
+  readonly flap: number;
 }
 
 export interface NodeConfig {
@@ -154,6 +186,8 @@ export interface BalanceConfig {
   readonly use: string;
   readonly with: Readonly<Record<string, unknown>>;
   readonly fallback: string;
+  /** Planned by a plugin. */
+  readonly plugin: boolean;
 }
 
 export interface ServerConfig {
@@ -164,13 +198,21 @@ export interface ServerConfig {
   readonly maxconn: number | null;
   readonly backup: boolean;
   readonly labels: Readonly<Record<string, string>>;
+  /** The backend's check, or that with what differs for this server; null = it is not checked. */
+  readonly check: "shared" | CheckConfig | null;
 }
 
 /** `use` chooses the checker, `with` holds what its own schema defines. `initial`: what a server is before its first verdict. */
 export interface CheckConfig {
-  readonly use: "tcp" | "http";
+  readonly use: string;
   readonly with: Readonly<Record<string, unknown>>;
+  /** Id of the use where a plugin answers; null = a built-in does. */
+  readonly plugin: string | null;
+  /** Servers that a plugin cannot take out. */
+  readonly panic: number;
   readonly interval: number;
+  /** Instead of `interval` while answers speak against what the server is. */
+  readonly fastInterval: number;
   readonly timeout: number;
   readonly rise: number;
   readonly fall: number;

@@ -82,7 +82,8 @@ function without(map: MapTree, drop: (key: string) => boolean): MapTree {
   return { ...map, entries: new Map([...map.entries].filter(([key]) => !drop(key))) };
 }
 
-function replace(map: MapTree, key: string, value: Tree): MapTree {
+/** The map with another value under a key that it has. */
+export function replace(map: MapTree, key: string, value: Tree): MapTree {
   const entry = map.entries.get(key);
   if (entry === undefined) return map;
   return { ...map, entries: new Map(map.entries).set(key, { ...entry, value }) };

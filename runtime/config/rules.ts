@@ -4,6 +4,8 @@ import { judgeEmpty } from "./empty_rules.ts";
 import { openClusterSecret } from "./cluster_rules.ts";
 import type { Report } from "./decoder.ts";
 import { judgeInstances } from "./instance_rules.ts";
+import type { PluginKnowledge } from "./plugin_facts.ts";
+import { judgePlugins, type OpenedPlugins } from "./plugin_rules.ts";
 import { judgeFrontends, judgeServers } from "./proxy_rules.ts";
 import { judgeStickiness } from "./stickiness_rules.ts";
 import { type Bodies, judgeRoutes } from "./route_rules.ts";
@@ -20,6 +22,7 @@ export interface Case {
   readonly node: string;
   readonly readSecret: ReadSecret;
   readonly report: Report;
+  readonly plugins: PluginKnowledge;
 }
 
 /** Secrets that were read. */
@@ -27,6 +30,7 @@ export interface Opened {
   /** By instance. */
   readonly passwords: ReadonlyMap<string, Passwords>;
   readonly clusterSecret: string | null;
+  readonly plugins: OpenedPlugins;
   /** Answers of routes that are in files. */
   readonly bodies: Bodies;
   /** Answers of backends without servers that are in files. */
@@ -44,5 +48,6 @@ export function judge(subject: Case): Opened {
     emptyBodies: judgeEmpty(subject),
     clusterSecret: openClusterSecret(subject),
     passwords: judgeInstances(subject),
+    plugins: judgePlugins(subject),
   };
 }

@@ -1,8 +1,9 @@
 /** The keys of `tandem.yaml`. A key of the contract that is not built yet stands here as `later(what to do instead)`. */
 import { backend } from "./backend_schema.ts";
-import { type Decoded, fields, later, optional, partial, record, required } from "./collections.ts";
+import { type Decoded, fields, later, list, optional, partial, record, required } from "./collections.ts";
 import { type Decoder, fail, type JsonSchema, map, type Report } from "./decoder.ts";
 import { frontend } from "./frontend_schema.ts";
+import { notifier, plugin } from "./plugin_schema.ts";
 import { instance } from "./instance_schema.ts";
 import { log, metrics } from "./log_schema.ts";
 import { choice, integer, text } from "./scalars.ts";
@@ -76,9 +77,9 @@ export const root = fields({
   frontends: optional(record(frontend, named), null),
   backends: optional(record(backend, named), null),
   proxy: optional(proxy, null),
-  isolation: later("leave it out; nothing here needs confinement yet"),
-  plugins: later("use the built-in checks (tcp, http) and roundrobin"),
-  notify: later("follow GET /api/v1/events of the admin API"),
+  isolation: optional(choice(["available", "strict"]), "available"),
+  plugins: optional(record(plugin, named), null),
+  notify: optional(list(notifier), []),
   admin: optional(admin, null),
   metrics: optional(metrics),
   log: optional(log, null),

@@ -65,12 +65,16 @@ export const endpoint: Decoder<Endpoint> = parsedText(parseEndpoint, {
   examples: ["192.0.2.1:80", "[2001:db8::1]:80"],
 });
 
-/** A server's address: literal in this version. */
+/** Labels of RFC 1123, the last of them no number: "192.0.2" is a mistyped address. */
+const hostName =
+  /^(?=.{1,253}$)(?:[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9])?\.)*(?!\d+$)[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9])?$/i;
+
+/** A server's address, or its name. */
 export const serverEndpoint: Decoder<Endpoint> = map(endpoint, (value, tree, report) => {
-  if (isIP(value.host) !== 0) return value;
+  if (isIP(value.host) !== 0 || hostName.test(value.host)) return value;
   const message = value.host === ""
     ? `must name an address, got ":${value.port}"`
-    : `host names are not in this version: give the IP address of "${value.host}"`;
+    : `must be an address or a host name, got "${value.host}"`;
   report(tree, message);
   return undefined;
 });

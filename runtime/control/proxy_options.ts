@@ -1,13 +1,19 @@
 /** What the proxy process is told of a configuration. Pure. */
 import type { Config } from "../config/model.ts";
 import { stickinessOptions } from "./cookie_values.ts";
+import type { AddressOf } from "./servers.ts";
 import type { ProxyOptions } from "../proxy/protocol.ts";
 
 /**
  * @param cores processors that `threads: auto` uses
  * @param logFd descriptor of the access log's pipe in the proxy; null = there is none
  */
-export function proxyOptions(config: Config, cores: number, logFd: number | null = null): ProxyOptions {
+export function proxyOptions(
+  config: Config,
+  cores: number,
+  logFd: number | null = null,
+  addressOf: AddressOf = (host) => host,
+): ProxyOptions {
   const { access } = config.log;
   return {
     accessLog: access === null || logFd === null ? null : { format: access.format, fd: logFd },
@@ -32,7 +38,10 @@ export function proxyOptions(config: Config, cores: number, logFd: number | null
       name: backend.name,
       balance: backend.balance,
       stickiness: stickinessOptions(backend, config.cluster),
-      servers: backend.servers.map((server) => ({ ...server, sendProxy: backend.sendProxy })),
+      servers: backend.servers.flatMap(({ check: _, ...server }) => {
+        const address = addressOf(server.address);
+        return address === null ? [] : [{ ...server, address, sendProxy: backend.sendProxy }];
+      }),
       retries: backend.retries,
       onDown: backend.onDown,
       whenEmpty: backend.whenEmpty,

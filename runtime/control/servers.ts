@@ -1,5 +1,5 @@
 /** What each server is, from its check, its configuration and what the operator said. Pure. */
-import type { BackendConfig, Config, ServerConfig } from "../config/model.ts";
+import type { BackendConfig, CheckConfig, Config, ServerConfig } from "../config/model.ts";
 import type { CheckedServer, Standing } from "../health/prober.ts";
 import { slowStart } from "../proxy/balance/slow_start.ts";
 import type { ServerState, ServerVerdict } from "../proxy/protocol.ts";
@@ -22,17 +22,29 @@ export interface ServerView extends ServerVerdict {
   readonly restless: boolean;
 }
 
-/** Every server of `config` that has a check. */
-export function checkedServers(config: Config): CheckedServer[] {
-  return config.backends.flatMap(({ name: backend, check, servers }) =>
-    check === null ? [] : servers.map(({ name: server, address, port, labels }) => ({
-      target: { backend, server, address, port, labels },
-      check,
-    }))
+/** The address of a host, which may be one itself; null = it is not known. */
+export type AddressOf = (host: string) => string | null;
+
+/** Every server of `config` that has a check, and an address. */
+export function checkedServers(config: Config, addressOf: AddressOf): CheckedServer[] {
+  return config.backends.flatMap((backend) =>
+    backend.servers.flatMap((server) => {
+      const { name, port, labels } = server;
+      const check = checkOf(backend, server);
+      const address = addressOf(server.address);
+      return check === null || address === null
+        ? []
+        : [{ target: { backend: backend.name, server: name, address, port, labels }, check }];
+    })
   );
 }
 
-/** Judges one server. `before` is the view until now: as long as the state is the same, so is its `since`. */
+/** How a server is checked; null = it is not. */
+function checkOf(backend: BackendConfig, { check }: ServerConfig): CheckConfig | null {
+  return check === "shared" ? backend.check : check;
+}
+
+/** Judges one server. `before` is the view until now: as long as the state is the same, so is its `since`; `unresolved`: why its address is not known. */
 export function viewServer(
   backend: BackendConfig,
   server: ServerConfig,
@@ -40,12 +52,14 @@ export function viewServer(
   override: ServerOverride | null,
   before: ServerView | null,
   now: number,
+  unresolved: string | null = null,
 ): ServerView {
-  const healthy = healthOf(backend, standing);
+  const healthy = unresolved === null
+    ? healthOf(checkOf(backend, server), standing)
+    : { state: "unresolved" as const, reason: unresolved, waiting: false, check: null };
   const forced = override?.state ?? null;
-  const state: ServerState = forced !== null && (forced === "maint" || healthy.state !== "down")
-    ? forced
-    : healthy.state;
+  const reachable = healthy.state !== "down" && healthy.state !== "unresolved";
+  const state: ServerState = forced !== null && (forced === "maint" || reachable) ? forced : healthy.state;
   const percent = standing?.last?.result.state === "up" ? standing.last.result.weightPercent ?? 100 : 100;
   const weight = override?.weight ?? Math.round(server.weight * percent / 100);
   const reason = state === forced ? override?.reason || `set by ${override?.by}` : healthy.reason;
@@ -79,10 +93,10 @@ function risenAt(before: ServerView | null, now: number): number | null {
 }
 
 function healthOf(
-  backend: BackendConfig,
+  check: CheckConfig | null,
   standing: Standing | null,
 ): Pick<ServerView, "state" | "reason" | "waiting" | "check"> {
-  if (backend.check === null) return { state: "up", reason: "not checked", waiting: false, check: null };
+  if (check === null) return { state: "up", reason: "not checked", waiting: false, check: null };
   const last = standing?.last ?? null;
   const reason = last?.result.reason ?? "not checked yet";
   const health = standing?.health.state ?? "wait";

@@ -29,7 +29,8 @@ Deno.test("renderStatus() shows who holds what, since when and why, and what is 
       threads: [],
       reportAge: 0,
     },
-    counters: { frontends: [], servers: [], backends: [] },
+    counters: { frontends: [], servers: [], backends: [], droppedLines: 0 },
+    lostLines: 0,
     servers: (backend, server) => ({
       backend,
       server,

@@ -1,6 +1,20 @@
 import assert from "node:assert/strict";
+import { knownPlugins } from "./known_plugins.ts";
 import { loadText } from "./loading.ts";
 import { configOf, fixture, problemsOf } from "./loading.ts";
+
+const httpCheck = {
+  use: "http",
+  with: { path: "/" },
+  interval: 2000,
+  fastInterval: 1000,
+  panic: 0,
+  plugin: null,
+  timeout: 1000,
+  rise: 2,
+  fall: 3,
+  initial: "wait",
+};
 
 Deno.test("load() makes the classic pair of its README from one file", () => {
   const text = fixture("pair.yaml");
@@ -44,8 +58,8 @@ Deno.test("load() makes the classic pair of its README from one file", () => {
     }],
     backends: [{
       name: "backend_servers",
-      balance: { use: "roundrobin", with: {}, fallback: "random" },
-      check: { use: "http", with: { path: "/" }, interval: 2000, timeout: 1000, rise: 2, fall: 3, initial: "wait" },
+      balance: { use: "roundrobin", with: {}, fallback: "random", plugin: false },
+      check: httpCheck,
       onDown: "keep",
       stickiness: null,
       whenEmpty: null,
@@ -59,12 +73,16 @@ Deno.test("load() makes the classic pair of its README from one file", () => {
         maxconn: null,
         backup: false,
         labels: {},
+        check: "shared",
       })),
       retries: 3,
       sendProxy: null,
       timeouts: { connect: 5000, server: 30_000, queue: 5000 },
     }],
     proxy: { threads: "auto", maxconn: 20_000, user: "tandem" },
+    isolation: "available",
+    plugins: [],
+    notify: [],
     admin: { bind: "127.0.0.1:9700", socket: "/run/tandem/admin.sock" },
     metrics: null,
     log: { level: "info", access: null },
@@ -236,12 +254,24 @@ backends:
     { address: "192.0.2.2", port: 83, instance: "VI_1" },
   ]);
   const timing = { rise: 2, fall: 3, initial: "wait" };
-  assert.deepEqual(app.check, { use: "tcp", with: {}, interval: 2000, timeout: 1000, ...timing });
+  assert.deepEqual(app.check, {
+    use: "tcp",
+    with: {},
+    interval: 2000,
+    fastInterval: 1000,
+    timeout: 1000,
+    panic: 0,
+    plugin: null,
+    ...timing,
+  });
   assert.deepEqual(app2.check, {
     use: "http",
     with: { host: "app.example", port: 8080, headers: { "X-Probe": "1" }, expect: { status: [204] } },
     interval: 200,
+    fastInterval: 100,
     timeout: 200,
+    panic: 0,
+    plugin: null,
     ...timing,
   });
 });
@@ -312,7 +342,10 @@ Deno.test("load() lists the ten mistakes of a file with ten mistakes", () => {
 });
 
 Deno.test("load() knows every key of the contract, and answers those that are not built yet", () => {
-  const loaded = loadText(fixture("contract_sample.yaml"), { readSecret: () => "a key of the cluster" });
+  const loaded = loadText(fixture("contract_sample.yaml"), {
+    readSecret: () => "a key of the cluster",
+    plugins: knownPlugins(),
+  });
   assert.ok(!loaded.ok);
   const later = loaded.problems.map(({ path, message }) => [path, /^is not in this version: \S/.test(message)]);
   assert.deepEqual(
@@ -323,9 +356,6 @@ Deno.test("load() knows every key of the contract, and answers those that are no
       "vrrp.VI_1.sync_group",
       "frontends.http-in.tls",
       "backends.backend_servers.tls",
-      "isolation",
-      "plugins",
-      "notify",
       "admin.tokens",
     ].map((path) => [path, true]),
   );

@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { load } from "../../../runtime/config/load.ts";
 import type { Config } from "../../../runtime/config/model.ts";
+import type { PluginKnowledge } from "../../../runtime/config/plugin_facts.ts";
 import { formatProblem } from "../../../runtime/config/problem.ts";
 import type { ReadSecret } from "../../../runtime/config/secrets.ts";
 
@@ -9,10 +10,11 @@ export interface Reading {
   readonly node?: string;
   readonly hostname?: string;
   readonly readSecret?: ReadSecret;
+  readonly plugins?: PluginKnowledge;
 }
 
-export function loadText(text: string, { node, hostname = "dlp1", readSecret = refuse }: Reading = {}) {
-  return load(text, { file: "t.yaml", node: node ?? null, hostname, readSecret });
+export function loadText(text: string, { node, hostname = "dlp1", readSecret = refuse, plugins }: Reading = {}) {
+  return load(text, { file: "t.yaml", node: node ?? null, hostname, readSecret, plugins });
 }
 
 /** The problems of `text` as printed, without the file name; none for a good one. */

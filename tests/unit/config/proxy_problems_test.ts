@@ -96,10 +96,9 @@ Deno.test("load() reads servers and balance, and refuses what is none", () => {
     ["servers: {}", "4:14: servers: must not be empty: a backend needs a server"],
     ["servers: { one: 192.0.2.1 }", '4:21: servers.one: must have a port ("192.0.2.1:80"), got "192.0.2.1"'],
     ["servers: { one: 192.0.2.1:70000 }", "4:21: servers.one: must have a port of 1–65535, got 70000"],
-    [
-      "servers: { one: web.example:80 }",
-      '4:21: servers.one: host names are not in this version: give the IP address of "web.example"',
-    ],
+    ["servers: { one: web.example:80, two: web2:80 }"],
+    ["servers: { one: 192.0.2:80 }", '4:21: servers.one: must be an address or a host name, got "192.0.2"'],
+    ["servers: { one: a_-.example:80 }", '4:21: servers.one: must be an address or a host name, got "a_-.example"'],
     ["servers: { one: :80 }", '4:21: servers.one: must name an address, got ":80"'],
     ["servers: { one: { address: 192.0.2.1:80, weight: 257 } }", "4:54: servers.one.weight: must be 0–256, got 257"],
     [
@@ -167,14 +166,14 @@ Deno.test("load() reads checks in both forms and refuses what is none", () => {
     ["check: { type: tcp, port: 8080 }"],
     ["check: { use: http, with: { path: /x, expect: { status: [200-299, 404] } }, interval: 1s }"],
     ["check: { type: htp }", '5:20: check.type: must be tcp or http, got "htp"; did you mean http?'],
-    ["check: { use: htp }", '5:19: check.use: must be tcp or http, got "htp"; did you mean http?'],
+    ["check: { use: htp }", '5:19: check.use: unknown checker "htp"; did you mean "http"?'],
     [
       "check: { use: pg-role, with: { role: x } }",
-      "5:19: check.use: is not in this version: plugins come later; use tcp or http",
+      '5:19: check.use: unknown checker "pg-role"; there is tcp, http',
     ],
     [
       "check: { type: tcp, path: / }",
-      "5:25: check.path: unknown key; there is type, port, interval, timeout, rise, fall, initial",
+      "5:25: check.path: unknown key; there is type, port, interval, fast_interval, timeout, rise, fall, initial",
     ],
     [
       "check: { type: http, path: healthz }",
@@ -192,6 +191,15 @@ Deno.test("load() reads checks in both forms and refuses what is none", () => {
       "check: { interval: 2 }",
       '5:24: check.interval: needs a unit: keepalived would read 2 s, HAProxy 2 ms; write "2s" or "2ms"',
     ],
+    ['check: { type: http, method: HEAD, expect: { headers: { x-ready: "1" }, body: /^ok/i }, fast_interval: 200ms }'],
+    [
+      "check: { type: http, expect: { body: /(/ } }",
+      "5:42: check.expect.body: is no regular expression: Invalid regular expression: /(/: Unterminated group",
+    ],
+    [
+      "check: { type: http, expect: { body: /a/g } }",
+      '5:42: check.expect.body: must have no other flags than i, m, s and u, got "g"',
+    ],
     ["check: { rise: 0 }", "5:20: check.rise: must be 1–1000, got 0"],
     ["check: { initial: no }", '5:23: check.initial: must be wait, up or down, got "no"'],
     ["check: { type: http, headers: { a b: x } }", '5:37: check.headers.a b: must be a field name, got "a b"'],
@@ -199,7 +207,10 @@ Deno.test("load() reads checks in both forms and refuses what is none", () => {
       "check: { type: http, headers: { authorization: 1234 } }",
       "5:52: check.headers.authorization: is text, but YAML reads it as a number: quote it",
     ],
-    ["check: tcp", '5:12: check: must be a map (type, port, interval, timeout, rise, fall, initial), got "tcp"'],
+    [
+      "check: tcp",
+      '5:12: check: must be a map (type, port, interval, fast_interval, timeout, rise, fall, initial), got "tcp"',
+    ],
   ]);
 });
 
@@ -262,4 +273,35 @@ Deno.test("load() reads the key of the cluster", () => {
   assert.deepEqual(problemsOf(text("short")), [
     "2:20: cluster.secret: must have at least 16 characters: whoever guesses it speaks for the other node",
   ]);
+});
+
+Deno.test("load() merges a server's own check over the backend's", () => {
+  const text = backend(
+    "servers:",
+    "  one: 192.0.2.1:80",
+    "  two: { address: 192.0.2.2:80, check: { port: 8081, rise: 5 } }",
+    "  three: { address: 192.0.2.3:80, check: none }",
+    "  four: { address: 192.0.2.4:80, check: { type: tcp } }",
+    "  five: { address: 192.0.2.5:80, check: { expect: { body: ok } } }",
+    "check: { type: http, path: /up, expect: { status: 204 } }",
+  );
+  const [web] = configOf(text).backends;
+  const shared = { path: "/up", expect: { status: [204] } };
+  assert.deepEqual(
+    web.servers.map(({ check }) => typeof check === "object" ? check && [check.use, check.with, check.rise] : check),
+    [
+      "shared",
+      ["http", { ...shared, port: 8081 }, 5],
+      null,
+      ["tcp", {}, 2],
+      ["http", { path: "/up", expect: { status: [204], body: "ok" } }, 2],
+    ],
+  );
+  assert.deepEqual(problemsOf(text.replace("rise: 5", "rise: 0")), [
+    "6:64: backends.app.servers.two.check.rise: must be 1–1000, got 0",
+  ]);
+  assert.deepEqual(
+    problemsOf(backend("servers: { one: { address: 192.0.2.1:80, check: off } }")),
+    ['4:53: backends.app.servers.one.check: must be none, got "off"'],
+  );
 });
