@@ -263,12 +263,54 @@ export class GiveUp extends Error {
   override readonly name = "GiveUp";
 }
 
+/** What an application is given, beside the request. In a Hono application it is `c.env`. */
+export interface AppContext<Config = unknown> extends Context<Config> {
+  /**
+   * Sends `request` on through the balancer, to a server of `backend`: with its policy, limits, retries and time-outs. Bodies
+   * stream both ways.
+   *
+   * @throws when the balancer cannot be reached, or the connection ends in the middle of a head
+   */
+  forward(backend: string, request: Request): Promise<Response>;
+}
+
+/** What a handler of Hono is given, as far as {@linkcode forward} needs it. */
+interface HandlerInput {
+  readonly env: unknown;
+  readonly req: { readonly raw: Request };
+}
+
+/**
+ * A handler for Hono that sends the request on through the balancer.
+ *
+ * @param change What to change of the request's fields before.
+ * @example
+ * ```ts
+ * import { forward } from "tandem/plugin";
+ * import { Hono } from "hono";
+ *
+ * const app = new Hono();
+ * app.all("/shop/*", forward("shop", (headers) => headers.set("x-shop", "1")));
+ * export default app;
+ * ```
+ */
+export function forward(
+  backend: string,
+  change: (headers: Headers) => void = () => {},
+): (input: HandlerInput) => Promise<Response> {
+  return ({ env, req: { raw } }) => {
+    const headers = new Headers(raw.headers);
+    change(headers);
+    return (env as AppContext).forward(backend, new Request(raw, { headers }));
+  };
+}
+
 export interface App<Config> {
   readonly kind: "app";
   readonly config?: Declaration<Config>;
   init?(ctx: Context<Config>): void | Promise<void>;
   /** Answers a request of the route: the `fetch` of a Hono application fits. */
-  fetch(request: Request, ctx: Context<Config>): Response | Promise<Response>;
+  fetch(request: Request, ctx: AppContext<Config>): Response | Promise<Response>;
 }
 
 /** Declares an application for a route. */

@@ -6,6 +6,7 @@
  */
 import type {
   App,
+  AppContext,
   Checker,
   CheckerContext,
   Clock,
@@ -320,11 +321,16 @@ export const sampleEvent: Event = {
   fields: { state: "down" },
 };
 
-/** One request to an app. */
-export async function request<Config>(app: App<Config>, request: Request, options: { readonly config: Config }) {
+/** One request to an app. `forward` stands for the balancer. */
+export async function request<Config>(
+  app: App<Config>,
+  request: Request,
+  options: { readonly config: Config; readonly forward?: AppContext["forward"] },
+): Promise<Response> {
   const { context } = createContext(options.config);
+  const nowhere = () => Promise.reject(new Error("Cannot forward: this test gives no `forward`"));
   await app.init?.(context);
-  return await app.fetch(request, context);
+  return await app.fetch(request, { ...context, forward: options.forward ?? nowhere });
 }
 
 function createContext<Config>(

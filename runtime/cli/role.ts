@@ -8,6 +8,8 @@ export async function run(args: readonly string[]): Promise<number> {
       return await (await import("../roles/vrrp.ts")).run();
     case "proxy":
       return await (await import("../roles/proxy.ts")).run();
+    case "app":
+      return await (await import("../roles/app.ts")).run();
     case "plugin":
       return (await import("../roles/plugin.ts")).runPluginStage(rest[0]);
     case "plugin-host":

@@ -4,6 +4,7 @@
  */
 import { libc } from "../os/libc.ts";
 import { isPortTaken, listenOn } from "../os/tcp_socket.ts";
+import { listenOnUnix, shareSocket } from "../os/unix_listener.ts";
 import type { ListenerOptions } from "./listening.ts";
 import type { BindOptions, FrontendOptions, ListenerStatus } from "./protocol.ts";
 
@@ -85,7 +86,11 @@ export class ListenerSet {
   statuses(): ListenerStatus[] {
     return [...this.#places.values()].map(({ frontend, bind, fds, error }) => ({
       frontend,
-      address: bind.address.includes(":") ? `[${bind.address}]:${bind.port}` : `${bind.address}:${bind.port}`,
+      address: bind.address.startsWith("unix:")
+        ? bind.address
+        : bind.address.includes(":")
+        ? `[${bind.address}]:${bind.port}`
+        : `${bind.address}:${bind.port}`,
       listening: fds.size > 0,
       error,
     }));
@@ -95,6 +100,7 @@ export class ListenerSet {
 /** Whether anything changed. One thread that cannot listen here means that none can. */
 function openPlace(place: Place, threads: readonly number[]): boolean {
   const { address, port } = place.bind;
+  if (address.startsWith("unix:")) return openUnixPlace(place, threads);
   const before = place.error;
   const missing = threads.filter((thread) => !place.fds.has(thread));
   if (missing.length === 0) return false;
@@ -107,4 +113,20 @@ function openPlace(place: Place, threads: readonly number[]): boolean {
     else place.fds.set(thread, listener.fd);
   }
   return place.error !== before || place.error === null;
+}
+
+/** As `openPlace`: all threads accept on one socket. */
+function openUnixPlace(place: Place, threads: readonly number[]): boolean {
+  const before = place.error;
+  let changed = false;
+  for (const thread of threads) {
+    if (place.fds.has(thread)) continue;
+    const [any] = place.fds.values();
+    const listener = any === undefined ? listenOnUnix(place.bind.address) : { fd: shareSocket(any) };
+    place.error = "error" in listener ? listener.error : null;
+    if ("error" in listener) break;
+    place.fds.set(thread, listener.fd);
+    changed = true;
+  }
+  return changed || place.error !== before;
 }

@@ -92,7 +92,9 @@ export class Routing {
     const { action, request, response } = route;
     if (action.type !== "backend") throw new TypeError("Cannot pass a request on: its route answers itself");
     const { backends, facts } = this.frontend.engine.routing;
-    const backend = action.backend === null ? this.frontend.backend : backends.get(action.backend);
+    const wanted = action.backend === null ? this.frontend.backend : backends.get(action.backend);
+    const aside = action.otherwise !== null && wanted?.available !== true;
+    const backend = aside ? backends.get(action.otherwise) : wanted;
     const plain = this.#plain.get(route);
     if (plain !== undefined && granted === null) return { type: "to", backend: backend ?? null, routed: plain };
     const { values } = this.#rules;

@@ -28,7 +28,13 @@ export interface FieldOptions {
 
 export type ActionOptions =
   /** null = the frontend's default backend. */
-  | { readonly type: "backend"; readonly backend: string | null; readonly rewrite: string | null }
+  | {
+    readonly type: "backend";
+    readonly backend: string | null;
+    readonly rewrite: string | null;
+    /** Where requests go while no server of `backend` may be used. @default nowhere */
+    readonly otherwise?: string | null;
+  }
   | { readonly type: "redirect"; readonly to: string; readonly status: number }
   | {
     readonly type: "respond";

@@ -11,7 +11,12 @@ import { location } from "./target.ts";
 export type Values = (name: string) => string;
 
 export type Action =
-  | { readonly type: "backend"; readonly backend: string | null; readonly rewrite: Template | null }
+  | {
+    readonly type: "backend";
+    readonly backend: string | null;
+    readonly rewrite: Template | null;
+    readonly otherwise: string | null;
+  }
   | { readonly type: "answer"; readonly answer: (values: Values) => Answer };
 
 export interface Route {
@@ -37,7 +42,7 @@ export function compileDefault(frontend: RoutingOptions): Route {
   return {
     index: -1,
     name: "default",
-    action: { type: "backend", backend: null, rewrite: null },
+    action: { type: "backend", backend: null, rewrite: null, otherwise: null },
     allow: null,
     deny: [],
     options: null,
@@ -74,8 +79,8 @@ export function compileRoute(options: RouteOptions, index: number, frontend: str
 function compileAction({ action }: RouteOptions, captures: readonly string[], response: FieldsPlan | null): Action {
   switch (action.type) {
     case "backend": {
-      const { backend, rewrite } = action;
-      return { type: "backend", backend, rewrite: rewrite === null ? null : template(rewrite, captures) };
+      const { backend, rewrite, otherwise = null } = action;
+      return { type: "backend", backend, rewrite: rewrite === null ? null : template(rewrite, captures), otherwise };
     }
     case "redirect": {
       const to = template(action.to, captures);

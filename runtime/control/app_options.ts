@@ -1,0 +1,82 @@
+/** What the proxy is told of applications: each is a backend of one server on a Unix socket; all forward by one frontend. */
+import { BACKEND_FIELD } from "../app/forwarder.ts";
+import type { BackendOptions, FrontendOptions, ServerVerdict } from "../proxy/protocol.ts";
+import type { RouteOptions } from "../proxy/routes/options.ts";
+
+/** Name of the frontend that only applications reach; no configured one can have it. */
+const BALANCER = "app:forward";
+const NO_FIELDS = { set: {}, add: {}, remove: [] };
+
+/** Name of an application's backend; no configured one can have it. */
+export function appBackendName(app: string): string {
+  return `app:${app}`;
+}
+
+/** The backend that is the application listening at `socket`. */
+export function appBackend(app: string, socket: string): BackendOptions {
+  return {
+    name: appBackendName(app),
+    balance: { use: "roundrobin", with: {} },
+    servers: [
+      {
+        name: "app",
+        address: `unix:${socket}`,
+        port: 0,
+        weight: 1,
+        maxconn: null,
+        backup: false,
+        labels: {},
+      },
+    ],
+    retries: 0,
+    onDown: "keep",
+    timeouts: { connect: 5000, server: 30_000, queue: 5000 },
+  };
+}
+
+/** What its backend is worth: an application that does not run takes no requests. */
+export function appVerdict(app: string, running: boolean): ServerVerdict {
+  return { backend: appBackendName(app), server: "app", state: running ? "up" : "down", weight: 1 };
+}
+
+/** The frontend at `socket` by which applications forward, to each of `backends` by its name. */
+export function balancerFrontend(socket: string, backends: readonly string[]): FrontendOptions {
+  return {
+    name: BALANCER,
+    mode: "http",
+    // Whom a request is for is told in front of it.
+    binds: [{ address: `unix:${socket}`, port: 0, proxyProtocol: true }],
+    // The first frontend has written them, and the application may have changed them.
+    forwardfor: false,
+    trustedProxies: [],
+    defaultBackend: null,
+    maxconn: 100_000,
+    timeouts: { httpRequest: 10_000, keepAlive: 10_000, client: 30_000, tunnel: 3_600_000 },
+    routes: [...backends.map(toBackend), UNKNOWN],
+    requestHeaders: { set: {}, add: {}, remove: [BACKEND_FIELD] },
+  };
+}
+
+function toBackend(backend: string): RouteOptions {
+  const headers = [{ name: BACKEND_FIELD, values: [backend] }];
+  return { ...ANY, match: { ...ANY.match, headers }, action: { type: "backend", backend, rewrite: null } };
+}
+
+const ANY: RouteOptions = {
+  match: { hosts: [], paths: [], methods: [], headers: [], query: [], clients: [] },
+  action: { type: "backend", backend: null, rewrite: null },
+  allow: [],
+  deny: [],
+  basicAuth: null,
+  rateLimit: null,
+  forwardAuth: null,
+  bodyLimit: null,
+  timeouts: { connect: null, server: null, client: null, tunnel: null },
+  retry: { attempts: null, repeat: "safe" },
+  requestHeaders: NO_FIELDS,
+  responseHeaders: NO_FIELDS,
+};
+const UNKNOWN: RouteOptions = {
+  ...ANY,
+  action: { type: "respond", status: 502, headers: {}, body: "The application forwards to a backend that is none.\n" },
+};
