@@ -7,7 +7,9 @@ import type { Plan } from "./config/diff.ts";
 import type { Config } from "./config/model.ts";
 import type { Moves } from "./control/moves.ts";
 import { Node } from "./control/node.ts";
+import { openNames } from "./control/names.ts";
 import { openOperatorState } from "./control/operator_state.ts";
+import { type Resolution, resolveName } from "./control/resolve_name.ts";
 import type { ServerChange } from "./control/overrides.ts";
 import type { ServerView } from "./control/servers.ts";
 import type { Status } from "./control/status.ts";
@@ -39,6 +41,8 @@ export interface ControlOptions {
   readonly cores?: number;
   /** @default the system's */
   readonly clock?: Clock;
+  /** Finds the addresses of a name. @default the system's resolver */
+  readonly resolve?: (name: string) => Promise<Resolution>;
 }
 
 export interface Reloaded {
@@ -79,5 +83,8 @@ export async function createControl(options: ControlOptions): Promise<Control> {
     openJournal({ node: config.node, cluster: config.cluster.name, directory, now: clock.now }),
     openOperatorState(directory, clock, log),
   ]);
-  return new Node(options, clock, journal, operator);
+  let node: Node | null = null;
+  const resolve = options.resolve ?? resolveName;
+  const names = await openNames({ directory, clock, log, resolve, changed: () => node?.readdress() });
+  return node = new Node(options, clock, journal, operator, names);
 }

@@ -3,10 +3,11 @@
  * listeners, then virtual routers. What is the same on both sides is not touched.
  */
 import type { Config } from "../config/model.ts";
-import type { Prober } from "../health/prober.ts";
+import type { CheckedServer, Prober } from "../health/prober.ts";
 import { type Clock, within } from "../os/clock.ts";
 import type { ListenerStatus } from "../proxy/protocol.ts";
 import { isEqual } from "./equal.ts";
+import type { Names } from "./names.ts";
 import { proxyOptions } from "./proxy_options.ts";
 import type { ProxyProcess } from "./proxy_process.ts";
 import { checkedServers } from "./servers.ts";
@@ -24,6 +25,7 @@ export interface ApplierOptions {
   readonly prober: Prober;
   readonly proxy: Pick<ProxyProcess, "apply" | "facts">;
   readonly vrrp: Pick<VrrpProcess, "apply">;
+  readonly names: Pick<Names, "addressOf" | "watch">;
   /** Descriptor of the access log's pipe in the proxy; null = there is none. */
   readonly logFd: number | null;
   /** Others follow the configuration too. Rejects what they cannot follow. */
@@ -57,9 +59,17 @@ export class Applier {
   /** Listens, with nothing running before. @throws {Error} a sentence for each listener that cannot be had. */
   async listen(): Promise<void> {
     await this.#options.follow(this.#config);
-    this.#options.prober.watch(checkedServers(this.#config));
+    this.#options.names.watch(hostsOf(this.#config));
+    this.#options.prober.watch(this.#checked(this.#config));
     this.#options.judgeServers();
     refuseDeaf(await this.#applyProxy(this.#config), []);
+  }
+
+  /** Names of servers have other addresses than they had. */
+  async readdress(): Promise<void> {
+    this.#options.prober.watch(this.#checked(this.#config));
+    this.#options.judgeServers();
+    await this.#applyProxy(this.#config);
   }
 
   /** Starts the virtual routers. Answers the problems met. */
@@ -86,23 +96,25 @@ export class Applier {
     } finally {
       this.#busy = false;
     }
-    this.#options.prober.watch(checkedServers(wanted));
+    this.#options.names.watch(hostsOf(wanted));
+    this.#options.prober.watch(this.#checked(wanted));
     if (!isEqual(vrrpOptions(running), vrrpOptions(wanted))) return await this.announce();
     this.#options.judgeTrackers();
     return [];
   }
 
   async #changeListeners(running: Config, wanted: Config): Promise<void> {
-    const { cores, logFd, prober, proxy } = this.#options;
+    const { cores, logFd, names, prober, proxy } = this.#options;
+    const options = (config: Config) => proxyOptions(config, cores, logFd, names.addressOf);
     this.#adopt(wanted, running);
-    if (isEqual(proxyOptions(running, cores, logFd), proxyOptions(wanted, cores, logFd))) return;
+    if (isEqual(options(running), options(wanted))) return;
     const before = proxy.facts().listeners;
     try {
       refuseDeaf(await this.#applyProxy(wanted), before);
     } catch (cause) {
       this.#adopt(running, wanted);
       await this.#applyProxy(running);
-      prober.watch(checkedServers(running));
+      prober.watch(this.#checked(running));
       throw cause;
     }
   }
@@ -110,17 +122,24 @@ export class Applier {
   /** Judges by `wanted` from now on. Checks of `other` go on until it is sure that nobody goes back there. */
   #adopt(wanted: Config, other: Config): void {
     this.#config = wanted;
-    const servers = checkedServers(wanted);
+    // Names that are new have no address yet; those of `other` are known still.
+    this.#options.names.watch([...hostsOf(wanted), ...hostsOf(other)]);
+    const servers = this.#checked(wanted);
     const names = new Set(servers.map(({ target }) => `${target.backend}/${target.server}`));
-    const spare = checkedServers(other).filter(({ target }) => !names.has(`${target.backend}/${target.server}`));
+    const spare = this.#checked(other).filter(({ target }) => !names.has(`${target.backend}/${target.server}`));
     this.#options.prober.watch([...servers, ...spare]);
     this.#options.judgeServers();
   }
 
   async #applyProxy(config: Config): Promise<readonly ListenerStatus[]> {
-    const { clock, cores, logFd, patience, proxy } = this.#options;
-    return await within(clock, patience, proxy.apply(proxyOptions(config, cores, logFd)), null) ??
+    const { clock, cores, logFd, names, patience, proxy } = this.#options;
+    const options = proxyOptions(config, cores, logFd, names.addressOf);
+    return await within(clock, patience, proxy.apply(options), null) ??
       this.#neverAnswered("proxy");
+  }
+
+  #checked(config: Config): CheckedServer[] {
+    return checkedServers(config, this.#options.names.addressOf);
   }
 
   #neverAnswered(role: string): never {
@@ -128,6 +147,11 @@ export class Applier {
       `The ${role} process did not answer within ${this.#options.patience / 1000} s; its log says why`,
     );
   }
+}
+
+/** Addresses and names of all servers. */
+function hostsOf({ backends }: Config): string[] {
+  return backends.flatMap(({ servers }) => servers.map(({ address }) => address));
 }
 
 /** @throws {Error} when a listener does not listen that did not fail `before`: a sentence for each. */

@@ -7,6 +7,7 @@ import type { Config } from "../config/model.ts";
 import { addressChange, heldAddresses } from "./addresses.ts";
 import { Applier } from "./applier.ts";
 import { eject, type Ejection } from "./ejections.ts";
+import type { Names } from "./names.ts";
 import { createMoves, type Moves } from "./moves.ts";
 import type { OperatorState } from "./operator_state.ts";
 import { changeServer, type ServerChange, serverOverride } from "./overrides.ts";
@@ -59,6 +60,7 @@ export class Node implements Control {
     private readonly clock: Clock,
     readonly journal: Journal,
     private readonly operator: OperatorState,
+    private readonly names: Names,
   ) {
     const { config, log } = options;
     this.log = log;
@@ -96,6 +98,7 @@ export class Node implements Control {
     this.board = createServerBoard({
       standing: (backend, server) => this.prober.standing(backend, server),
       override: (backend, server) => serverOverride(operator.overrides, backend, server),
+      unresolved: (host) => names.addressOf(host) === null ? names.problemOf(host) : null,
       ejection: (backend, server) => this.ejections.get(`${backend}/${server}`) ?? null,
       now: clock.now,
       changed: (views) => {
@@ -112,6 +115,7 @@ export class Node implements Control {
       prober: this.prober,
       proxy: this.proxy,
       vrrp: this.vrrp,
+      names,
       logFd: options.accessLog?.fd ?? null,
       follow: async (wanted) => {
         await this.accessLog?.configure(wanted.log.access?.to ?? null);
@@ -135,7 +139,7 @@ export class Node implements Control {
     const deadline = this.clock.monotonic() + firstRound;
     await this.applier.listen();
     // Contract 2.5: who announces an address can serve it.
-    while (!this.prober.settled() && this.clock.monotonic() < deadline) {
+    while (!(this.prober.settled() && this.names.settled()) && this.clock.monotonic() < deadline) {
       await new Promise<void>((resolve) => this.clock.after(5, resolve));
     }
     if (this.phase !== "starting") return;
@@ -159,6 +163,7 @@ export class Node implements Control {
       waiting: this.phase === "starting" ? "waiting for the first round of checks" : "not started yet",
       proxy: proxy.facts(),
       counters: proxy.counters(),
+      addressOf: this.names.addressOf,
       lostLines: this.accessLog?.lost ?? 0,
       servers: this.board.view,
       overrides: this.operator.overrides,
@@ -242,6 +247,7 @@ export class Node implements Control {
     await this.proxy.child.stop({ type: "stop", drain: rest }, rest + 1000, { type: "stop", drain: 0 });
     await this.accessLog?.[Symbol.asyncDispose]();
     this.prober[Symbol.dispose]();
+    await this.names[Symbol.asyncDispose]();
     await this.operator[Symbol.asyncDispose]();
     await this.journal[Symbol.asyncDispose]();
   }
@@ -259,6 +265,13 @@ export class Node implements Control {
       this.proxy.send({ type: "held", addresses: heldAddresses(this.config, this.vrrp.instances()) });
     }
     this.moves.hear(instance, before);
+  }
+
+  /** Servers are somewhere else, or nowhere: behind a reload that runs, never beside it. */
+  readdress(): void {
+    this.reloading = this.reloading
+      .then(() => this.phase === "stopping" ? undefined : this.applier.readdress())
+      .catch((error) => this.log.error(`Servers are not where their names say: ${messageOf(error)}`));
   }
 
   private hearEvidence(evidence: Evidence): void {

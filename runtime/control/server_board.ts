@@ -10,6 +10,8 @@ import { type ServerView, viewServer } from "./servers.ts";
 export interface ServerBoardOptions {
   readonly standing: (backend: string, server: string) => Standing | null;
   readonly override: (backend: string, server: string) => ServerOverride | null;
+  /** Why the address of a host is not known; null = it is. */
+  readonly unresolved: (host: string) => string | null;
   readonly ejection: (backend: string, server: string) => Ejection | null;
   /** Milliseconds since the epoch. */
   readonly now: () => number;
@@ -55,7 +57,8 @@ function judgeBackend(backend: BackendConfig, before: Views, options: ServerBoar
   const views = backend.servers.map((server) => {
     const standing = options.standing(backend.name, server.name);
     const override = options.override(backend.name, server.name);
-    return viewServer(backend, server, standing, override, before.get(`${backend.name}/${server.name}`) ?? null, now);
+    const was = before.get(`${backend.name}/${server.name}`) ?? null;
+    return viewServer(backend, server, standing, override, was, now, options.unresolved(server.address));
   });
   const judged = applyEjections(views, ({ server }) => {
     const ejection = options.ejection(backend.name, server);

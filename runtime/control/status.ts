@@ -4,7 +4,8 @@ import type { FrontendCounters } from "../proxy/protocol.ts";
 import type { DropReason, InstanceCounters, InstanceState, InstanceStatus, Tracking } from "../vrrp/protocol.ts";
 import type { Overrides } from "./overrides.ts";
 import type { ProxyCounters } from "./proxy_process.ts";
-import type { ServerView } from "./servers.ts";
+import { isIP } from "node:net";
+import type { AddressOf, ServerView } from "./servers.ts";
 import type { ProxyFacts } from "./tracking.ts";
 
 /** Times are ISO 8601 in UTC. */
@@ -89,6 +90,8 @@ export interface FrontendView {
 export interface ServerStatus {
   readonly name: string;
   readonly address: string;
+  /** The address that the name has now; null where it has none, or the address is one itself. */
+  readonly resolved: string | null;
   readonly state: ServerView["state"];
   readonly since: string;
   readonly reason: string;
@@ -140,6 +143,8 @@ export interface Facts {
   readonly waiting: string;
   readonly proxy: ProxyFacts;
   readonly counters: ProxyCounters;
+  /** The address of a host; null = not known. */
+  readonly addressOf: AddressOf;
   /** Lines of the access log that could not be kept. */
   readonly lostLines: number;
   readonly servers: (backend: string, server: string) => ServerView | null;
@@ -267,6 +272,7 @@ function viewServerStatus(
   return {
     name: server.name,
     address: endpoint(server.address, server.port),
+    resolved: isIP(server.address) === 0 ? facts.addressOf(server.address) : null,
     state: view?.state ?? "down",
     since: iso(view?.since ?? facts.startedAt),
     reason: view?.reason ?? "not checked yet",

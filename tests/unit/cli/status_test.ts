@@ -30,6 +30,7 @@ Deno.test("renderStatus() shows who holds what, since when and why, and what is 
       reportAge: 0,
     },
     counters: { frontends: [], servers: [], backends: [], droppedLines: 0 },
+    addressOf: (host) => host,
     lostLines: 0,
     servers: (backend, server) => ({
       backend,

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { createControl } from "../../../runtime/control.ts";
+import type { Resolution } from "../../../runtime/control/resolve_name.ts";
 import { createLogger } from "../../../runtime/telemetry/log.ts";
 import type { InstanceStatus } from "../../../runtime/vrrp/protocol.ts";
 import { fakeClock } from "../../support/fake_clock.ts";
@@ -7,7 +8,9 @@ import { fakeProxy, fakeVrrp, instanceStatus } from "./fake_roles.ts";
 import { config, pairText } from "./pair_config.ts";
 
 /** A node with fake children; `state` is what its instance is in. */
-async function fixture(options: { text?: string; taken?: string[]; stateDirectory?: string } = {}) {
+async function fixture(
+  options: { text?: string; taken?: string[]; stateDirectory?: string; resolve?: () => Promise<Resolution> } = {},
+) {
   const clock = fakeClock(1_000_000);
   const taken = new Set(options.taken);
   const world = { state: "backup" as InstanceStatus["state"], text: options.text ?? pairText };
@@ -23,6 +26,7 @@ async function fixture(options: { text?: string; taken?: string[]; stateDirector
     missing: [],
     cores: 2,
     clock,
+    resolve: options.resolve,
   });
   /** Lets promises settle, and `ms` pass. */
   const done = async <T>(promise: Promise<T>, ms = 10): Promise<T> => {
@@ -297,5 +301,30 @@ Deno.test("a server that fails requests is left alone for a while, the last one 
   await clock.advance(5500);
   // Its time is over; now the other one, whose evidence is younger, may be left alone.
   assert.equal(state(), "up up");
+  await stop();
+});
+
+Deno.test("a server by name is unresolved until it has an address, and follows it", async () => {
+  const answers: Resolution[] = [];
+  const text = pairText.replace(/192\.0\.2\.11:80/, "web.example:80");
+  assert.notEqual(text, pairText);
+  const resolve = () => answers.length === 0 ? Promise.reject(new Error("ENOTFOUND")) : Promise.resolve(answers[0]);
+  const { clock, control, proxy, done, stop } = await fixture({ text, resolve });
+  await done(control.start());
+  const server = () => control.status().backends[0].servers[0];
+  assert.deepEqual([server().state, server().reason], ["unresolved", 'cannot resolve "web.example": ENOTFOUND']);
+  assert.deepEqual([server().address, server().resolved], ["web.example:80", null]);
+  const addresses = () => {
+    const applied = proxy.told.filter((command) => command.type === "apply").at(-1);
+    return applied?.type === "apply" ? applied.options.backends[0].servers.map(({ address }) => address) : [];
+  };
+  assert.deepEqual(addresses(), ["192.0.2.12"]);
+  answers[0] = { addresses: ["192.0.2.77"], ttl: 60_000 };
+  await clock.advance(3000);
+  assert.deepEqual([server().state, server().resolved], ["up", "192.0.2.77"]);
+  assert.deepEqual(addresses(), ["192.0.2.77", "192.0.2.12"]);
+  answers[0] = { addresses: ["192.0.2.78"], ttl: 60_000 };
+  await clock.advance(61_000);
+  assert.deepEqual(addresses(), ["192.0.2.78", "192.0.2.12"]);
   await stop();
 });
