@@ -41,13 +41,14 @@ http {
   return { ports, stop: () => end(child) };
 }
 
-/** HAProxy with one thread and what Tandem does by default. */
-export async function startHaproxy(directory: string, origin: Origin): Promise<Subject> {
+/** HAProxy with one thread and what Tandem does by default. `logPort`: where it sends its log by UDP. */
+export async function startHaproxy(directory: string, origin: Origin, logPort?: number): Promise<Subject> {
   const port = freePort();
   const servers = origin.ports.map((each, index) => `  server s${index} 127.0.0.1:${each}`).join("\n");
   const configuration = `global
   nbthread 1
   maxconn 9000
+${logPort === undefined ? "" : `  log 127.0.0.1:${logPort} local0`}
 defaults
   mode http
   timeout connect 5s
@@ -57,15 +58,18 @@ defaults
 frontend in
   bind 127.0.0.1:${port}
   option forwardfor
+${logPort === undefined ? "" : "  log global\n  option httplog"}
   default_backend web
 backend web
   balance roundrobin
 ${servers}
 `;
-  await Deno.writeTextFile(`${directory}/haproxy.cfg`, configuration);
-  const child = start(["haproxy", "-db", "-f", `${directory}/haproxy.cfg`]);
+  const file = `${directory}/haproxy-${port}.cfg`;
+  await Deno.writeTextFile(file, configuration);
+  const child = start(["haproxy", "-db", "-f", file]);
   await listening(port);
-  return { name: "HAProxy", pid: child.pid, port, stop: () => end(child) };
+  const name = logPort === undefined ? "HAProxy" : "HAProxy, httplog";
+  return { name, pid: child.pid, port, stop: () => end(child) };
 }
 
 export async function startTandem(io: "uring" | "epoll", origin: Origin): Promise<Subject> {

@@ -26,8 +26,11 @@ export class LogUnderTest implements AsyncDisposable {
   readonly pipe: LentPipe = openLentPipe();
   #reading: Promise<void> | null = null;
 
-  /** `reads`: from the beginning, else when it is told to. */
-  constructor({ reads = true } = {}) {
+  readonly #keeps: boolean;
+
+  /** `reads`: from the beginning, else when it is told to. `keeps`: the lines, or throws them away. */
+  constructor({ reads = true, keeps = true } = {}) {
+    this.#keeps = keeps;
     if (reads) this.read();
   }
 
@@ -73,6 +76,7 @@ export class LogUnderTest implements AsyncDisposable {
     for (;;) {
       const length = await this.pipe.read(buffer);
       if (length === null) return;
+      if (!this.#keeps) continue;
       const parts = (rest + decoder.decode(buffer.subarray(0, length))).split("\n");
       rest = parts.pop() ?? "";
       this.lines.push(...parts);
