@@ -8,7 +8,7 @@ import { parseArgs } from "node:util";
 import { libc } from "../../runtime/os/libc.ts";
 import { boundPort, socketAddress } from "../../runtime/os/tcp_socket.ts";
 import { LogUnderTest } from "../interop/access_log_support.ts";
-import { backend, freePort, frontend, ProxyUnderTest } from "../interop/proxy_support.ts";
+import { backend, freePort, frontend } from "../interop/proxy_support.ts";
 import { missing } from "../support/requirements.ts";
 import { Scratch } from "../support/scratch.ts";
 import { cpuOf, wrk } from "./measure.ts";

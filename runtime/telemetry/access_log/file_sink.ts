@@ -9,10 +9,16 @@ const LOOK = 1000;
 
 export type FileSinkOptions = Omit<Extract<SinkOptions, { readonly type: "file" }>, "type">;
 
-/** @throws {Error} when the file cannot be had. */
-export async function openFileSink({ path, rotate }: FileSinkOptions): Promise<Sink> {
+/**
+ * @param monotonic ms
+ * @throws {Error} when the file cannot be had
+ */
+export async function openFileSink(
+  { path, rotate }: FileSinkOptions,
+  monotonic: () => number = () => performance.now(),
+): Promise<Sink> {
   let { file, size, inode } = await open(path);
-  let looked = performance.now();
+  let looked = monotonic();
 
   const reopen = async () => {
     const next = await open(path);
@@ -22,7 +28,7 @@ export async function openFileSink({ path, rotate }: FileSinkOptions): Promise<S
 
   return {
     async write(lines) {
-      const now = performance.now();
+      const now = monotonic();
       if (now - looked >= LOOK) {
         looked = now;
         if (await inodeOf(path) !== inode) await reopen();
