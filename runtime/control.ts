@@ -28,6 +28,10 @@ export interface ControlOptions {
   readonly spawn: {
     readonly vrrp: (listener: RoleListener) => RoleProcess;
     readonly proxy: (listener: RoleListener) => RoleProcess;
+    /** @default there are no applications */
+    readonly app?: (listener: RoleListener) => RoleProcess;
+    /** The proxy's own user; null = the proxy runs as we do. @default null */
+    readonly proxyUser?: { readonly uid: number; readonly gid: number } | null;
   };
   /** What must outlive this run is kept here; null = nowhere. */
   readonly stateDirectory: string | null;

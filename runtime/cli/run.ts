@@ -50,7 +50,7 @@ export async function run(args: readonly string[]): Promise<number> {
   if (!asUsual || config.vrrp.length === 0) early.vrrp?.discard();
   if (!asUsual) early.proxy.discard();
   const own = asUsual
-    ? { vrrp: early.vrrp?.spawn ?? usual.vrrp, proxy: early.proxy.spawn, missing: usual.missing }
+    ? { ...usual, vrrp: early.vrrp?.spawn ?? usual.vrrp, proxy: early.proxy.spawn }
     : await chooseSpawners({ user, logLevel, stateDirectory: directory.path, lend });
   const missing = [...directory.missing, ...own.missing];
   const [

@@ -46,7 +46,11 @@ function buildRoute(draft: Complete<RouteDraft>, body: string | undefined): Rout
   };
 }
 
-function buildAction({ backend, redirect, respond, rewrite }: Complete<RouteDraft>, body = ""): ActionConfig {
+function buildAction(
+  { app, backend, on_failure: onFailure, redirect, respond, rewrite }: Complete<RouteDraft>,
+  body = "",
+): ActionConfig {
+  if (app !== null) return { type: "app", app, onFailure: onFailure ?? "block" };
   if (redirect !== null) return { type: "redirect", ...redirect };
   if (respond === null) return { type: "backend", backend, rewrite: rewrite?.path ?? null };
   const text = respond.body !== null && "text" in respond.body ? respond.body.text : body;

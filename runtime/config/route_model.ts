@@ -27,6 +27,8 @@ export interface FieldsConfig {
 export type ActionConfig =
   /** null = `default_backend`. */
   | { readonly type: "backend"; readonly backend: string | null; readonly rewrite: string | null }
+  /** A module, as the file names it: relative to the file. Without it, requests are refused or go to `default_backend`. */
+  | { readonly type: "app"; readonly app: string; readonly onFailure: "block" | "pass" }
   | { readonly type: "redirect"; readonly to: string; readonly status: number }
   | {
     readonly type: "respond";

@@ -42,15 +42,15 @@ export function judgeRoutes(subject: Case): Bodies {
   return bodies;
 }
 
-const ACTIONS = ["backend", "redirect", "respond"] as const;
+const ACTIONS = ["backend", "redirect", "respond", "app"] as const;
 
 function judgeRoute(route: RouteDraft, tree: Tree, frontend: FrontendDraft, { draft, report }: Case): void {
   const actions = ACTIONS.filter((key) => route[key] !== null);
   for (const second of actions.slice(1)) {
     report(reach(tree, second), `is a second action beside ${actions[0]}: a route has one`);
   }
-  if (actions.length === 0 && child(tree, "app") === undefined && frontend.default_backend === null) {
-    report(tree, "needs an action (backend, redirect or respond), as the frontend has no default_backend");
+  if (actions.length === 0 && frontend.default_backend === null) {
+    report(tree, "needs an action (backend, redirect, respond or app), as the frontend has no default_backend");
   }
   const backends = draft.backends?.keys() ?? [];
   for (
@@ -62,12 +62,29 @@ function judgeRoute(route: RouteDraft, tree: Tree, frontend: FrontendDraft, { dr
     if (typeof name !== "string" || draft.backends?.has(name)) continue;
     report(reach(tree, ...at), `unknown backend "${name}"${hint(name, backends)}`);
   }
-  const answers = actions.find((action) => action !== "backend");
+  judgeApp(route, tree, frontend, report);
+  const answers = actions.find((action) => action !== "backend" && action !== "app");
   for (const key of answers === undefined ? [] : ["rewrite", "timeouts", "retry"]) {
     const value = child(tree, key);
     if (value !== undefined) report(value, `has no effect with ${answers}: no server is asked`);
   }
   judgeTemplates(route, tree, frontend, report);
+}
+
+function judgeApp(
+  { app, on_failure: onFailure, rewrite }: RouteDraft,
+  tree: Tree,
+  frontend: FrontendDraft,
+  report: Report,
+) {
+  if (app === null && onFailure !== null) report(reach(tree, "on_failure"), "has no effect without app");
+  if (app === null) return;
+  if (rewrite !== null) {
+    report(reach(tree, "rewrite"), "has no effect with app: the application forwards what it wants");
+  }
+  if (onFailure === "pass" && frontend.default_backend === null) {
+    report(reach(tree, "on_failure"), "needs a default_backend: that is where requests pass to");
+  }
 }
 
 function judgeTemplates(route: RouteDraft, tree: Tree, frontend: FrontendDraft, report: Report): void {

@@ -1,5 +1,5 @@
 /** `frontends.NAME.routes` and `.monitor`: what is matched, and what happens then. */
-import { type Decoded, fields, later, list, optional, record, required } from "./collections.ts";
+import { type Decoded, fields, list, optional, record, required } from "./collections.ts";
 import { type Decoder, either, map } from "./decoder.ts";
 import {
   answerFields,
@@ -62,7 +62,10 @@ export const route = fields({
   backend: optional(text()),
   redirect: optional(redirect),
   respond: optional(respond),
-  app: later("run it as a server and name its backend here"),
+  app: optional(
+    text({ pattern: /^(\.{0,2}\/)[^\0]*\.(ts|js|mjs|tsx)$/, wanted: "the path of a module, such as ./app.ts" }),
+  ),
+  on_failure: optional(choice(["block", "pass"])),
   rewrite: optional(fields({ path: required(text()) })),
   allow: optional(list(network, { single: true, nonEmpty: "must not be empty: nobody would be let in" })),
   deny: optional(list(network, { single: true })),

@@ -1,15 +1,22 @@
 /** What the proxy is told of applications: each is a backend of one server on a Unix socket; all forward by one frontend. */
+import type { RouteConfig } from "../config/route_model.ts";
 import { BACKEND_FIELD } from "../app/forwarder.ts";
 import type { BackendOptions, FrontendOptions, ServerVerdict } from "../proxy/protocol.ts";
-import type { RouteOptions } from "../proxy/routes/options.ts";
+import type { ActionOptions, RouteOptions } from "../proxy/routes/options.ts";
 
+const APP = "app:";
 /** Name of the frontend that only applications reach; no configured one can have it. */
 const BALANCER = "app:forward";
 const NO_FIELDS = { set: {}, add: {}, remove: [] };
 
 /** Name of an application's backend; no configured one can have it. */
 export function appBackendName(app: string): string {
-  return `app:${app}`;
+  return `${APP}${app}`;
+}
+
+/** The application that an action of the proxy's goes to; null where it goes elsewhere. */
+export function appOf(action: ActionOptions): string | null {
+  return action.type === "backend" && action.backend?.startsWith(APP) ? action.backend.slice(APP.length) : null;
 }
 
 /** The backend that is the application listening at `socket`. */
@@ -37,6 +44,14 @@ export function appBackend(app: string, socket: string): BackendOptions {
 /** What its backend is worth: an application that does not run takes no requests. */
 export function appVerdict(app: string, running: boolean): ServerVerdict {
   return { backend: appBackendName(app), server: "app", state: running ? "up" : "down", weight: 1 };
+}
+
+/** A route as the proxy is told it. */
+export function routeOptions(route: RouteConfig, defaultBackend: string | null): RouteOptions {
+  const { action } = route;
+  if (action.type !== "app") return { ...route, action };
+  const otherwise = action.onFailure === "pass" ? defaultBackend : null;
+  return { ...route, action: { type: "backend", backend: appBackendName(action.app), rewrite: null, otherwise } };
 }
 
 /** The frontend at `socket` by which applications forward, to each of `backends` by its name. */

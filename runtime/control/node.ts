@@ -4,11 +4,14 @@ import http from "../../plugins/health/http.ts";
 import tcp from "../../plugins/health/tcp.ts";
 import { diff } from "../config/diff.ts";
 import type { Config } from "../config/model.ts";
+import { type Apps, createApps } from "./apps.ts";
 import { addressChange, heldAddresses } from "./addresses.ts";
 import { Applier } from "./applier.ts";
 import { eject, type Ejection } from "./ejections.ts";
 import type { Names } from "./names.ts";
 import { createMoves, type Moves } from "./moves.ts";
+import { createPlanner, type Planner } from "./planner.ts";
+import { createPlugins, type Plugins } from "./plugins.ts";
 import type { OperatorState } from "./operator_state.ts";
 import { changeServer, type ServerChange, serverOverride } from "./overrides.ts";
 import { describePlan } from "./plan.ts";
@@ -34,6 +37,8 @@ import type { Control, ControlOptions, Reloaded } from "../control.ts";
 const firstRound = 2000;
 /** A child that does not answer a command for so long, ms, fails it. */
 const patience = 10_000;
+/** How long notifiers may take to tell the last events of a node that stops, ms. */
+const lastWords = 2000;
 /** How often trackers are judged though nothing was reported, ms. */
 const tick = 500;
 
@@ -51,7 +56,11 @@ export class Node implements Control {
   private readonly vrrp: VrrpProcess;
   private readonly proxy: ProxyProcess;
   private readonly applier: Applier;
+  private readonly apps: Apps;
   private readonly moves: Moves;
+  private readonly plugins: Plugins;
+  private readonly planner: Planner;
+  private pluginProblems: readonly string[] = [];
   /** By "backend/server"; those that are over, too, because the next one is longer. */
   private readonly ejections = new Map<string, Ejection>();
 
@@ -73,26 +82,56 @@ export class Node implements Control {
       holds: () => operator.overrides.holds,
       status: (instance, before) => this.hearInstance(instance, before),
       // The process has logged it itself.
-      event: (event) => void journal.add({ ...event, text: `${event.about}: ${event.text}` }),
+      event: (event) => {
+        const priority = this.vrrp.instances().find(({ name }) => name === event.about)?.priority.effective;
+        const fields = { ...event.fields, ...(priority !== undefined && { priority }) };
+        journal.add({ ...event, fields, text: `${event.about}: ${event.text}` });
+      },
       died: (exit, wait) => this.tellDeath("vrrp", exit, wait),
     });
     this.proxy = startProxyProcess({
       spawn: options.spawn.proxy,
       clock,
       log,
-      verdicts: () => this.board.views().map(toVerdict),
+      verdicts: () => [...this.board.views().map(toVerdict), ...this.apps.verdicts()],
       held: () => heldAddresses(this.config, this.vrrp.instances()),
       changed: () => this.judgeTrackers(),
       droppedLines: (total) => this.accessLog?.observeDropped(total),
       died: (exit, wait) => this.tellDeath("proxy", exit, wait),
       evidence: (evidence) => this.hearEvidence(evidence),
     });
+    this.apps = createApps({
+      spawn: options.spawn.app ?? null,
+      owner: options.spawn.proxyUser ?? null,
+      clock,
+      log,
+      changed: (verdicts) => this.proxy.send({ type: "verdicts", verdicts }),
+      died: (role, exit, wait) => this.tellDeath(role, exit, wait),
+    });
     const labels = config.nodes[config.node]?.labels ?? {};
+    this.plugins = createPlugins({
+      clock,
+      log,
+      stateDirectory: options.stateDirectory,
+      tell: (happening) => this.tell(happening),
+      lost: (plugin) => this.planner.lost(plugin),
+      active: () => this.config.vrrp.length === 0 || this.vrrp.instances().some(({ state }) => state === "active"),
+    });
+    this.planner = createPlanner({
+      clock,
+      log,
+      policy: (id) => this.plugins.policy(id),
+      view: (backend, server) => this.board.view(backend, server),
+      counters: () => this.proxy.counters().servers,
+      send: (backend, plan) => this.proxy.send({ type: "plan", backend, plan }),
+    });
+    journal.subscribe((event) => this.plugins.notify(event));
     this.prober = createProber({
       clock,
       log: log.with({ part: "health" }),
       host: { node: config.node, cluster: config.cluster.name, labels },
-      checker: (use) => builtIns[use] as Checker<unknown>,
+      checker: (use) => Object.hasOwn(builtIns, use) ? builtIns[use] as Checker<unknown> : this.plugins.checker(use),
+      substitute: tcp as Checker<unknown>,
       observed: ({ target }) => this.judgeServers(target.backend),
     });
     this.board = createServerBoard({
@@ -103,6 +142,7 @@ export class Node implements Control {
       now: clock.now,
       changed: (views) => {
         this.proxy.send({ type: "verdicts", verdicts: views.map(toVerdict) });
+        this.planner.changed(views.map(({ backend }) => backend));
         this.judgeTrackers();
       },
       tell: (happening) => this.tell(happening),
@@ -113,11 +153,16 @@ export class Node implements Control {
       clock,
       patience,
       prober: this.prober,
-      proxy: this.proxy,
+      proxy: { facts: this.proxy.facts, apply: (options) => this.proxy.apply(this.apps.extend(options)) },
       vrrp: this.vrrp,
       names,
       logFd: options.accessLog?.fd ?? null,
       follow: async (wanted) => {
+        this.pluginProblems = await this.plugins.change(wanted);
+        for (const text of this.pluginProblems) {
+          this.tell({ type: "plugin.state", severity: "error", about: "plugins", text });
+        }
+        this.apps.follow(wanted);
         await this.accessLog?.configure(wanted.log.access?.to ?? null);
         await options.follow?.(wanted);
       },
@@ -143,6 +188,7 @@ export class Node implements Control {
       await new Promise<void>((resolve) => this.clock.after(5, resolve));
     }
     if (this.phase !== "starting") return;
+    this.planner.follow(this.config);
     const problems = await this.applier.announce();
     if (problems.length > 0) throw new Error(problems.join("\n"));
     if (this.phase !== "starting") return;
@@ -167,6 +213,7 @@ export class Node implements Control {
       lostLines: this.accessLog?.lost ?? 0,
       servers: this.board.view,
       overrides: this.operator.overrides,
+      apps: this.apps.views(),
       children: [vrrp.child, proxy.child].filter(({ started }) => started).map(({ name, pid, restarts }) => ({
         role: name,
         pid,
@@ -225,7 +272,8 @@ export class Node implements Control {
       const plan = diff(this.config, wanted);
       // Nothing to go back to: the instances are in fault and say so, and are tried again.
       for (const problem of await this.applier.change(wanted)) this.log.error(problem);
-      const text = describePlan(plan);
+      this.planner.follow(wanted);
+      const text = [describePlan(plan), ...this.pluginProblems].join("; ");
       this.tell({ type: "config.reload", severity: "notice", about, text: `Reloaded: ${text}`, fields: { plan } });
       return { plan, text };
     } catch (cause) {
@@ -245,11 +293,22 @@ export class Node implements Control {
     // What the hand-over has not moved gets the rest of the time.
     const rest = Math.max(1000, drain - (this.clock.monotonic() - began));
     await this.proxy.child.stop({ type: "stop", drain: rest }, rest + 1000, { type: "stop", drain: 0 });
+    // What the proxy did not wait for has nobody to be answered to.
+    await this.apps.stop(1000);
     await this.accessLog?.[Symbol.asyncDispose]();
     this.prober[Symbol.dispose]();
     await this.names[Symbol.asyncDispose]();
     await this.operator[Symbol.asyncDispose]();
     await this.journal[Symbol.asyncDispose]();
+  }
+
+  /** The last events are told as well: that this node gave its addresses away. */
+  private async stopPlugins(): Promise<void> {
+    const deadline = this.clock.monotonic() + lastWords;
+    while (this.plugins.busy() && this.clock.monotonic() < deadline) {
+      await new Promise<void>((resolve) => this.clock.after(20, resolve));
+    }
+    await this.plugins.stop();
   }
 
   hurry(): void {

@@ -1,5 +1,6 @@
 /** What the proxy process is told of a configuration. Pure. */
 import type { Config } from "../config/model.ts";
+import { routeOptions } from "./app_options.ts";
 import { stickinessOptions } from "./cookie_values.ts";
 import type { AddressOf } from "./servers.ts";
 import type { ProxyOptions } from "../proxy/protocol.ts";
@@ -28,7 +29,7 @@ export function proxyOptions(
       defaultBackend: frontend.defaultBackend,
       maxconn: frontend.maxconn,
       timeouts: frontend.timeouts,
-      routes: frontend.routes,
+      routes: frontend.routes.map((route) => routeOptions(route, frontend.defaultBackend)),
       tcpRoutes: frontend.tcpRoutes,
       monitor: frontend.monitor,
       requestHeaders: frontend.requestHeaders,

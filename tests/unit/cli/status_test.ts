@@ -46,6 +46,7 @@ Deno.test("renderStatus() shows who holds what, since when and why, and what is 
       restless: false,
     }),
     overrides: { servers: [], holds: { VI_1: { by: "ann", reason: "kernel", since: now, until: null } } },
+    apps: [],
     children: [],
     isolation: { proxy_user: null, realtime: true, locked: true },
     missing: ["The proxy has no uid of its own"],

@@ -212,7 +212,7 @@ Deno.test("load() refuses actions that cannot be done", () => {
     ],
     [
       "{ app: x }",
-      "8:11: routes[0].app: is not in this version: run it as a server and name its backend here".replace("8:9", "8:9"),
+      '8:16: routes[0].app: must be the path of a module, such as ./app.ts, got "x"'.replace("8:9", "8:9"),
     ],
     ["{ forward_auth: { backend: x } }", '8:36: routes[0].forward_auth.backend: unknown backend "x"; there is app'],
     [
@@ -314,6 +314,25 @@ Deno.test("load() judges monitors and what mode: tcp has no use for", () => {
       ["mode: tcp", "routes: [{ match: { sni: '*.a' }, backend: app }, { match: { sni: b.a }, backend: app }]"],
       "8:55: frontends.web.routes[1]: can never be reached: routes[0] before it matches all that this one would",
     ],
+    [["routes: [{ match: { path: /a }, app: ./my_app.ts, timeouts: { server: 2s } }]"]],
+    [["routes: [{ app: ./my_app.ts, on_failure: pass }]"]],
+    [
+      ["routes: [{ app: my_app, on_failure: never }]"],
+      '7:21: frontends.web.routes[0].app: must be the path of a module, such as ./app.ts, got "my_app"',
+      '7:41: frontends.web.routes[0].on_failure: must be block or pass, got "never"',
+    ],
+    [
+      ["routes: [{ backend: app, on_failure: pass }]"],
+      "7:42: frontends.web.routes[0].on_failure: has no effect without app",
+    ],
+    [
+      ["routes: [{ app: ./a.ts, rewrite: { path: /c } }]"],
+      "7:38: frontends.web.routes[0].rewrite: has no effect with app: the application forwards what it wants",
+    ],
+    [
+      ["routes: [{ app: ./a.ts, redirect: /b }]"],
+      "7:21: frontends.web.routes[0].app: is a second action beside redirect: a route has one",
+    ],
     [
       ["routes: [{ match: { sni: a.example }, backend: app }]"],
       "7:30: frontends.web.routes[0].match.sni: needs mode: tcp; in http the name is in the request: use host",
@@ -322,6 +341,6 @@ Deno.test("load() judges monitors and what mode: tcp has no use for", () => {
   for (const [lines, ...wanted] of rows) assert.deepEqual(problemsOf(frontend(...lines)), wanted, lines.join());
   assert.deepEqual(
     problemsOf("version: 1\nfrontends: { web: { bind: :80, routes: [{ match: { path: /a } }] } }\n"),
-    ["2:41: frontends.web.routes[0]: needs an action (backend, redirect or respond), as the frontend has no default_backend"],
+    ["2:41: frontends.web.routes[0]: needs an action (backend, redirect, respond or app), as the frontend has no default_backend"],
   );
 });
