@@ -12,7 +12,7 @@
  * flushing: what was queued is sent, then our stream is ended; bytes of a request that nobody reads any more are thrown
  * away for a while, because closing at once would reset the connection and take the answer from the client.
  */
-import type { Cidr } from "../bytes/address.ts";
+import type { Address, Cidr } from "../bytes/address.ts";
 import { NO_REGION } from "../os/arena.ts";
 import { canned, NEED_MORE, parseRequest, REFUSED, type RequestHead } from "../http/mod.ts";
 import type { End } from "./access_log/end.ts";
@@ -51,6 +51,8 @@ export class ClientConnection extends Connection implements Peer {
   phase: Phase = "idle";
   /** The client's address as text, made when first needed. */
   address: string | null = null;
+  /** The same, parsed when a rule first asked for it; null where it is no IP address. */
+  parsedAddress: Address | null | undefined = undefined;
   /** The address it connected to; null on a wildcard listener, until asked. */
   localAddress: string | null;
   /** The client's port, when the access log has asked. */

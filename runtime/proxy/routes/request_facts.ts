@@ -10,6 +10,8 @@ import { isPlainPath, normalPath } from "../../http/path.ts";
 export interface Peer {
   /** The connection's address as text; "unknown" or "unix:" where it has none. */
   readonly addressText: string;
+  /** The same, parsed when it was first asked for; null where it is no IP address. */
+  parsedAddress?: Address | null;
   readonly scheme: "http" | "https";
   /** Proxies whose X-Forwarded-For is believed. */
   readonly trusted: readonly Cidr[];
@@ -139,8 +141,10 @@ export class RequestFacts {
 
   #findClient(): Address | null {
     const peer = this.#peer;
-    let address = peer === null ? null : addressOf(peer.addressText);
-    if (peer === null || address === null || peer.trusted.length === 0) return address;
+    if (peer === null) return null;
+    let address = peer.parsedAddress === undefined ? addressOf(peer.addressText) : peer.parsedAddress;
+    peer.parsedAddress = address;
+    if (address === null || peer.trusted.length === 0) return address;
     const hops = this.#forwardedFor();
     while (address !== null && peer.trusted.some((network) => contains(network, address as Address))) {
       const before = hops.pop();
