@@ -8,7 +8,8 @@
  * Some paths mean different things to different origins: Tomcat takes ";x" off a segment before it resolves ".."; IIS
  * takes "\" for "/"; some decode "%2F" first, some merge slashes first. Their other readings are listed here too. No
  * reading is safe by itself: one that is too narrow passes by a rule that denies, one that is too wide enters by a rule
- * that allows. So whoever has rules compares them all, and refuses a request on which they do not agree.
+ * that allows. So whoever has rules compares them all, and refuses a request on which they do not agree. Not among them:
+ * origins that decode twice, or take "/Admin" or "/admin/" for "/admin"; such an origin's paths are named one by one.
  */
 import { hexValue } from "./octet.ts";
 
