@@ -37,7 +37,8 @@ async function main(): Promise<void> {
   const subjects: Subject[] = [];
   try {
     subjects.push(await startHaproxy(scratch.path, origin));
-    subjects.push(await startHaproxy(scratch.path, origin, receiver.port));
+    const logging = await startHaproxy(scratch.path, origin, { logPort: receiver.port });
+    subjects.push({ ...logging, name: "HAProxy, httplog" });
     for (const format of [null, "json", "text"] as const) subjects.push(await startTandem(origin, format));
     for (const subject of subjects) await cost(subject, 2);
     const costs = subjects.map((): number[] => []);

@@ -1,17 +1,28 @@
-/** Numbers of a process from /proc, and load by wrk. */
+/** Numbers of processes from /proc, and load: by wrk as fast as it goes, by a program of our own at a fixed rate. */
+import type { OfferedLoad, OfferedOutcome } from "./open_loop.ts";
 
-/** CPU ms of all threads of a process so far, user and system. */
+/** CPU ms of all threads of a process and of its children so far, user and system. */
 export function cpuOf(pid: number): number {
-  const stat = Deno.readTextFileSync(`/proc/${pid}/stat`);
-  const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
-  // utime and stime, in ticks of 10 ms (USER_HZ is 100 on every Linux).
-  return (Number(fields[11]) + Number(fields[12])) * 10;
+  return family(pid).reduce((sum, each) => {
+    const stat = Deno.readTextFileSync(`/proc/${each}/stat`);
+    const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+    // utime and stime, in ticks of 10 ms (USER_HZ is 100 on every Linux).
+    return sum + (Number(fields[11]) + Number(fields[12])) * 10;
+  }, 0);
 }
 
-/** Resident memory in bytes. */
+/** Resident memory of a process and of its children, in bytes. */
 export function residentOf(pid: number): number {
-  const status = Deno.readTextFileSync(`/proc/${pid}/status`);
-  return Number(/^VmRSS:\s*(\d+) kB/m.exec(status)?.[1] ?? 0) * 1024;
+  return family(pid).reduce((sum, each) => {
+    const status = Deno.readTextFileSync(`/proc/${each}/status`);
+    return sum + Number(/^VmRSS:\s*(\d+) kB/m.exec(status)?.[1] ?? 0) * 1024;
+  }, 0);
+}
+
+/** A process and its children: nginx works in processes, the others in threads. */
+function family(pid: number): number[] {
+  const children = Deno.readTextFileSync(`/proc/${pid}/task/${pid}/children`).trim();
+  return [pid, ...(children === "" ? [] : children.split(" ").map(Number))];
 }
 
 export interface Load {
@@ -47,6 +58,16 @@ export async function wrk(url: string, options: LoadOptions): Promise<Load> {
     p50: milliseconds(/50%\s+([\d.]+)(us|ms|s)/.exec(text)),
     p99: milliseconds(/99%\s+([\d.]+)(us|ms|s)/.exec(text)),
   };
+}
+
+/** Offers `load` in a process of its own, and waits until it is over. */
+export async function offer(load: OfferedLoad): Promise<OfferedOutcome> {
+  const program = new URL("./open_loop_program.ts", import.meta.url).pathname;
+  const args = ["run", "-A", "--quiet", "--no-check", program, JSON.stringify(load)];
+  const command = new Deno.Command(Deno.execPath(), { args, env: { TANDEM_IO: "" }, stderr: "piped" });
+  const { success, stdout, stderr } = await command.output();
+  if (success) return JSON.parse(new TextDecoder().decode(stdout));
+  throw new Error(`Cannot offer load: ${new TextDecoder().decode(stderr).trim().split("\n")[0]}`);
 }
 
 function milliseconds(match: RegExpExecArray | null): number {
