@@ -9,13 +9,10 @@ import { addressChange, heldAddresses } from "./addresses.ts";
 import { Applier } from "./applier.ts";
 import { eject, type Ejection } from "./ejections.ts";
 import type { Names } from "./names.ts";
+import { introducing } from "./introduced_checks.ts";
 import { createMoves, type Moves } from "./moves.ts";
 import type { OperatorState } from "./operator_state.ts";
-import {
-  changeServer,
-  type ServerChange,
-  serverOverride,
-} from "./overrides.ts";
+import { changeServer, type ServerChange, serverOverride } from "./overrides.ts";
 import { describePlan } from "./plan.ts";
 import { type ProxyProcess, startProxyProcess } from "./proxy_process.ts";
 import { unreadyReasons } from "./readiness.ts";
@@ -79,16 +76,14 @@ export class Node implements Control {
       holds: () => operator.overrides.holds,
       status: (instance, before) => this.hearInstance(instance, before),
       // The process has logged it itself.
-      event: (event) =>
-        void journal.add({ ...event, text: `${event.about}: ${event.text}` }),
+      event: (event) => void journal.add({ ...event, text: `${event.about}: ${event.text}` }),
       died: (exit, wait) => this.tellDeath("vrrp", exit, wait),
     });
     this.proxy = startProxyProcess({
       spawn: options.spawn.proxy,
       clock,
       log,
-      verdicts:
-        () => [...this.board.views().map(toVerdict), ...this.apps.verdicts()],
+      verdicts: () => [...this.board.views().map(toVerdict), ...this.apps.verdicts()],
       held: () => heldAddresses(this.config, this.vrrp.instances()),
       changed: () => this.judgeTrackers(),
       droppedLines: (total) => this.accessLog?.observeDropped(total),
@@ -108,17 +103,14 @@ export class Node implements Control {
       clock,
       log: log.with({ part: "health" }),
       host: { node: config.node, cluster: config.cluster.name, labels },
-      checker: (use) => builtIns[use] as Checker<unknown>,
+      checker: introducing((use) => builtIns[use] as Checker<unknown>),
       observed: ({ target }) => this.judgeServers(target.backend),
     });
     this.board = createServerBoard({
       standing: (backend, server) => this.prober.standing(backend, server),
-      override: (backend, server) =>
-        serverOverride(operator.overrides, backend, server),
-      unresolved: (host) =>
-        names.addressOf(host) === null ? names.problemOf(host) : null,
-      ejection: (backend, server) =>
-        this.ejections.get(`${backend}/${server}`) ?? null,
+      override: (backend, server) => serverOverride(operator.overrides, backend, server),
+      unresolved: (host) => names.addressOf(host) === null ? names.problemOf(host) : null,
+      ejection: (backend, server) => this.ejections.get(`${backend}/${server}`) ?? null,
       now: clock.now,
       changed: (views) => {
         this.proxy.send({ type: "verdicts", verdicts: views.map(toVerdict) });
@@ -192,9 +184,7 @@ export class Node implements Control {
       now: this.clock.now(),
       io: proxy.ready?.io ?? null,
       instances: vrrp.instances(),
-      waiting: this.phase === "starting"
-        ? "waiting for the first round of checks"
-        : "not started yet",
+      waiting: this.phase === "starting" ? "waiting for the first round of checks" : "not started yet",
       proxy: proxy.facts(),
       counters: proxy.counters(),
       addressOf: this.names.addressOf,
@@ -231,8 +221,7 @@ export class Node implements Control {
     );
   }
 
-  failover: Moves["failover"] = (instance, request) =>
-    this.moves.failover(instance, request);
+  failover: Moves["failover"] = (instance, request) => this.moves.failover(instance, request);
 
   failback: Moves["failback"] = (instance) => this.moves.failback(instance);
 
@@ -317,14 +306,11 @@ export class Node implements Control {
   async stop(): Promise<void> {
     this.phase = "stopping";
     this.ticking?.[Symbol.dispose]();
-    const drain =
-      Math.max(0, ...this.config.vrrp.map(({ handover }) => handover.drain)) ||
+    const drain = Math.max(0, ...this.config.vrrp.map(({ handover }) => handover.drain)) ||
       10_000;
     const move = Math.max(
       0,
-      ...this.config.vrrp.map(({ advertInterval }) =>
-        Math.max(1000, advertInterval) + 250
-      ),
+      ...this.config.vrrp.map(({ advertInterval }) => Math.max(1000, advertInterval) + 250),
     );
     const began = this.clock.monotonic();
     await this.vrrp.child.stop({ type: "stop" }, move + drain + 2000, {
@@ -355,9 +341,8 @@ export class Node implements Control {
     before: InstanceStatus | null,
   ): void {
     const change = addressChange(before, instance);
-    const addresses =
-      this.config.vrrp.find(({ name }) => name === instance.name)?.addresses ??
-        [];
+    const addresses = this.config.vrrp.find(({ name }) => name === instance.name)?.addresses ??
+      [];
     if (change !== null) {
       this.proxy.send({
         type: change,
@@ -374,9 +359,7 @@ export class Node implements Control {
   /** Servers are somewhere else, or nowhere: behind a reload that runs, never beside it. */
   readdress(): void {
     this.reloading = this.reloading
-      .then(() =>
-        this.phase === "stopping" ? undefined : this.applier.readdress()
-      )
+      .then(() => this.phase === "stopping" ? undefined : this.applier.readdress())
       .catch((error) =>
         this.log.error(
           `Servers are not where their names say: ${messageOf(error)}`,
@@ -386,9 +369,8 @@ export class Node implements Control {
 
   private hearEvidence(evidence: Evidence): void {
     const { backend, server, errors, cause } = evidence;
-    const passive =
-      this.config.backends.find(({ name }) => name === backend)?.passive ??
-        null;
+    const passive = this.config.backends.find(({ name }) => name === backend)?.passive ??
+      null;
     if (passive === null) return;
     const about = `${backend}/${server}`;
     this.ejections.set(
@@ -439,9 +421,7 @@ export class Node implements Control {
 
   private tellDeath(role: string, exit: Exit, wait: number): void {
     const again = wait === 0 ? "at once" : `in ${wait} ms`;
-    const text = `The ${role} process died: ${
-      describeExit(exit)
-    }; it is started again ${again}`;
+    const text = `The ${role} process died: ${describeExit(exit)}; it is started again ${again}`;
     this.tell({
       type: "process.state",
       severity: "error",

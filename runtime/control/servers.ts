@@ -3,6 +3,7 @@ import type { BackendConfig, CheckConfig, Config, ServerConfig } from "../config
 import type { CheckedServer, Standing } from "../health/prober.ts";
 import { slowStart } from "../proxy/balance/slow_start.ts";
 import type { ServerState, ServerVerdict } from "../proxy/protocol.ts";
+import { introduced } from "./introduced_checks.ts";
 import type { ServerOverride } from "./overrides.ts";
 
 /** One server as the proxy and `status` see it. */
@@ -32,9 +33,10 @@ export function checkedServers(config: Config, addressOf: AddressOf): CheckedSer
       const { name, port, labels } = server;
       const check = checkOf(backend, server);
       const address = addressOf(server.address);
-      return check === null || address === null
-        ? []
-        : [{ target: { backend: backend.name, server: name, address, port, labels }, check }];
+      return check === null || address === null ? [] : [{
+        target: { backend: backend.name, server: name, address, port, labels },
+        check: introduced(check, backend.sendProxy),
+      }];
     })
   );
 }
