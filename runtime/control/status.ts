@@ -2,13 +2,7 @@
 import type { AppView } from "./apps.ts";
 import type { Config, InstanceConfig } from "../config/model.ts";
 import type { FrontendCounters } from "../proxy/protocol.ts";
-import type {
-  DropReason,
-  InstanceCounters,
-  InstanceState,
-  InstanceStatus,
-  Tracking,
-} from "../vrrp/protocol.ts";
+import type { DropReason, InstanceCounters, InstanceState, InstanceStatus, Tracking } from "../vrrp/protocol.ts";
 import type { Overrides } from "./overrides.ts";
 import type { ProxyCounters } from "./proxy_process.ts";
 import { isIP } from "node:net";
@@ -184,17 +178,13 @@ export function buildStatus(facts: Facts): Status {
     io: facts.io,
     config: config.source,
     vrrp: config.vrrp.map((instance) => viewInstance(instance, facts)),
-    frontends: config.frontends.map((frontend) =>
-      viewFrontend(frontend, facts)
-    ),
+    frontends: config.frontends.map((frontend) => viewFrontend(frontend, facts)),
     backends: config.backends.map((backend) => ({
       name: backend.name,
       balance: backend.balance.use,
       queued: facts.counters.backends.find(({ name }) => name === backend.name)
         ?.queued ?? 0,
-      servers: backend.servers.map((server) =>
-        viewServerStatus(backend.name, server, facts)
-      ),
+      servers: backend.servers.map((server) => viewServerStatus(backend.name, server, facts)),
     })),
     plugins: [],
     apps: facts.apps,
@@ -214,11 +204,7 @@ function viewAccessLog(
 ): AccessLogView | null {
   if (access === null) return null;
   const { format, to } = access;
-  const place = to.type === "file"
-    ? to.path
-    : to.type === "syslog"
-    ? to.address
-    : to.type;
+  const place = to.type === "file" ? to.path : to.type === "syslog" ? to.address : to.type;
   return { format, to: place, dropped: counters.droppedLines, lost: lostLines };
 }
 
@@ -273,9 +259,7 @@ function viewInstance(instance: InstanceConfig, facts: Facts): InstanceView {
     priority: status?.priority ??
       { configured: instance.priority, effective: instance.priority },
     active_router: status?.activeRouter ?? null,
-    virtual_addresses: instance.addresses.map(({ address, prefix }) =>
-      `${address}/${prefix}`
-    ),
+    virtual_addresses: instance.addresses.map(({ address, prefix }) => `${address}/${prefix}`),
     held: status?.held ?? [],
     counters: status?.counters ?? nothingCounted,
     tracking: status?.tracking ?? { effect: "none", causes: [] },
@@ -289,12 +273,8 @@ function viewFrontend(
   frontend: Config["frontends"][number],
   facts: Facts,
 ): FrontendView {
-  const listeners = facts.proxy.listeners.filter((listener) =>
-    listener.frontend === frontend.name
-  );
-  const counted = facts.counters.frontends.find(({ name }) =>
-    name === frontend.name
-  );
+  const listeners = facts.proxy.listeners.filter((listener) => listener.frontend === frontend.name);
+  const counted = facts.counters.frontends.find(({ name }) => name === frontend.name);
   return {
     name: frontend.name,
     mode: frontend.mode,
@@ -316,15 +296,11 @@ function viewServerStatus(
   facts: Facts,
 ): ServerStatus {
   const view = facts.servers(backend, server.name);
-  const counted = facts.counters.servers.find((one) =>
-    one.backend === backend && one.server === server.name
-  );
+  const counted = facts.counters.servers.find((one) => one.backend === backend && one.server === server.name);
   return {
     name: server.name,
     address: endpoint(server.address, server.port),
-    resolved: isIP(server.address) === 0
-      ? facts.addressOf(server.address)
-      : null,
+    resolved: isIP(server.address) === 0 ? facts.addressOf(server.address) : null,
     state: view?.state ?? "down",
     since: iso(view?.since ?? facts.startedAt),
     reason: view?.reason ?? "not checked yet",
@@ -347,10 +323,7 @@ function viewPeer({ config, instances }: Facts): PeerView | null {
   const heard = instances.flatMap(({ peer }) => peer ?? []);
   const peer = heard.find(({ state }) => state !== "ok") ?? heard[0];
   if (peer === undefined) return null;
-  const node =
-    Object.entries(config.nodes).find(([, { address }]) =>
-      address === peer.address
-    )?.[0] ?? null;
+  const node = Object.entries(config.nodes).find(([, { address }]) => address === peer.address)?.[0] ?? null;
   return { node, ...peer };
 }
 
