@@ -18,6 +18,7 @@ export function renderMetrics(status: Status): string {
     ...frontendFamilies(status),
     ...backendFamilies(status),
     ...serverFamilies(status),
+    ...pluginFamilies(status),
   ]
     .filter(({ samples }) => samples.length > 0)
     .map(renderFamily)
@@ -89,6 +90,42 @@ function vrrpFamilies({ vrrp }: Status): Family[] {
       "1 while a planned move holds the instance away",
       each(({ hold }) => hold === null ? 0 : 1),
     ),
+  ];
+}
+
+function pluginFamilies({ plugins, notifiers }: Status): Family[] {
+  type Plugin = Status["plugins"][number];
+  const each = (value: (plugin: Plugin) => number | null): Sample[] =>
+    plugins.flatMap((plugin): Sample[] => {
+      const found = value(plugin);
+      return found === null ? [] : [[{ plugin: plugin.name }, found]];
+    });
+  type Notifier = Status["notifiers"][number];
+  const told = (value: (notifier: Notifier) => number): Sample[] =>
+    notifiers.map((notifier) => [{ notifier: notifier.id, use: notifier.use }, value(notifier)]);
+  return [
+    gauge(
+      "tandem_plugin_running",
+      "1 while the plugin's process answers",
+      each(({ state }) => state === "running" ? 1 : 0),
+    ),
+    counter("tandem_plugin_calls_total", "Questions to the plugin", each(({ calls }) => calls)),
+    counter("tandem_plugin_timeouts_total", "Questions without an answer in time", each(({ timeouts }) => timeouts)),
+    counter(
+      "tandem_plugin_restarts_total",
+      "Processes started again after they failed",
+      each(({ restarts }) => restarts),
+    ),
+    gauge("tandem_plugin_memory_bytes", "Memory of the process", each((plugin) => plugin.memory_bytes)),
+    gauge(
+      "tandem_plugin_cpu_seconds",
+      "Processor time of the process that runs",
+      each(({ cpu_ms: cpu }) => cpu === null ? null : cpu / 1000),
+    ),
+    gauge("tandem_notifier_waiting", "Events that wait to be told", told(({ waiting }) => waiting)),
+    counter("tandem_notifier_delivered_total", "Events told", told(({ delivered }) => delivered)),
+    counter("tandem_notifier_retried_total", "Attempts that failed and were repeated", told(({ retried }) => retried)),
+    counter("tandem_notifier_dropped_total", "Events given up", told(({ dropped }) => dropped)),
   ];
 }
 

@@ -64,6 +64,36 @@ export function renderStatus(status: Status, now: number): string {
       ),
     ),
     section(
+      ["PLUGIN", "STATE", "KIND", "CALLS", "TIME-OUTS", "RESTARTS", "MEMORY", "WHY"],
+      status.plugins.flatMap((one) => [
+        [
+          `${one.name} (${one.plugin})`,
+          one.state === "running"
+            ? paint(one.state, "good")
+            : one.state === "quarantined"
+            ? paint(one.state, "bad")
+            : one.state,
+          one.kind,
+          String(one.calls),
+          String(one.timeouts),
+          String(one.restarts),
+          one.memory_bytes === null ? "-" : `${Math.round(one.memory_bytes / 2 ** 20)} MiB`,
+          one.reason,
+        ],
+        ...one.isolation.missing.map((note) => ["", "", "", "", "", "", "", paint(`not confined by ${note}`, "dim")]),
+      ]),
+    ),
+    section(
+      ["NOTIFIER", "WAITING", "DELIVERED", "RETRIED", "DROPPED"],
+      status.notifiers.map((one) => [
+        `${one.use} (${one.id})`,
+        String(one.waiting),
+        String(one.delivered),
+        String(one.retried),
+        String(one.dropped),
+      ]),
+    ),
+    section(
       ["OVERRIDE", "WHAT", "UNTIL", "BY", "REASON"],
       status.overrides.map((one) => [
         one.about,

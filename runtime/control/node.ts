@@ -11,6 +11,8 @@ import { eject, type Ejection } from "./ejections.ts";
 import type { Names } from "./names.ts";
 import { introducing } from "./introduced_checks.ts";
 import { createMoves, type Moves } from "./moves.ts";
+import { createPlanner, type Planner } from "./planner.ts";
+import { createPlugins, type Plugins } from "./plugins.ts";
 import type { OperatorState } from "./operator_state.ts";
 import { changeServer, type ServerChange, serverOverride } from "./overrides.ts";
 import { describePlan } from "./plan.ts";
@@ -36,6 +38,8 @@ import type { Control, ControlOptions, Reloaded } from "../control.ts";
 const firstRound = 2000;
 /** A child that does not answer a command for so long, ms, fails it. */
 const patience = 10_000;
+/** How long notifiers may take to tell the last events of a node that stops, ms. */
+const lastWords = 2000;
 /** How often trackers are judged though nothing was reported, ms. */
 const tick = 500;
 
@@ -55,6 +59,9 @@ export class Node implements Control {
   private readonly applier: Applier;
   private readonly apps: Apps;
   private readonly moves: Moves;
+  private readonly plugins: Plugins;
+  private readonly planner: Planner;
+  private pluginProblems: readonly string[] = [];
   /** By "backend/server"; those that are over, too, because the next one is longer. */
   private readonly ejections = new Map<string, Ejection>();
 
@@ -76,7 +83,11 @@ export class Node implements Control {
       holds: () => operator.overrides.holds,
       status: (instance, before) => this.hearInstance(instance, before),
       // The process has logged it itself.
-      event: (event) => void journal.add({ ...event, text: `${event.about}: ${event.text}` }),
+      event: (event) => {
+        const priority = this.vrrp.instances().find(({ name }) => name === event.about)?.priority.effective;
+        const fields = { ...event.fields, ...(priority !== undefined && { priority }) };
+        journal.add({ ...event, fields, text: `${event.about}: ${event.text}` });
+      },
       died: (exit, wait) => this.tellDeath("vrrp", exit, wait),
     });
     this.proxy = startProxyProcess({
@@ -99,11 +110,31 @@ export class Node implements Control {
       died: (role, exit, wait) => this.tellDeath(role, exit, wait),
     });
     const labels = config.nodes[config.node]?.labels ?? {};
+    this.plugins = createPlugins({
+      clock,
+      log,
+      stateDirectory: options.stateDirectory,
+      tell: (happening) => this.tell(happening),
+      lost: (plugin) => this.planner.lost(plugin),
+      active: () => this.config.vrrp.length === 0 || this.vrrp.instances().some(({ state }) => state === "active"),
+    });
+    this.planner = createPlanner({
+      clock,
+      log,
+      policy: (id) => this.plugins.policy(id),
+      view: (backend, server) => this.board.view(backend, server),
+      counters: () => this.proxy.counters().servers,
+      send: (backend, plan) => this.proxy.send({ type: "plan", backend, plan }),
+    });
+    journal.subscribe((event) => this.plugins.notify(event));
     this.prober = createProber({
       clock,
       log: log.with({ part: "health" }),
       host: { node: config.node, cluster: config.cluster.name, labels },
-      checker: introducing((use) => builtIns[use] as Checker<unknown>),
+      checker: introducing((use) =>
+        Object.hasOwn(builtIns, use) ? builtIns[use] as Checker<unknown> : this.plugins.checker(use)
+      ),
+      substitute: tcp as Checker<unknown>,
       observed: ({ target }) => this.judgeServers(target.backend),
     });
     this.board = createServerBoard({
@@ -114,6 +145,7 @@ export class Node implements Control {
       now: clock.now,
       changed: (views) => {
         this.proxy.send({ type: "verdicts", verdicts: views.map(toVerdict) });
+        this.planner.changed(views.map(({ backend }) => backend));
         this.judgeTrackers();
       },
       tell: (happening) => this.tell(happening),
@@ -124,14 +156,15 @@ export class Node implements Control {
       clock,
       patience,
       prober: this.prober,
-      proxy: {
-        facts: this.proxy.facts,
-        apply: (options) => this.proxy.apply(this.apps.extend(options)),
-      },
+      proxy: { facts: this.proxy.facts, apply: (options) => this.proxy.apply(this.apps.extend(options)) },
       vrrp: this.vrrp,
       names,
       logFd: options.accessLog?.fd ?? null,
       follow: async (wanted) => {
+        this.pluginProblems = await this.plugins.change(wanted);
+        for (const text of this.pluginProblems) {
+          this.tell({ type: "plugin.state", severity: "error", about: "plugins", text });
+        }
         this.apps.follow(wanted);
         await this.accessLog?.configure(wanted.log.access?.to ?? null);
         await options.follow?.(wanted);
@@ -139,13 +172,7 @@ export class Node implements Control {
       judgeServers: () => this.judgeServers(),
       judgeTrackers: () => this.judgeTrackers(),
     });
-    this.moves = createMoves({
-      config: () => this.config,
-      vrrp: this.vrrp,
-      state: operator,
-      clock,
-      patience,
-    });
+    this.moves = createMoves({ config: () => this.config, vrrp: this.vrrp, state: operator, clock, patience });
     operator.onExpiry = () => this.judgeServers();
     if (config.vrrp.length > 0) this.vrrp.child.start();
     this.proxy.child.start();
@@ -160,13 +187,11 @@ export class Node implements Control {
     const deadline = this.clock.monotonic() + firstRound;
     await this.applier.listen();
     // Contract 2.5: who announces an address can serve it.
-    while (
-      !(this.prober.settled() && this.names.settled()) &&
-      this.clock.monotonic() < deadline
-    ) {
+    while (!(this.prober.settled() && this.names.settled()) && this.clock.monotonic() < deadline) {
       await new Promise<void>((resolve) => this.clock.after(5, resolve));
     }
     if (this.phase !== "starting") return;
+    this.planner.follow(this.config);
     const problems = await this.applier.announce();
     if (problems.length > 0) throw new Error(problems.join("\n"));
     if (this.phase !== "starting") return;
@@ -190,11 +215,11 @@ export class Node implements Control {
       addressOf: this.names.addressOf,
       lostLines: this.accessLog?.lost ?? 0,
       servers: this.board.view,
+      plugins: this.plugins.status(),
+      plans: this.planner.views(),
       overrides: this.operator.overrides,
       apps: this.apps.views(),
-      children: [vrrp.child, proxy.child].filter(({ started }) => started).map((
-        { name, pid, restarts },
-      ) => ({
+      children: [vrrp.child, proxy.child].filter(({ started }) => started).map(({ name, pid, restarts }) => ({
         role: name,
         pid,
         restarts,
@@ -204,58 +229,27 @@ export class Node implements Control {
         realtime: vrrp.runtime?.realtime ?? false,
         locked: vrrp.runtime?.locked ?? false,
       },
-      missing: [
-        ...this.options.missing,
-        ...vrrp.runtime?.missing ?? [],
-        ...proxy.ready?.missing ?? [],
-      ],
+      missing: [...this.options.missing, ...vrrp.runtime?.missing ?? [], ...proxy.ready?.missing ?? []],
     });
   }
 
   unready(): readonly string[] {
     if (this.phase !== "running") return [`the node is ${this.phase}`];
-    return unreadyReasons(
-      this.config,
-      this.proxy.facts(),
-      this.vrrp.instances(),
-    );
+    return unreadyReasons(this.config, this.proxy.facts(), this.vrrp.instances());
   }
 
   failover: Moves["failover"] = (instance, request) => this.moves.failover(instance, request);
 
   failback: Moves["failback"] = (instance) => this.moves.failback(instance);
 
-  changeServer(
-    backend: string,
-    server: string,
-    change: ServerChange,
-  ): ServerView {
-    const configured = this.config.backends.find(({ name }) => name === backend)
-      ?.servers
+  changeServer(backend: string, server: string, change: ServerChange): ServerView {
+    const configured = this.config.backends.find(({ name }) => name === backend)?.servers
       .find(({ name }) => name === server);
-    if (configured === undefined) {
-      throw new RefusedError(
-        "unknown",
-        `There is no server "${backend}/${server}"`,
-      );
-    }
-    this.operator.set(
-      changeServer(
-        this.operator.overrides,
-        backend,
-        server,
-        change,
-        configured.weight,
-      ),
-    );
+    if (configured === undefined) throw new RefusedError("unknown", `There is no server "${backend}/${server}"`);
+    this.operator.set(changeServer(this.operator.overrides, backend, server, change, configured.weight));
     this.judgeServers(backend);
     const view = this.board.view(backend, server);
-    if (view === null) {
-      throw new RefusedError(
-        "unknown",
-        `There is no server "${backend}/${server}"`,
-      );
-    }
+    if (view === null) throw new RefusedError("unknown", `There is no server "${backend}/${server}"`);
     return view;
   }
 
@@ -278,23 +272,14 @@ export class Node implements Control {
   private async reloadNow(): Promise<Reloaded> {
     const about = this.config.source.file;
     try {
-      if (this.phase !== "running") {
-        throw new Error(`The node is ${this.phase}`);
-      }
+      if (this.phase !== "running") throw new Error(`The node is ${this.phase}`);
       const wanted = await this.options.load();
       const plan = diff(this.config, wanted);
       // Nothing to go back to: the instances are in fault and say so, and are tried again.
-      for (const problem of await this.applier.change(wanted)) {
-        this.log.error(problem);
-      }
-      const text = describePlan(plan);
-      this.tell({
-        type: "config.reload",
-        severity: "notice",
-        about,
-        text: `Reloaded: ${text}`,
-        fields: { plan },
-      });
+      for (const problem of await this.applier.change(wanted)) this.log.error(problem);
+      this.planner.follow(wanted);
+      const text = [describePlan(plan), ...this.pluginProblems].join("; ");
+      this.tell({ type: "config.reload", severity: "notice", about, text: `Reloaded: ${text}`, fields: { plan } });
       return { plan, text };
     } catch (cause) {
       const text = `Not reloaded, nothing changed: ${messageOf(cause)}`;
@@ -306,29 +291,31 @@ export class Node implements Control {
   async stop(): Promise<void> {
     this.phase = "stopping";
     this.ticking?.[Symbol.dispose]();
-    const drain = Math.max(0, ...this.config.vrrp.map(({ handover }) => handover.drain)) ||
-      10_000;
-    const move = Math.max(
-      0,
-      ...this.config.vrrp.map(({ advertInterval }) => Math.max(1000, advertInterval) + 250),
-    );
+    const drain = Math.max(0, ...this.config.vrrp.map(({ handover }) => handover.drain)) || 10_000;
+    const move = Math.max(0, ...this.config.vrrp.map(({ advertInterval }) => Math.max(1000, advertInterval) + 250));
     const began = this.clock.monotonic();
-    await this.vrrp.child.stop({ type: "stop" }, move + drain + 2000, {
-      type: "stop",
-    });
+    await this.vrrp.child.stop({ type: "stop" }, move + drain + 2000, { type: "stop" });
     // What the hand-over has not moved gets the rest of the time.
     const rest = Math.max(1000, drain - (this.clock.monotonic() - began));
-    await this.proxy.child.stop({ type: "stop", drain: rest }, rest + 1000, {
-      type: "stop",
-      drain: 0,
-    });
+    await this.proxy.child.stop({ type: "stop", drain: rest }, rest + 1000, { type: "stop", drain: 0 });
     // What the proxy did not wait for has nobody to be answered to.
     await this.apps.stop(1000);
     await this.accessLog?.[Symbol.asyncDispose]();
     this.prober[Symbol.dispose]();
+    this.planner[Symbol.dispose]();
+    await this.stopPlugins();
     await this.names[Symbol.asyncDispose]();
     await this.operator[Symbol.asyncDispose]();
     await this.journal[Symbol.asyncDispose]();
+  }
+
+  /** The last events are told as well: that this node gave its addresses away. */
+  private async stopPlugins(): Promise<void> {
+    const deadline = this.clock.monotonic() + lastWords;
+    while (this.plugins.busy() && this.clock.monotonic() < deadline) {
+      await new Promise<void>((resolve) => this.clock.after(20, resolve));
+    }
+    await this.plugins.stop();
   }
 
   hurry(): void {
@@ -336,22 +323,12 @@ export class Node implements Control {
     this.proxy.child.hurry();
   }
 
-  private hearInstance(
-    instance: InstanceStatus,
-    before: InstanceStatus | null,
-  ): void {
+  private hearInstance(instance: InstanceStatus, before: InstanceStatus | null): void {
     const change = addressChange(before, instance);
-    const addresses = this.config.vrrp.find(({ name }) => name === instance.name)?.addresses ??
-      [];
+    const addresses = this.config.vrrp.find(({ name }) => name === instance.name)?.addresses ?? [];
     if (change !== null) {
-      this.proxy.send({
-        type: change,
-        addresses: addresses.map(({ address }) => address),
-      });
-      this.proxy.send({
-        type: "held",
-        addresses: heldAddresses(this.config, this.vrrp.instances()),
-      });
+      this.proxy.send({ type: change, addresses: addresses.map(({ address }) => address) });
+      this.proxy.send({ type: "held", addresses: heldAddresses(this.config, this.vrrp.instances()) });
     }
     this.moves.hear(instance, before);
   }
@@ -360,34 +337,19 @@ export class Node implements Control {
   readdress(): void {
     this.reloading = this.reloading
       .then(() => this.phase === "stopping" ? undefined : this.applier.readdress())
-      .catch((error) =>
-        this.log.error(
-          `Servers are not where their names say: ${messageOf(error)}`,
-        )
-      );
+      .catch((error) => this.log.error(`Servers are not where their names say: ${messageOf(error)}`));
   }
 
   private hearEvidence(evidence: Evidence): void {
     const { backend, server, errors, cause } = evidence;
-    const passive = this.config.backends.find(({ name }) => name === backend)?.passive ??
-      null;
+    const passive = this.config.backends.find(({ name }) => name === backend)?.passive ?? null;
     if (passive === null) return;
     const about = `${backend}/${server}`;
-    this.ejections.set(
-      about,
-      eject(
-        this.ejections.get(about) ?? null,
-        evidence,
-        passive.eject,
-        this.clock.now(),
-      ),
-    );
+    this.ejections.set(about, eject(this.ejections.get(about) ?? null, evidence, passive.eject, this.clock.now()));
     this.judgeServers(backend);
     // Without it nobody would be left: that is for the operator to know.
     if (this.board.view(backend, server)?.state !== "up") return;
-    this.log.warning(
-      `${about} failed ${errors} requests in a row and is kept as the last one: ${cause}`,
-    );
+    this.log.warning(`${about} failed ${errors} requests in a row and is kept as the last one: ${cause}`);
   }
 
   private judgeServers(only?: string): void {
@@ -398,10 +360,7 @@ export class Node implements Control {
     const facts = { proxy: this.proxy.facts(), servers: this.board.views() };
     if (this.applier.busy && facts.proxy.running) return;
     for (const instance of this.config.vrrp) {
-      this.vrrp.track(
-        instance.name,
-        trackInstance(this.config, instance, facts),
-      );
+      this.vrrp.track(instance.name, trackInstance(this.config, instance, facts));
     }
   }
 
@@ -422,26 +381,12 @@ export class Node implements Control {
   private tellDeath(role: string, exit: Exit, wait: number): void {
     const again = wait === 0 ? "at once" : `in ${wait} ms`;
     const text = `The ${role} process died: ${describeExit(exit)}; it is started again ${again}`;
-    this.tell({
-      type: "process.state",
-      severity: "error",
-      about: role,
-      text,
-      fields: { ...exit, restart_ms: wait },
-    });
+    this.tell({ type: "process.state", severity: "error", about: role, text, fields: { ...exit, restart_ms: wait } });
   }
 }
 
-function toVerdict(
-  { backend, server, state, effective, reason }: ServerView,
-): ServerVerdict {
-  return {
-    backend,
-    server,
-    state,
-    weight: effective,
-    ...(state !== "up" && { reason }),
-  };
+function toVerdict({ backend, server, state, effective, reason }: ServerView): ServerVerdict {
+  return { backend, server, state, weight: effective, ...(state !== "up" && { reason }) };
 }
 
 function messageOf(cause: unknown): string {

@@ -2,7 +2,7 @@
 import type { Plan } from "../config/diff.ts";
 
 /** Settings that processes are started with, and cannot be told later. */
-const fixed = /^(node$|proxy\.(threads|user)|admin|log\.level)/;
+const fixed = /^(node$|proxy\.(threads|user)|admin|log\.level|isolation)/;
 
 /** "created http-in, updated VI_1", or "nothing changed". */
 export function describePlan(plan: Plan): string {
@@ -28,6 +28,6 @@ function told({ settings }: Plan): string[] {
 }
 
 function phrase(verb: string, plan: Plan, names: (change: Plan["vrrp"]) => readonly string[]): string[] {
-  const all = [...names(plan.vrrp), ...names(plan.frontends), ...names(plan.backends)];
+  const all = [...names(plan.vrrp), ...names(plan.frontends), ...names(plan.backends), ...names(plan.plugins)];
   return all.length === 0 ? [] : [`${verb} ${all.join(", ")}`];
 }

@@ -50,7 +50,7 @@ export interface ProxyProcess {
   counters(): ProxyCounters;
   /** Makes `options` the wanted set; answers what listens then. */
   apply(options: ProxyOptions): Promise<readonly ListenerStatus[]>;
-  send(command: Extract<ProxyCommand, { readonly type: "verdicts" | "retire" | "reinstate" | "held" }>): void;
+  send(command: Extract<ProxyCommand, { readonly type: "verdicts" | "plan" | "retire" | "reinstate" | "held" }>): void;
 }
 
 type Status = Extract<ProxyReport, { readonly type: "status" }>;

@@ -3,6 +3,7 @@ import type { BackendConfig } from "../config/model.ts";
 import type { Standing } from "../health/prober.ts";
 import type { Happening } from "../telemetry/events.ts";
 import { applyEjections, type Ejection, isEjected } from "./ejections.ts";
+import { keepLast } from "./last_servers.ts";
 import type { ServerOverride } from "./overrides.ts";
 import { backendHappening, serverHappening } from "./server_events.ts";
 import { type ServerView, viewServer } from "./servers.ts";
@@ -60,7 +61,13 @@ function judgeBackend(backend: BackendConfig, before: Views, options: ServerBoar
     const was = before.get(`${backend.name}/${server.name}`) ?? null;
     return viewServer(backend, server, standing, override, was, now, options.unresolved(server.address));
   });
-  const judged = applyEjections(views, ({ server }) => {
+  const last = keepLast(backend, views, {
+    standing: ({ server }) => options.standing(backend.name, server),
+    override: ({ server }) => options.override(backend.name, server),
+    before: ({ server }) => before.get(`${backend.name}/${server}`) ?? null,
+    now,
+  });
+  const judged = applyEjections(last, ({ server }) => {
     const ejection = options.ejection(backend.name, server);
     return isEjected(ejection, options.standing(backend.name, server), now) ? ejection : null;
   }, now);

@@ -6,8 +6,13 @@ import type { ServerView } from "./servers.ts";
 export function serverHappening(before: ServerView | null, after: ServerView): Happening | null {
   if (before === null || after.waiting) return null;
   // A first answer that is good is what everybody expected.
-  if (before.waiting ? after.state === "up" : after.state === before.state) return null;
   const about = `${after.backend}/${after.server}`;
+  if (after.kept && !before.kept) {
+    const fields = { from: before.state, to: after.state, reason: after.reason };
+    return { type: "server.state", severity: "warning", about, text: `${about} is ${after.reason}`, fields };
+  }
+  const released = before.kept && !after.kept;
+  if (before.waiting ? after.state === "up" : after.state === before.state && !released) return null;
   return {
     type: "server.state",
     severity: after.state === "down" ? "warning" : after.state === "up" ? "notice" : "info",

@@ -4,6 +4,10 @@ import type { Config, InstanceConfig } from "../config/model.ts";
 import type { FrontendCounters } from "../proxy/protocol.ts";
 import type { DropReason, InstanceCounters, InstanceState, InstanceStatus, Tracking } from "../vrrp/protocol.ts";
 import type { Overrides } from "./overrides.ts";
+import type { NotifierStatus } from "../plugin/notifications.ts";
+import type { PluginStatus } from "../plugin/registry.ts";
+import type { PlanView } from "./planner.ts";
+import { type PluginView, viewPlugin } from "./plugin_view.ts";
 import type { ProxyCounters } from "./proxy_process.ts";
 import { isIP } from "node:net";
 import type { AddressOf, ServerView } from "./servers.ts";
@@ -21,11 +25,14 @@ export interface Status {
   readonly backends: readonly {
     readonly name: string;
     readonly balance: string;
+    /** What the policy says of its plan, where that is a plugin; null = it has none, and the fallback picks. */
+    readonly plan?: { readonly explain: string | null; readonly error: string | null };
     /** Requests that wait for any of its servers. */
     readonly queued: number;
     readonly servers: readonly ServerStatus[];
   }[];
-  readonly plugins: readonly never[];
+  readonly plugins: readonly PluginView[];
+  readonly notifiers: readonly NotifierStatus[];
   /** Applications of routes, which run unconfined. */
   readonly apps: readonly AppView[];
   readonly peer: PeerView | null;
@@ -35,11 +42,7 @@ export interface Status {
   /** "starting", then "running", at last "stopping". */
   readonly phase: Phase;
   readonly children: readonly ChildView[];
-  readonly isolation: {
-    readonly proxy_user: string | null;
-    readonly realtime: boolean;
-    readonly locked: boolean;
-  };
+  readonly isolation: { readonly proxy_user: string | null; readonly realtime: boolean; readonly locked: boolean };
   /** What this machine does not give, and what to do about it: a sentence each. */
   readonly missing: readonly string[];
 }
@@ -63,10 +66,7 @@ export interface InstanceView {
   readonly interface: string;
   readonly virtual_router_id: number;
   readonly version: 2 | 3;
-  readonly priority: {
-    readonly configured: number;
-    readonly effective: number;
-  };
+  readonly priority: { readonly configured: number; readonly effective: number };
   readonly active_router: string | null;
   readonly virtual_addresses: readonly string[];
   readonly held: readonly string[];
@@ -110,11 +110,7 @@ export interface ServerStatus {
   readonly queued: number;
   readonly requests_total: number;
   readonly connect_failures: number;
-  readonly check: {
-    readonly ok: boolean;
-    readonly reason: string;
-    readonly at: string | null;
-  } | null;
+  readonly check: { readonly ok: boolean; readonly reason: string; readonly at: string | null } | null;
 }
 
 export interface PeerView {
@@ -162,6 +158,8 @@ export interface Facts {
   /** Lines of the access log that could not be kept. */
   readonly lostLines: number;
   readonly servers: (backend: string, server: string) => ServerView | null;
+  readonly plugins: { readonly plugins: readonly PluginStatus[]; readonly notifiers: readonly NotifierStatus[] };
+  readonly plans: readonly PlanView[];
   readonly overrides: Overrides;
   readonly apps: readonly AppView[];
   readonly children: readonly ChildView[];
@@ -182,11 +180,12 @@ export function buildStatus(facts: Facts): Status {
     backends: config.backends.map((backend) => ({
       name: backend.name,
       balance: backend.balance.use,
-      queued: facts.counters.backends.find(({ name }) => name === backend.name)
-        ?.queued ?? 0,
+      ...viewPlan(facts.plans.find((plan) => plan.backend === backend.name)),
+      queued: facts.counters.backends.find(({ name }) => name === backend.name)?.queued ?? 0,
       servers: backend.servers.map((server) => viewServerStatus(backend.name, server, facts)),
     })),
-    plugins: [],
+    plugins: facts.plugins.plugins.map(viewPlugin),
+    notifiers: facts.plugins.notifiers,
     apps: facts.apps,
     peer: viewPeer(facts),
     overrides: viewOverrides(facts.overrides),
@@ -199,13 +198,15 @@ export function buildStatus(facts: Facts): Status {
   };
 }
 
-function viewAccessLog(
-  { config: { log: { access } }, counters, lostLines }: Facts,
-): AccessLogView | null {
+function viewAccessLog({ config: { log: { access } }, counters, lostLines }: Facts): AccessLogView | null {
   if (access === null) return null;
   const { format, to } = access;
   const place = to.type === "file" ? to.path : to.type === "syslog" ? to.address : to.type;
   return { format, to: place, dropped: counters.droppedLines, lost: lostLines };
+}
+
+function viewPlan(plan: PlanView | undefined) {
+  return plan === undefined ? {} : { plan: { explain: plan.explain, error: plan.error } };
 }
 
 /** "192.0.2.1:80", "[2001:db8::1]:80". */
@@ -240,10 +241,7 @@ const nothingCounted: InstanceCounters = {
   incompatible: 0,
   garp_sent: 0,
   addresses_restored: 0,
-  dropped: Object.fromEntries(drops.map((reason) => [reason, 0])) as Record<
-    DropReason,
-    number
-  >,
+  dropped: Object.fromEntries(drops.map((reason) => [reason, 0])) as Record<DropReason, number>,
 };
 
 function viewInstance(instance: InstanceConfig, facts: Facts): InstanceView {
@@ -256,8 +254,7 @@ function viewInstance(instance: InstanceConfig, facts: Facts): InstanceView {
     interface: instance.interface,
     virtual_router_id: instance.virtualRouterId,
     version: instance.version,
-    priority: status?.priority ??
-      { configured: instance.priority, effective: instance.priority },
+    priority: status?.priority ?? { configured: instance.priority, effective: instance.priority },
     active_router: status?.activeRouter ?? null,
     virtual_addresses: instance.addresses.map(({ address, prefix }) => `${address}/${prefix}`),
     held: status?.held ?? [],
@@ -269,23 +266,18 @@ function viewInstance(instance: InstanceConfig, facts: Facts): InstanceView {
   };
 }
 
-function viewFrontend(
-  frontend: Config["frontends"][number],
-  facts: Facts,
-): FrontendView {
+function viewFrontend(frontend: Config["frontends"][number], facts: Facts): FrontendView {
   const listeners = facts.proxy.listeners.filter((listener) => listener.frontend === frontend.name);
   const counted = facts.counters.frontends.find(({ name }) => name === frontend.name);
   return {
     name: frontend.name,
     mode: frontend.mode,
     bind: frontend.binds.map(({ address, port }) => endpoint(address, port)),
-    listening: listeners.length > 0 &&
-      listeners.every(({ listening }) => listening),
+    listening: listeners.length > 0 && listeners.every(({ listening }) => listening),
     error: listeners.find(({ error }) => error !== null)?.error ?? null,
     connections: counted?.connections ?? { current: 0, total: 0 },
     requests_total: counted?.requests_total ?? 0,
-    responses: counted?.responses ??
-      { "1xx": 0, "2xx": 0, "3xx": 0, "4xx": 0, "5xx": 0 },
+    responses: counted?.responses ?? { "1xx": 0, "2xx": 0, "3xx": 0, "4xx": 0, "5xx": 0 },
     bytes: { in: counted?.bytes_in ?? 0, out: counted?.bytes_out ?? 0 },
   };
 }
@@ -309,12 +301,7 @@ function viewServerStatus(
     queued: counted?.queued ?? 0,
     requests_total: counted?.requests_total ?? 0,
     connect_failures: counted?.connect_failures ?? 0,
-    check: view?.check
-      ? {
-        ...view.check,
-        at: view.check.at === null ? null : iso(view.check.at),
-      }
-      : null,
+    check: view?.check ? { ...view.check, at: view.check.at === null ? null : iso(view.check.at) } : null,
   };
 }
 
@@ -328,19 +315,9 @@ function viewPeer({ config, instances }: Facts): PeerView | null {
 }
 
 function viewSaid(
-  { by, reason, since, until }: {
-    by: string;
-    reason: string;
-    since: number;
-    until: number | null;
-  },
+  { by, reason, since, until }: { by: string; reason: string; since: number; until: number | null },
 ): HoldView {
-  return {
-    by,
-    reason,
-    since: iso(since),
-    until: until === null ? null : iso(until),
-  };
+  return { by, reason, since: iso(since), until: until === null ? null : iso(until) };
 }
 
 function viewOverrides({ servers, holds }: Overrides): OverrideView[] {
@@ -352,10 +329,6 @@ function viewOverrides({ servers, holds }: Overrides): OverrideView[] {
       weight: one.weight,
       ...viewSaid(one),
     })),
-    ...Object.entries(holds).map(([instance, hold]) => ({
-      kind: "hold" as const,
-      about: instance,
-      ...viewSaid(hold),
-    })),
+    ...Object.entries(holds).map(([instance, hold]) => ({ kind: "hold" as const, about: instance, ...viewSaid(hold) })),
   ];
 }

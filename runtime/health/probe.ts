@@ -15,6 +15,8 @@ export interface ProbeDependencies {
   readonly clock: Clock;
   readonly host: Host;
   readonly log: Logger;
+  /** The target could not be connected to at its own port. @default nobody hears */
+  readonly unreachable?: () => void;
 }
 
 /** `unknown`: the checker itself gave no answer; that says nothing about the server. */
@@ -37,7 +39,7 @@ export async function probe(
   config: unknown,
   target: Target,
   timeout: number,
-  { clock, host, log }: ProbeDependencies,
+  { clock, host, log, unreachable }: ProbeDependencies,
 ): Promise<ProbeResult> {
   const controller = new AbortController();
   const { signal } = controller;
@@ -48,10 +50,14 @@ export async function probe(
     signal,
     clock: { now: clock.now, monotonic: clock.monotonic, sleep: (ms) => sleep(clock, ms, signal) },
     log: { debug: log.debug, info: log.info, warn: log.warning, error: log.error },
-    // deno-lint-ignore require-await
     async connect({ port = target.port, tls = false } = {}) {
       if (tls) throw new Error("TLS to the target of a check is not in this version");
-      return connect(target.address, port, signal);
+      try {
+        return await connect(target.address, port, signal);
+      } catch (error) {
+        if (port === target.port) unreachable?.();
+        throw error;
+      }
     },
   };
   try {

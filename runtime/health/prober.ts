@@ -31,12 +31,21 @@ export interface Standing {
   /** Since when it is in that state, ms since the epoch. */
   readonly since: number;
   /** The newest answer; null before the first. */
-  readonly last: { readonly result: ProbeResult; readonly at: number } | null;
+  readonly last: {
+    readonly result: ProbeResult;
+    readonly at: number;
+    /** We saw ourselves that nobody could connect to the server: no checker has to be believed. */
+    readonly witnessed?: true;
+  } | null;
+  /** What the checker said last of the server's weight, percent. @default 100 */
+  readonly weightPercent?: number;
 }
 
 export interface ProberOptions extends ProbeDependencies {
   /** Finds a checker by the name in `use`. */
   readonly checker: (use: string) => Checker<unknown>;
+  /** Asked where a checker has given no verdict for three intervals. @default nobody is, and nothing changes */
+  readonly substitute?: Checker<unknown>;
   /** Called after every answer; `before` is what the server was until then. */
   readonly observed: (standing: Standing, before: Health) => void;
   /** 0 ≤ random < 1. @default Math.random */
@@ -61,9 +70,19 @@ interface Probe {
   readonly key: string;
   readonly subjects: Set<Subject>;
   timer: Disposable | null;
+  /** Since when the checker gives no verdict, monotonic ms; null = it does. */
+  silentSince: number | null;
   /** Nobody wants it any more; what it still answers is not heard. */
   ended: boolean;
 }
+
+interface Answer {
+  readonly result: ProbeResult;
+  readonly witnessed: boolean;
+}
+
+/** Intervals without a verdict before the substitute is asked. */
+const patience = 3;
 
 export function createProber(options: ProberOptions): Prober {
   const { clock } = options;
@@ -74,29 +93,56 @@ export function createProber(options: ProberOptions): Prober {
   async function run(probing: Probe, first: boolean): Promise<void> {
     const began = clock.monotonic();
     const [{ server }] = probing.subjects;
-    const { use, timeout } = server.check;
-    const result = await probe(options.checker(use), server.check.with, server.target, timeout, options);
+    const answer = await ask(probing, server, began);
     if (probing.ended) return;
-    for (const subject of [...probing.subjects]) hear(subject, result);
+    for (const subject of [...probing.subjects]) hear(subject, answer);
     if (probing.ended) return;
     const awaited = [...probing.subjects].some(({ standing }) => standing.health.state === "wait");
     const wait = untilNextProbe({ began, first, awaited, now: clock.monotonic(), interval: pace(probing) }, random());
     probing.timer = clock.after(wait, () => void run(probing, awaited));
   }
 
-  function hear(subject: Subject, result: ProbeResult): void {
+  async function ask(probing: Probe, { check, target }: CheckedServer, began: number): Promise<Answer> {
+    let witnessed = false;
+    const dependencies = { ...options, unreachable: () => void (witnessed = true) };
+    const asked = await probe(options.checker(check.use), check.with, target, check.timeout, dependencies);
+    if (asked.state !== "unknown") {
+      probing.silentSince = null;
+      return { result: asked, witnessed };
+    }
+    probing.silentSince ??= began;
+    const silent = clock.monotonic() - probing.silentSince;
+    if (options.substitute === undefined || silent < patience * check.interval) {
+      return { result: asked, witnessed: false };
+    }
+    const result = await probe(options.substitute, {}, target, check.timeout, options);
+    return { result: { ...result, reason: `${result.reason}; ${asked.reason}` }, witnessed: true };
+  }
+
+  function hear(subject: Subject, { result, witnessed }: Answer): void {
     const { standing, server } = subject;
     const health = observe(standing.health, result.state, server.check);
     const now = clock.now();
     const since = health.state === standing.health.state ? standing.since : now;
-    subject.standing = { target: server.target, health, since, last: { result, at: now } };
+    const percent = result.state === "up"
+      ? result.weightPercent
+      : result.state === "unknown"
+      ? standing.weightPercent
+      : 100;
+    subject.standing = {
+      target: server.target,
+      health,
+      since,
+      last: { result, at: now, ...(witnessed && result.state === "down" && { witnessed: true as const }) },
+      ...(percent !== undefined && percent !== 100 && { weightPercent: percent }),
+    };
     options.observed(subject.standing, standing.health);
   }
 
   function join(key: string): Probe {
     const found = probes.get(key);
     if (found !== undefined) return found;
-    const started: Probe = { key, subjects: new Set(), timer: null, ended: false };
+    const started: Probe = { key, subjects: new Set(), timer: null, silentSince: null, ended: false };
     probes.set(key, started);
     // In the next turn, when all who share it have joined.
     started.timer = clock.after(0, () => void run(started, true));

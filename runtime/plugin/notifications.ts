@@ -63,9 +63,13 @@ export class Notifications {
     return problems;
   }
 
-  /** Tells every notifier that wants to know. Returns at once. */
-  tell(event: Event): void {
-    for (const { deliveries } of this.#running) deliveries.offer(event);
+  /**
+   * Tells every notifier that wants to know. Returns at once.
+   *
+   * @param whom @default everybody
+   */
+  tell(event: Event, whom: (options: NotifyOptions) => boolean = () => true): void {
+    for (const { options, deliveries } of this.#running) if (whom(options)) deliveries.offer(event);
   }
 
   status(): NotifierStatus[] {

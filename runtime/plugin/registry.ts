@@ -35,6 +35,8 @@ export interface PluginOptions {
   readonly grants: Granted;
   /** SHA-256 from `tandem.lock`; null where the operator's directory is not locked. */
   readonly sha256: string | null;
+  /** Bytes it may use. @default what its manifest says */
+  readonly memory?: number;
 }
 
 /** One place that names a plugin. */
@@ -198,13 +200,20 @@ export class Registry {
     const redact = redactor(configured.flatMap(({ secrets }) => secrets));
     const taken = new Set([...this.#running.values()].flatMap(({ uid }) => uid ?? []));
     const uid = Deno.uid() === 0 ? pluginUid(options.name, taken) : null;
-    const sandbox = this.#sandbox(options.name, source, redact, uid);
+    const memory = options.memory ?? manifest.limits.memory;
+    const sandbox = this.#sandbox(options.name, source, redact, uid, memory);
     const { targets: _, ...capabilities } = granted;
     for (const { use, config } of configured) await sandbox.add({ id: use.id, config, capabilities });
     return { options, source, sandbox, uses: new Map(uses.map((use) => [use.id, use])), granted, uid };
   }
 
-  #sandbox(name: string, source: PluginSource, redact: (text: string) => string, uid: number | null): Sandbox {
+  #sandbox(
+    name: string,
+    source: PluginSource,
+    redact: (text: string) => string,
+    uid: number | null,
+    memory: number,
+  ): Sandbox {
     const { directory, host, isolation, clock, log, changed, metric } = this.options;
     const { manifest } = source;
     const place = placeSource(source, directory);
@@ -213,7 +222,7 @@ export class Registry {
       parent: Deno.pid,
       directory: place,
       kit,
-      memory: manifest.limits.memory,
+      memory,
       user: uid === null ? null : { uid, gid: uid },
     });
     const logger = log.with({ plugin: name });
@@ -227,7 +236,7 @@ export class Registry {
         entry: manifest.entry,
         kind: manifest.kind,
         host,
-        memory: manifest.limits.memory,
+        memory,
         isolation,
         redact,
         clock,
@@ -256,7 +265,7 @@ function unchanged(
   source: PluginSource,
   uses: readonly UseOptions[],
 ): boolean {
-  return before.source.sha256 === source.sha256 &&
+  return before.source.sha256 === source.sha256 && before.options.memory === options.memory &&
     JSON.stringify(before.options.grants) === JSON.stringify(options.grants) &&
     JSON.stringify([...before.uses.values()]) === JSON.stringify(uses);
 }

@@ -45,6 +45,8 @@ Deno.test("renderStatus() shows who holds what, since when and why, and what is 
       risen: null,
       restless: false,
     }),
+    plugins: { plugins: [], notifiers: [] },
+    plans: [],
     overrides: { servers: [], holds: { VI_1: { by: "ann", reason: "kernel", since: now, until: null } } },
     apps: [],
     children: [],

@@ -1,0 +1,204 @@
+/**
+ * The plugins and notifiers of a node. Nothing of them is loaded where the configuration names none; a process starts when it
+ * is first asked, and a reload swaps what has changed.
+ */
+import type { Checker, CheckerContext, Event, Target } from "../../plugins/contract.ts";
+import type { Config, NotifyConfig } from "../config/model.ts";
+import type { Clock } from "../os/clock.ts";
+import { forbiddenAddresses, isForbidden } from "../plugin/endpoints.ts";
+import type { Notifications, NotifierStatus, NotifyOptions } from "../plugin/notifications.ts";
+import type { PluginStatus, Registry, UseOptions } from "../plugin/registry.ts";
+import type { RemotePolicy, Unknown } from "../plugin/remote.ts";
+import type { Happening, JournalEvent } from "../telemetry/events.ts";
+import type { Logger } from "../telemetry/log.ts";
+import { PluginPlace } from "./plugin_place.ts";
+import { pathOf } from "./plugin_knowledge.ts";
+
+export interface PluginsOptions {
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly stateDirectory: string | null;
+  readonly tell: (happening: Happening) => void;
+  /** No process of this plugin answers now. */
+  readonly lost: (plugin: string) => void;
+  /** Whether this node holds an address, or has none to hold: for notifiers `from: active`. */
+  readonly active: () => boolean;
+}
+
+export interface Plugins {
+  /** Makes the plugins and notifiers of `config` what runs; answers what could not be done, one sentence each. */
+  change(config: Config): Promise<readonly string[]>;
+  /** The checker of the use `id`: it answers `unknown` while there is none. */
+  checker(id: string): Checker<unknown>;
+  /** null while there is none. */
+  policy(id: string): RemotePolicy | null;
+  /** Tells the notifiers. Returns at once. */
+  notify(event: JournalEvent): void;
+  /** Whether an event waits to be told. */
+  busy(): boolean;
+  status(): { readonly plugins: readonly PluginStatus[]; readonly notifiers: readonly NotifierStatus[] };
+  /** Ends the quarantine of a plugin; false when there is none of this name. */
+  reset(name: string): boolean;
+  stop(): Promise<void>;
+}
+
+/** What a change of a plugin's state is to the operator; others are not worth telling. */
+const severities = { running: "notice", "backing off": "warning", quarantined: "error" } as const;
+/** ms for one try of a notifier that comes with Tandem. */
+const deliveryDeadline = 10_000;
+
+interface Loaded {
+  readonly registry: Registry;
+  readonly notifications: Notifications;
+  readonly place: PluginPlace;
+}
+
+export function createPlugins(options: PluginsOptions): Plugins {
+  const { clock, log } = options;
+  let loaded: Loaded | null = null;
+  let config: Config | null = null;
+
+  async function load(config: Config): Promise<Loaded> {
+    const [{ Registry }, { Notifications }, { createGranting }] = await Promise.all([
+      import("../plugin/registry.ts"),
+      import("../plugin/notifications.ts"),
+      import("../plugin/granted.ts"),
+    ]);
+    const place = await PluginPlace.open(options.stateDirectory);
+    const forbidden = nodeAddresses(config);
+    const labels = config.nodes[config.node]?.labels ?? {};
+    const host = { node: config.node, cluster: config.cluster.name, labels };
+    const registry = new Registry({
+      directory: place.code,
+      host,
+      isolation: config.isolation,
+      clock,
+      log,
+      capabilities: createGranting({ directory: place.stores, forbidden }),
+      changed(plugin, state, reason) {
+        if (state === "backing off" || state === "quarantined") options.lost(plugin);
+        if (!Object.hasOwn(severities, state)) return log.info(`Plugin ${plugin} is ${state}: ${reason}`);
+        const severity = severities[state as keyof typeof severities];
+        const text = `plugin ${plugin} is ${state}: ${reason}`;
+        options.tell({ type: "plugin.state", severity, about: plugin, text, fields: { state, reason } });
+      },
+    });
+    const builtIn = { host, clock, log: log.with({ part: "notify" }), outward: { forbidden } };
+    return { registry, place, notifications: new Notifications({ registry, builtIn, clock, log }) };
+  }
+
+  return {
+    async change(wanted) {
+      if (loaded === null && wanted.plugins.length === 0 && wanted.notify.length === 0) return [];
+      loaded ??= await load(wanted);
+      config = wanted;
+      const { problems } = await loaded.registry.apply(pluginOptions(wanted), usesOf(wanted));
+      return [...problems, ...loaded.notifications.apply(wanted.notify.map((one) => notifyOptions(one, wanted)))];
+    },
+    checker: (id) => ({
+      kind: "checker",
+      async check(target: Target, context: CheckerContext<unknown>) {
+        const refusal = config === null ? null : refusalOf(id, target, config);
+        if (refusal !== null) return unknown(refusal);
+        try {
+          if (loaded === null) return unknown("no plugin runs");
+          return await loaded.registry.checker(id).check(target, context) as Awaited<
+            ReturnType<Checker<unknown>["check"]>
+          >;
+        } catch (error) {
+          return unknown(error instanceof Error ? error.message : String(error));
+        }
+      },
+      forget(target: Target) {
+        try {
+          loaded?.registry.checker(id).forget(target);
+        } catch {
+          // The use is gone, and with it whoever could forget.
+        }
+      },
+    }),
+    policy(id) {
+      try {
+        return loaded?.registry.policy(id) ?? null;
+      } catch {
+        return null;
+      }
+    },
+    notify(event) {
+      if (loaded === null || config === null) return;
+      // What a node became is news of its own; the rest both nodes see.
+      const all = options.active() || event.type === "vrrp.transition";
+      const silent = new Set(config.notify.filter(({ from }) => from === "active" && !all).map(({ id }) => id));
+      loaded.notifications.tell({ ...event, attempt: 1 } as Event, ({ id }) => !silent.has(id));
+    },
+    busy: () => loaded?.notifications.status().some(({ waiting }) => waiting > 0) ?? false,
+    status: () => ({
+      plugins: loaded?.registry.status() ?? [],
+      notifiers: loaded?.notifications.status() ?? [],
+    }),
+    reset: (name) => loaded?.registry.reset(name) ?? false,
+    async stop() {
+      loaded?.notifications.stop();
+      await loaded?.registry.stop();
+      await loaded?.place[Symbol.asyncDispose]();
+      loaded = null;
+    },
+  };
+}
+
+/** The contract's checkers know no `unknown`; the prober, which asks, does. */
+function unknown(reason: string): Awaited<ReturnType<Checker<unknown>["check"]>> {
+  return { state: "unknown", reason } satisfies Unknown as never;
+}
+
+function directoryOf(file: string): string {
+  const slash = file.lastIndexOf("/");
+  return slash === -1 ? "." : file.slice(0, slash) || "/";
+}
+
+function pluginOptions(config: Config) {
+  return config.plugins.map(({ name, source, sha256, locked, grants, limits }) => ({
+    name,
+    source: pathOf(source, directoryOf(config.source.file)),
+    grants,
+    sha256: locked ? sha256 : null,
+    memory: limits.memory,
+  }));
+}
+
+/** Every place that names a plugin. */
+export function usesOf(config: Config): UseOptions[] {
+  const checks = config.backends.flatMap((backend) => [
+    backend.check,
+    ...backend.servers.map(({ check }) => check === "shared" ? null : check),
+  ]);
+  return [
+    ...checks.flatMap((check) => check?.plugin ? [{ id: check.plugin, plugin: check.use, with: check.with }] : []),
+    ...config.backends.flatMap(({ name, balance }) =>
+      balance.plugin ? [{ id: `backends.${name}.balance`, plugin: balance.use, with: balance.with }] : []
+    ),
+    ...config.notify.flatMap(({ id, use, with: written }) =>
+      config.plugins.some(({ name }) => name === use) ? [{ id, plugin: use, with: written }] : []
+    ),
+  ];
+}
+
+function notifyOptions(notify: NotifyConfig, config: Config): NotifyOptions {
+  const { id, use, with: written, events, minSeverity, flap } = notify;
+  const plugin = config.plugins.find(({ name }) => name === use);
+  const deadline = plugin?.limits.deadline ?? deliveryDeadline;
+  return { id, use, with: written, interest: { events, minSeverity, flap }, deadline };
+}
+
+function nodeAddresses({ nodes, vrrp }: Config): string[] {
+  const peers = vrrp.flatMap(({ unicast }) => unicast?.peers ?? []);
+  return [...new Set([...Object.values(nodes).flatMap(({ address }) => address ?? []), ...peers])];
+}
+
+/** A name may come to mean this machine, long after the configuration was checked. */
+function refusalOf(id: string, { address }: Target, config: Config): string | null {
+  const plugin = config.plugins.find(({ name }) => usesOf(config).some((use) => use.id === id && use.plugin === name));
+  if (plugin === undefined || plugin.grants.netUnsafe.includes("targets")) return null;
+  const forbidden = forbiddenAddresses({ unsafe: false }, { forbidden: nodeAddresses(config) });
+  return isForbidden(forbidden, address) ? `${address} is reached only under net_unsafe: [targets]` : null;
+}
