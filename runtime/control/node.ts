@@ -11,6 +11,8 @@ import { eject, type Ejection } from "./ejections.ts";
 import type { Names } from "./names.ts";
 import { introducing } from "./introduced_checks.ts";
 import { createMoves, type Moves } from "./moves.ts";
+import { createPlanner, type Planner } from "./planner.ts";
+import { createPlugins, type Plugins } from "./plugins.ts";
 import type { OperatorState } from "./operator_state.ts";
 import { changeServer, type ServerChange, serverOverride } from "./overrides.ts";
 import { describePlan } from "./plan.ts";
@@ -36,6 +38,8 @@ import type { Control, ControlOptions, Reloaded } from "../control.ts";
 const firstRound = 2000;
 /** A child that does not answer a command for so long, ms, fails it. */
 const patience = 10_000;
+/** How long notifiers may take to tell the last events of a node that stops, ms. */
+const lastWords = 2000;
 /** How often trackers are judged though nothing was reported, ms. */
 const tick = 500;
 
@@ -55,6 +59,9 @@ export class Node implements Control {
   private readonly applier: Applier;
   private readonly apps: Apps;
   private readonly moves: Moves;
+  private readonly plugins: Plugins;
+  private readonly planner: Planner;
+  private pluginProblems: readonly string[] = [];
   /** By "backend/server"; those that are over, too, because the next one is longer. */
   private readonly ejections = new Map<string, Ejection>();
 
@@ -76,7 +83,11 @@ export class Node implements Control {
       holds: () => operator.overrides.holds,
       status: (instance, before) => this.hearInstance(instance, before),
       // The process has logged it itself.
-      event: (event) => void journal.add({ ...event, text: `${event.about}: ${event.text}` }),
+      event: (event) => {
+        const priority = this.vrrp.instances().find(({ name }) => name === event.about)?.priority.effective;
+        const fields = { ...event.fields, ...(priority !== undefined && { priority }) };
+        journal.add({ ...event, fields, text: `${event.about}: ${event.text}` });
+      },
       died: (exit, wait) => this.tellDeath("vrrp", exit, wait),
     });
     this.proxy = startProxyProcess({
@@ -99,11 +110,31 @@ export class Node implements Control {
       died: (role, exit, wait) => this.tellDeath(role, exit, wait),
     });
     const labels = config.nodes[config.node]?.labels ?? {};
+    this.plugins = createPlugins({
+      clock,
+      log,
+      stateDirectory: options.stateDirectory,
+      tell: (happening) => this.tell(happening),
+      lost: (plugin) => this.planner.lost(plugin),
+      active: () => this.config.vrrp.length === 0 || this.vrrp.instances().some(({ state }) => state === "active"),
+    });
+    this.planner = createPlanner({
+      clock,
+      log,
+      policy: (id) => this.plugins.policy(id),
+      view: (backend, server) => this.board.view(backend, server),
+      counters: () => this.proxy.counters().servers,
+      send: (backend, plan) => this.proxy.send({ type: "plan", backend, plan }),
+    });
+    journal.subscribe((event) => this.plugins.notify(event));
     this.prober = createProber({
       clock,
       log: log.with({ part: "health" }),
       host: { node: config.node, cluster: config.cluster.name, labels },
-      checker: introducing((use) => builtIns[use] as Checker<unknown>),
+      checker: introducing((use) =>
+        Object.hasOwn(builtIns, use) ? builtIns[use] as Checker<unknown> : this.plugins.checker(use)
+      ),
+      substitute: tcp as Checker<unknown>,
       observed: ({ target }) => this.judgeServers(target.backend),
     });
     this.board = createServerBoard({
@@ -114,6 +145,7 @@ export class Node implements Control {
       now: clock.now,
       changed: (views) => {
         this.proxy.send({ type: "verdicts", verdicts: views.map(toVerdict) });
+        this.planner.changed(views.map(({ backend }) => backend));
         this.judgeTrackers();
       },
       tell: (happening) => this.tell(happening),
@@ -129,6 +161,10 @@ export class Node implements Control {
       names,
       logFd: options.accessLog?.fd ?? null,
       follow: async (wanted) => {
+        this.pluginProblems = await this.plugins.change(wanted);
+        for (const text of this.pluginProblems) {
+          this.tell({ type: "plugin.state", severity: "error", about: "plugins", text });
+        }
         this.apps.follow(wanted);
         await this.accessLog?.configure(wanted.log.access?.to ?? null);
         await options.follow?.(wanted);
@@ -155,6 +191,7 @@ export class Node implements Control {
       await new Promise<void>((resolve) => this.clock.after(5, resolve));
     }
     if (this.phase !== "starting") return;
+    this.planner.follow(this.config);
     const problems = await this.applier.announce();
     if (problems.length > 0) throw new Error(problems.join("\n"));
     if (this.phase !== "starting") return;
@@ -178,6 +215,8 @@ export class Node implements Control {
       addressOf: this.names.addressOf,
       lostLines: this.accessLog?.lost ?? 0,
       servers: this.board.view,
+      plugins: this.plugins.status(),
+      plans: this.planner.views(),
       overrides: this.operator.overrides,
       apps: this.apps.views(),
       children: [vrrp.child, proxy.child].filter(({ started }) => started).map(({ name, pid, restarts }) => ({
@@ -238,7 +277,8 @@ export class Node implements Control {
       const plan = diff(this.config, wanted);
       // Nothing to go back to: the instances are in fault and say so, and are tried again.
       for (const problem of await this.applier.change(wanted)) this.log.error(problem);
-      const text = describePlan(plan);
+      this.planner.follow(wanted);
+      const text = [describePlan(plan), ...this.pluginProblems].join("; ");
       this.tell({ type: "config.reload", severity: "notice", about, text: `Reloaded: ${text}`, fields: { plan } });
       return { plan, text };
     } catch (cause) {
@@ -262,9 +302,20 @@ export class Node implements Control {
     await this.apps.stop(1000);
     await this.accessLog?.[Symbol.asyncDispose]();
     this.prober[Symbol.dispose]();
+    this.planner[Symbol.dispose]();
+    await this.stopPlugins();
     await this.names[Symbol.asyncDispose]();
     await this.operator[Symbol.asyncDispose]();
     await this.journal[Symbol.asyncDispose]();
+  }
+
+  /** The last events are told as well: that this node gave its addresses away. */
+  private async stopPlugins(): Promise<void> {
+    const deadline = this.clock.monotonic() + lastWords;
+    while (this.plugins.busy() && this.clock.monotonic() < deadline) {
+      await new Promise<void>((resolve) => this.clock.after(20, resolve));
+    }
+    await this.plugins.stop();
   }
 
   hurry(): void {

@@ -19,6 +19,8 @@ export interface ServerView extends ServerVerdict {
   readonly effective: number;
   /** When it came up after it had been something else, ms since the epoch; null = it has been up from the start, or is not. */
   readonly risen: number | null;
+  /** Its plugin would have it out, but it is one of the last. */
+  readonly kept?: true;
   /** It will be judged otherwise though nothing happens. */
   readonly restless: boolean;
 }
@@ -35,10 +37,22 @@ export function checkedServers(config: Config, addressOf: AddressOf): CheckedSer
       const address = addressOf(server.address);
       return check === null || address === null ? [] : [{
         target: { backend: backend.name, server: name, address, port, labels },
-        check: introduced(check, backend.sendProxy),
+        check: introduced(asked(check), backend.sendProxy),
       }];
     })
   );
+}
+
+/** No verdict changes nothing, the weight neither. */
+function percentOf(standing: Standing | null): number {
+  const result = standing?.last?.result;
+  if (result?.state === "up") return result.weightPercent ?? 100;
+  return result?.state === "unknown" ? standing?.weightPercent ?? 100 : 100;
+}
+
+/** What answers: a plugin by the use, because each has a configuration of its own. */
+function asked(check: CheckConfig): CheckConfig {
+  return check.plugin === null ? check : { ...check, use: check.plugin };
 }
 
 /** How a server is checked; null = it is not. */
@@ -62,7 +76,7 @@ export function viewServer(
   const forced = override?.state ?? null;
   const reachable = healthy.state !== "down" && healthy.state !== "unresolved";
   const state: ServerState = forced !== null && (forced === "maint" || reachable) ? forced : healthy.state;
-  const percent = standing?.last?.result.state === "up" ? standing.last.result.weightPercent ?? 100 : 100;
+  const percent = percentOf(standing);
   const weight = override?.weight ?? Math.round(server.weight * percent / 100);
   const reason = state === forced ? override?.reason || `set by ${override?.by}` : healthy.reason;
   const since = before?.state === state

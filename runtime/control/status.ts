@@ -4,6 +4,10 @@ import type { Config, InstanceConfig } from "../config/model.ts";
 import type { FrontendCounters } from "../proxy/protocol.ts";
 import type { DropReason, InstanceCounters, InstanceState, InstanceStatus, Tracking } from "../vrrp/protocol.ts";
 import type { Overrides } from "./overrides.ts";
+import type { NotifierStatus } from "../plugin/notifications.ts";
+import type { PluginStatus } from "../plugin/registry.ts";
+import type { PlanView } from "./planner.ts";
+import { type PluginView, viewPlugin } from "./plugin_view.ts";
 import type { ProxyCounters } from "./proxy_process.ts";
 import { isIP } from "node:net";
 import type { AddressOf, ServerView } from "./servers.ts";
@@ -21,11 +25,14 @@ export interface Status {
   readonly backends: readonly {
     readonly name: string;
     readonly balance: string;
+    /** What the policy says of its plan, where that is a plugin; null = it has none, and the fallback picks. */
+    readonly plan?: { readonly explain: string | null; readonly error: string | null };
     /** Requests that wait for any of its servers. */
     readonly queued: number;
     readonly servers: readonly ServerStatus[];
   }[];
-  readonly plugins: readonly never[];
+  readonly plugins: readonly PluginView[];
+  readonly notifiers: readonly NotifierStatus[];
   /** Applications of routes, which run unconfined. */
   readonly apps: readonly AppView[];
   readonly peer: PeerView | null;
@@ -151,6 +158,8 @@ export interface Facts {
   /** Lines of the access log that could not be kept. */
   readonly lostLines: number;
   readonly servers: (backend: string, server: string) => ServerView | null;
+  readonly plugins: { readonly plugins: readonly PluginStatus[]; readonly notifiers: readonly NotifierStatus[] };
+  readonly plans: readonly PlanView[];
   readonly overrides: Overrides;
   readonly apps: readonly AppView[];
   readonly children: readonly ChildView[];
@@ -171,10 +180,12 @@ export function buildStatus(facts: Facts): Status {
     backends: config.backends.map((backend) => ({
       name: backend.name,
       balance: backend.balance.use,
+      ...viewPlan(facts.plans.find((plan) => plan.backend === backend.name)),
       queued: facts.counters.backends.find(({ name }) => name === backend.name)?.queued ?? 0,
       servers: backend.servers.map((server) => viewServerStatus(backend.name, server, facts)),
     })),
-    plugins: [],
+    plugins: facts.plugins.plugins.map(viewPlugin),
+    notifiers: facts.plugins.notifiers,
     apps: facts.apps,
     peer: viewPeer(facts),
     overrides: viewOverrides(facts.overrides),
@@ -192,6 +203,10 @@ function viewAccessLog({ config: { log: { access } }, counters, lostLines }: Fac
   const { format, to } = access;
   const place = to.type === "file" ? to.path : to.type === "syslog" ? to.address : to.type;
   return { format, to: place, dropped: counters.droppedLines, lost: lostLines };
+}
+
+function viewPlan(plan: PlanView | undefined) {
+  return plan === undefined ? {} : { plan: { explain: plan.explain, error: plan.error } };
 }
 
 /** "192.0.2.1:80", "[2001:db8::1]:80". */
