@@ -20,6 +20,7 @@ import type { Evidence, ProxyOptions } from "./protocol.ts";
 import type { ProxyPeers } from "./proxy_protocol.ts";
 import type { Queue } from "./queue.ts";
 import { RoutingState } from "./routing_state.ts";
+import { Room } from "./room.ts";
 import type { Server } from "./server.ts";
 import type { SharedState } from "./shared_state.ts";
 import { TimerWheel } from "./timer_wheel.ts";
@@ -67,6 +68,8 @@ export class Engine {
   /** Queues with requests of this thread. */
   readonly waiting = new Set<Queue>();
   readonly lines: WaitingLines;
+  /** Room for client connections. */
+  readonly room: Room;
   readonly #requestHeads: RequestHead[] = [];
   readonly #responseHeads: ResponseHead[] = [];
   readonly #exchanges: Exchange[] = [];
@@ -78,11 +81,10 @@ export class Engine {
   connections = 0;
   /** null = requests are not logged, and nothing is done for it. */
   accessLog: AccessLog | null = null;
+  /** Called when another thread may have made room for a connection. */
+  seekRoom: () => void = () => {};
   /** Called when a client's connection ended. */
   relieved: () => void = () => {};
-  /** This thread's share of the process-wide limit. */
-  #maxconn = Infinity;
-  #threads = 1;
   #running = true;
   #failure: { readonly error: unknown } | null = null;
   #crashes = 0;
@@ -93,6 +95,7 @@ export class Engine {
 
   constructor(readonly io: Io, readonly shared: SharedState, readonly ports: EnginePorts) {
     this.lines = new WaitingLines(shared);
+    this.room = new Room(shared, (thread) => this.wake(thread));
     this.scratch = io.arena.start(io.arena.take(WIDE));
     this.routing = new RoutingState(shared.buffers.rates, { compare: ports.compare, now: () => this.now });
   }
@@ -122,6 +125,7 @@ export class Engine {
       this.io.report();
       this.wheel.advance(this.now);
       if (this.waiting.size > 0) this.#serveWaiting();
+      if (this.room.wanted) this.seekRoom();
     } catch (error) {
       this.#survive(error);
     }
@@ -148,14 +152,7 @@ export class Engine {
 
   /** Takes the limits of a new configuration. */
   limit(options: ProxyOptions): void {
-    this.#threads = Math.max(1, options.threads);
-    this.#maxconn = Math.ceil(options.maxconn / this.#threads);
-  }
-
-  /** Whether one more connection may be accepted for `frontend`. Limits are shared out evenly among the threads. */
-  hasRoom(frontend: Frontend): boolean {
-    return this.connections < this.#maxconn &&
-      frontend.connections.size < Math.ceil(frontend.options.maxconn / this.#threads);
+    this.room.most = options.maxconn;
   }
 
   /** A new client's connection on one of our listeners; `headerDue`: it begins with a PROXY header. */

@@ -39,6 +39,10 @@ function serve(start: ThreadStart, say: (report: ThreadReport) => void): void {
   });
   const table = new RoutingTable(engine);
   engine.verdictsChanged = () => table.observe();
+  engine.seekRoom = () => {
+    engine.room.wanted = false;
+    table.relieved();
+  };
   engine.relieved = () => {
     table.relieved();
     if (!engine.stopping || engine.connections > 0) return;

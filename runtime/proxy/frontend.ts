@@ -27,7 +27,7 @@ export class Frontend {
   #options: FrontendOptions;
   #trusted: readonly Cidr[];
 
-  constructor(readonly engine: Engine, options: FrontendOptions, slot: number) {
+  constructor(readonly engine: Engine, options: FrontendOptions, readonly slot: number) {
     this.#options = options;
     this.#trusted = options.trustedProxies.map(parseCidr);
     this.#route(options);
@@ -68,6 +68,7 @@ export class Frontend {
     this.connections.delete(connection);
     this.#counters[this.#base + FrontendCounter.current]--;
     this.engine.connections--;
+    this.engine.room.release(this.slot);
     this.engine.relieved();
   }
 

@@ -18,6 +18,8 @@ export interface ListenerOptions {
 
 export class Listening extends Timed implements Acceptor {
   #accepting = false;
+  /** Connections accepted for which there was no room any more. */
+  readonly #parked: number[] = [];
   readonly #localAddress: string | null;
 
   constructor(readonly engine: Engine, readonly frontend: Frontend, public options: ListenerOptions) {
@@ -26,25 +28,44 @@ export class Listening extends Timed implements Acceptor {
     this.#localAddress = wildcard ? null : options.address;
   }
 
-  /** Accepts if the frontend has room; called again whenever a connection of it ended. */
+  /** Accepts if there is room; called again whenever there may be some. */
   open(): void {
-    if (this.#accepting || this.deadline !== Infinity || !this.engine.hasRoom(this.frontend)) return;
+    for (let fd = this.#parked[0]; fd !== undefined && this.#admit(); fd = this.#parked[0]) {
+      this.#parked.shift();
+      this.#begin(fd);
+    }
+    if (this.#accepting || this.deadline !== Infinity) return;
+    if (this.#parked.length > 0 || !this.#hasRoom()) {
+      this.engine.room.wanted = true;
+      // The last one may have been closed between our look and our wish.
+      if (this.#parked.length > 0 || !this.#hasRoom()) return;
+    }
     this.#accepting = true;
     this.engine.io.accept(this.options.fd, this);
   }
 
-  /** Leaves the socket to its owner. */
+  /** Leaves the socket to its owner. Who has been accepted is served. */
   close(): void {
+    for (const fd of this.#parked.splice(0)) {
+      this.engine.room.enter(this.frontend.slot);
+      this.#begin(fd);
+    }
     this.engine.wheel.disarm(this);
     this.engine.io.forget(this.options.fd);
   }
 
   accepted(fd: number): void {
-    this.engine.accepted(this.frontend, fd, this.#localAddress, this.options.proxyProtocol);
-    if (this.engine.hasRoom(this.frontend)) return;
+    if (this.#parked.length === 0 && this.#admit()) this.#begin(fd);
+    else {
+      // Another thread was faster. Closing would be an error to the client; so it waits here, as it would in the queue.
+      this.#parked.push(fd);
+      this.engine.shared.owned[fd] = 1;
+    }
+    if (this.#parked.length === 0 && this.#hasRoom()) return;
     // The rest waits in the kernel's queue, where a client sees nothing worse than a delay.
     this.#accepting = false;
     this.engine.io.pause(this.options.fd);
+    this.engine.room.wanted = true;
   }
 
   refused(_errno: number): void {
@@ -54,5 +75,18 @@ export class Listening extends Timed implements Acceptor {
 
   expired(): void {
     this.open();
+  }
+
+  #hasRoom(): boolean {
+    return this.engine.room.has(this.frontend.slot, this.frontend.options.maxconn);
+  }
+
+  #admit(): boolean {
+    return this.engine.room.admit(this.frontend.slot, this.frontend.options.maxconn);
+  }
+
+  /** Serves a connection that was counted. */
+  #begin(fd: number): void {
+    this.engine.accepted(this.frontend, fd, this.#localAddress, this.options.proxyProtocol);
   }
 }

@@ -231,6 +231,8 @@ export class ProxyMain {
   #threadDied(thread: number, text: string): void {
     const age = performance.now() - (this.#threads.get(thread)?.born ?? 0);
     this.#threads.delete(thread);
+    // What it held is free: connections, and places at servers.
+    for (const { worker } of this.#threads.values()) worker.wake();
     this.#ages.end(thread);
     this.#restartDelay = age < YOUNG ? Math.min(this.#restartDelay * 2, LONGEST_RESTART_DELAY) : RESTART_DELAY;
     // While another thread serves, connections must not wait for this one; without one, waiting beats refusing.

@@ -58,6 +58,8 @@ export interface SharedBuffers {
   readonly cursors: SharedArrayBuffer;
   readonly active: SharedArrayBuffer;
   readonly errors: SharedArrayBuffer;
+  readonly open: SharedArrayBuffer;
+  readonly wanting: SharedArrayBuffer;
   readonly tickets: SharedArrayBuffer;
   readonly lines: SharedArrayBuffer;
   readonly frontends: SharedArrayBuffer;
@@ -76,6 +78,8 @@ export function allocateShared(threads: number, descriptors: number): SharedBuff
     cursors: new SharedArrayBuffer(4 * MAX_BACKENDS),
     active: new SharedArrayBuffer(4 * MAX_SERVERS),
     errors: new SharedArrayBuffer(4 * MAX_SERVERS),
+    open: new SharedArrayBuffer(4 * (1 + MAX_FRONTENDS)),
+    wanting: new SharedArrayBuffer(4 * threads),
     tickets: new SharedArrayBuffer(4 * MAX_BACKENDS),
     lines: new SharedArrayBuffer(4 * LINE_WORDS * LINES * threads),
     frontends: new SharedArrayBuffer(8 * MAX_FRONTENDS * FrontendCounter.stride * threads),
@@ -96,6 +100,10 @@ export class SharedState {
   readonly active: Int32Array;
   /** By server slot: requests in a row that it failed, in all threads together. */
   readonly errors: Int32Array;
+  /** Client connections in all threads: of the process, then by slot of a frontend. */
+  readonly open: Int32Array;
+  /** By thread: whether it wants to be woken when a client's connection is closed. */
+  readonly wanting: Int32Array;
   /** By slot of a backend: the last ticket of its queue. */
   readonly tickets: Int32Array;
   /** Of all threads: their part of each line of waiters; see `waiting_lines.ts`. */
@@ -115,6 +123,8 @@ export class SharedState {
     this.cursors = new Int32Array(buffers.cursors);
     this.active = new Int32Array(buffers.active);
     this.errors = new Int32Array(buffers.errors);
+    this.open = new Int32Array(buffers.open);
+    this.wanting = new Int32Array(buffers.wanting);
     this.tickets = new Int32Array(buffers.tickets);
     this.lines = new Int32Array(buffers.lines);
     const frontendWords = MAX_FRONTENDS * FrontendCounter.stride;
@@ -166,7 +176,8 @@ export class SharedState {
 
   /** The slot belongs to another frontend from now on. */
   clearFrontend(slot: number): void {
-    this.frontends.fill(0, slot * FrontendCounter.stride, (slot + 1) * FrontendCounter.stride);
+    // Connections of the slot's last frontend may still be open; each takes itself out.
+    this.frontends.fill(0, slot * FrontendCounter.stride + FrontendCounter.total, (slot + 1) * FrontendCounter.stride);
   }
 
   clearServer(slot: number): void {
@@ -196,8 +207,12 @@ export class SharedState {
     const words = LINE_WORDS * LINES;
     this.lines.fill(0, words * this.thread, words * (this.thread + 1));
     for (let at = FrontendCounter.current; at < this.frontends.length; at += FrontendCounter.stride) {
+      const lost = this.frontends[at];
+      Atomics.sub(this.open, 0, lost);
+      Atomics.sub(this.open, 1 + (at - FrontendCounter.current) / FrontendCounter.stride, lost);
       this.frontends[at] = 0;
     }
+    this.wanting[this.thread] = 0;
     for (let at = ServerCounter.connections; at < this.servers.length; at += ServerCounter.stride) {
       this.servers[at] = 0;
       const lost = at + ServerCounter.active - ServerCounter.connections;

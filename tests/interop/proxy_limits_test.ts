@@ -232,4 +232,34 @@ for (const way of ways) {
     first[Symbol.dispose]();
     assert.equal(await second.take(1), "x");
   });
+
+  for (const whose of ["frontend", "process"] as const) {
+    Deno.test(`${way}: no more connections than the maxconn of the ${whose}, over threads; the rest waits its turn`, async () => {
+      await using gate = new Gate("ok", true);
+      const most = 3;
+      const change = whose === "frontend" ? { frontend: { maxconn: most } } : { process: most };
+      const { proxy, port } = await start(way, [gate.origin.port], { ...change, threads: 2 });
+      await using _ = proxy;
+      const clients: Wire[] = [];
+      const served = new Set<Wire>();
+      for (let i = 0; i < 12; i++) {
+        const wire = await ask(port, `/${i}`);
+        clients.push(wire);
+        wire.message(20_000).then(() => served.add(wire), () => {});
+      }
+      for (let round = 1; round <= 4; round++) {
+        await until(`${round * most} are served`, () => served.size === round * most);
+        await pause(100);
+        assert.equal(served.size, round * most, "they keep their connections, and nobody else gets one");
+        const status = await proxy.status();
+        assert.equal(status.frontends[0].connections.current, most);
+        for (const wire of served) wire[Symbol.dispose]();
+      }
+      const free = await proxy.report(
+        "status",
+        ({ frontends }) => frontends[0].connections.current === 0 && frontends[0].connections.total === 12,
+      );
+      assert.equal(free.frontends[0].requests_total, 12);
+    });
+  }
 }
