@@ -1,5 +1,6 @@
 /** What `defaults`, `frontend`, `backend` and `listen` of haproxy.cfg say beside their binds and servers. */
 import { type Health, readHealth } from "./haproxy_health.ts";
+import { ROUTING } from "./haproxy_routes.ts";
 import type { Leave, Line, Section } from "./haproxy_text.ts";
 import { time } from "./haproxy_time.ts";
 
@@ -27,25 +28,28 @@ export const initial: Settings = {
   serverDefaults: [],
 };
 
-/** Lines that are not settings: binds and servers. */
+/** Lines that are not settings: binds, servers, and what decides about requests. */
 export interface ProxyLines {
   readonly binds: readonly Line[];
   readonly servers: readonly Line[];
+  readonly routing: readonly Line[];
 }
 
 export function readProxy(section: Section, settings: Settings, leave: Leave): ProxyLines {
   const binds: Line[] = [];
   const servers: Line[] = [];
+  const routing: Line[] = [];
   for (const line of section.lines) {
     const [keyword] = line.words;
     if (keyword === "bind") binds.push(line);
     else if (keyword === "server") servers.push(line);
+    else if (ROUTING.has(keyword)) routing.push(line);
     else {
       const why = readSetting(line, settings, leave);
       if (why !== null) leave(line, why);
     }
   }
-  return { binds, servers };
+  return { binds, servers, routing };
 }
 
 /** Timeouts that Tandem has, by HAProxy's name; `check` is read with the servers. */
@@ -137,29 +141,18 @@ function readOption(line: Line, settings: Settings, leave: Leave): string | null
     case "httplog":
     case "tcplog":
     case "logasap":
-      return "log.access is not in this version";
+      return "requests of all frontends are logged alike: log: { access: { format: text } }";
     default:
       return "means nothing to Tandem";
   }
 }
 
 function reasonFor(keyword: string): string {
-  const routes = [
-    "acl",
-    "use_backend",
-    "use-server",
-    "http-request",
-    "http-response",
-    "http-after-response",
-    "redirect",
-    "tcp-request",
-  ];
-  if (routes.includes(keyword)) return "routes and rules are not in this version; everything goes to default_backend";
+  if (keyword === "tcp-request") return "Tandem waits by itself for what its routes go by";
   if (["cookie", "stick", "stick-table", "appsession"].includes(keyword)) return "stickiness is not in this version";
   if (keyword === "stats") return "the dashboard of the admin API takes its place (admin:)";
   if (keyword === "errorfile" || keyword === "errorfiles") return "answers of your own are not in this version";
-  if (keyword === "monitor-uri") return "monitor is not in this version; ask GET /readyz of the admin API";
-  if (keyword.startsWith("log")) return "log.access is not in this version";
+  if (keyword.startsWith("log")) return "requests of all frontends are logged alike, by log.access";
   if (keyword === "compression") return "compression is not part of Tandem";
   return "means nothing to Tandem";
 }

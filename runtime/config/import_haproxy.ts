@@ -3,6 +3,7 @@ import { isIP } from "node:net";
 import { readServers, type ServerDocument } from "./haproxy_servers.ts";
 import { initial, isCount, type ProxyLines, readProxy, type Settings } from "./haproxy_settings.ts";
 import { type Leave, type Line, parseHaproxy, type Section } from "./haproxy_text.ts";
+import { readRoutes } from "./haproxy_routes.ts";
 import { type Leftover, withoutSecrets } from "./leftover.ts";
 import { nameShape } from "./value_decoders.ts";
 
@@ -37,13 +38,14 @@ export function importHaproxy({ file, text, instances = new Map() }: HaproxySour
     if (section.kind === "global") readGlobal(section, proxy, leave);
     else if (section.kind === "defaults") {
       defaults = { ...(from < 0 ? initial : base) };
-      readProxy(section, defaults, leave);
+      leaveRouting(readProxy(section, defaults, leave), leave);
       named.set(section.name, defaults);
     } else if (["frontend", "backend", "listen"].includes(section.kind)) {
       const settings = { ...base };
       const lines = readProxy(section, settings, leave);
       if (!nameShape.pattern.test(section.name)) leave(section.head, `the name must be ${nameShape.wanted}`);
       const backend = section.kind === "frontend" ? null : writeBackend(section, settings, lines, leave);
+      if (section.kind === "backend") leaveRouting(lines, leave);
       if (backend !== null) backends[section.name] = backend;
       if (section.kind === "backend") continue;
       if (section.kind === "listen" && backend !== null) settings.defaultBackend = section.name;
@@ -67,15 +69,22 @@ function reasonForGlobal(keyword: string): string {
   if (["user", "group", "uid", "gid", "chroot"].includes(keyword)) {
     return "the proxy runs as proxy.user, without rights of its own";
   }
-  if (keyword === "log") return "logs go to stderr";
+  if (keyword === "log") {
+    return 'events go to stderr, requests where log.access says, such as { syslog: "127.0.0.1:514" }';
+  }
   if (keyword === "stats") return "the admin API and its socket take its place (admin:)";
   return "means nothing to Tandem";
+}
+
+/** Routes belong to frontends. */
+function leaveRouting({ routing }: ProxyLines, leave: Leave): void {
+  for (const line of routing) leave(line, "only frontends have routes; put it into those that lead here");
 }
 
 function writeFrontend(
   section: Section,
   settings: Settings,
-  { binds }: ProxyLines,
+  { binds, routing }: ProxyLines,
   instances: ReadonlyMap<string, string>,
   leave: Leave,
 ): Document | null {
@@ -84,8 +93,9 @@ function writeFrontend(
     leave(section.head, "is left out: no bind of it can be carried");
     return null;
   }
-  if (settings.defaultBackend === null) {
-    leave(section.head, "is left out: it has no default_backend that can be carried");
+  const { routes, ...around } = readRoutes(routing, settings.mode, leave);
+  if (settings.defaultBackend === null && routes.length === 0) {
+    leave(section.head, "is left out: it has no default_backend and no route that can be carried");
     return null;
   }
   const { client, tunnel, "http-request": httpRequest, "http-keep-alive": keepAlive } = settings.timeouts;
@@ -96,7 +106,9 @@ function writeFrontend(
     // Tandem sets the field unless told otherwise, HAProxy only if told.
     forwardfor: http ? settings.forwardfor !== null : undefined,
     trusted_proxies: http && settings.forwardfor?.trusted.length ? settings.forwardfor.trusted : undefined,
-    default_backend: settings.defaultBackend,
+    ...around,
+    routes: routes.length === 0 ? undefined : routes,
+    default_backend: settings.defaultBackend ?? undefined,
     maxconn: settings.maxconn ?? undefined,
     timeouts: http
       ? compact({ http_request: httpRequest, keep_alive: keepAlive, client, tunnel })
