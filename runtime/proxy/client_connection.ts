@@ -78,9 +78,11 @@ export class ClientConnection extends Connection implements Peer {
     this.localAddress = localAddress;
   }
 
-  /** The client's address as text, valid until the next one is asked for. */
-  get ip(): Uint8Array {
-    return this.engine.addressBytes.of(this.engine.addressOf(this));
+  /** Address of whoever sent the request, as text, valid until the next one is asked for. A trusted proxy says whose it is. */
+  ipOf(head: RequestHead | null): Uint8Array {
+    const { engine, frontend } = this;
+    const direct = head === null || frontend.trustedProxies.length === 0;
+    return engine.addressBytes.of(direct ? engine.addressOf(this) : engine.routing.facts.begin(head, this).clientText);
   }
 
   /** As routes know it. */

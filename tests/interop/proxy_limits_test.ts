@@ -217,6 +217,30 @@ for (const way of ways) {
     assert.match(await waiting.message(1000), /^HTTP\/1\.1 503 /);
   });
 
+  Deno.test(`${way}: places that a thread held when it died are free again`, async () => {
+    await using gate = new Gate("ok");
+    const { proxy, port, web } = await start(way, [gate.origin.port], { maxconn: [1] });
+    await using _ = proxy;
+    using held = await ask(port, "/1");
+    await until("one is held", () => gate.held === 1);
+    using waiting = await ask(port, "/2");
+    await proxy.report("status", ({ backends }) => backends[0].queued === 1);
+    // An address that is none, which control never sends, makes the thread give up.
+    const bad = [{ ...web, servers: [...web.servers, { ...web.servers[0], name: "bad", address: "nowhere" }] }];
+    const options = { threads: 1, maxconn: 100, frontends: [frontend("in", port)], backends: bad };
+    await proxy.send({ type: "apply", id: 1000, options, verdicts: [] });
+    await proxy.report("thread");
+    await proxy.apply({ threads: 1, frontends: [frontend("in", port)], backends: [web] });
+    for (const wire of [held, waiting]) await wire.rest();
+    const status = await proxy.status();
+    assert.deepEqual([status.backends[0].queued, status.frontends[0].connections.current], [0, 0]);
+    using next = await ask(port, "/3");
+    await until("the next is there", () => gate.paths.includes("/3"));
+    gate.answer();
+    gate.answer();
+    assert.match(await next.message(), /200 OK/);
+  });
+
   Deno.test(`${way}: tunnels take places too`, async () => {
     await using origin = new Origin(async (wire) => {
       await wire.send("x");

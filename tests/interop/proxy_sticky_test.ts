@@ -124,4 +124,19 @@ for (const way of ways) {
     assert.equal(letters.size, 1);
     assert.doesNotMatch(await get(setup.port), ours);
   });
+
+  Deno.test(`${way}: behind a trusted proxy a client is whom that proxy names`, async () => {
+    await using setup = await start(way, { stickiness: { by: "client_ip" } });
+    const { proxy, port, web } = setup;
+    const of = async (i: number) => (await get(port, "/", `X-Forwarded-For: 198.51.100.${i}\r\n`)).slice(-3);
+    const direct = new Set<string>();
+    for (let i = 0; i < 20; i++) direct.add(await of(i));
+    assert.equal(direct.size, 1, "nobody is believed");
+    const trusting = frontend("in", port, { trustedProxies: ["127.0.0.0/8"] });
+    await proxy.apply({ threads: 2, frontends: [trusting], backends: [web] });
+    const first: string[] = [];
+    for (let i = 0; i < 20; i++) first.push(await of(i));
+    assert.equal(new Set(first).size, 3);
+    for (let i = 0; i < 20; i++) assert.equal(await of(i), first[i]);
+  });
 }

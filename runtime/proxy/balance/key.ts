@@ -6,8 +6,8 @@ import { murmur3 } from "./hash.ts";
 
 /** Who sent the request. */
 export interface KeyedClient {
-  /** Its address as text. */
-  readonly ip: Uint8Array;
+  /** Its address as text, as the request tells it or the connection. */
+  ipOf(head: RequestHead | null): Uint8Array;
 }
 
 /** Hash of the key, null where the request has none of it. `head` is null in `mode: tcp`. */
@@ -18,7 +18,7 @@ export function keyReader({ from, name = "" }: NonNullable<Plan["key"]>): KeyRea
   const bytes = bytesOf(name);
   switch (from) {
     case "client_ip":
-      return (_head, client) => murmur3(client.ip);
+      return (head, client) => murmur3(client.ipOf(head));
     case "path":
       return (head) =>
         head === null ? null : murmur3(head.bytes, 0, head.start + head.pathStart, head.start + head.pathEnd);

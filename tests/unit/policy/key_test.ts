@@ -6,7 +6,7 @@ import { hashText } from "../../../runtime/proxy/balance/hash.ts";
 import { keyReader } from "../../../runtime/proxy/balance/key.ts";
 
 const encoder = new TextEncoder();
-const client = { ip: encoder.encode("192.0.2.7") };
+const client = { ipOf: () => encoder.encode("192.0.2.7") };
 
 /** The head of a request that begins somewhere in its buffer, as received ones do. */
 function headOf(target: string, ...fields: string[]): RequestHead {
