@@ -373,6 +373,12 @@ Deno.test("importConfiguration() answers any text without an exception, and writ
     "option httpchk",
     "http-check send hdr",
     "timeout",
+    "\nacl a path",
+    "\nuse_backend web if a !{ src 10.0.0.0/8 } or",
+    "\nhttp-request deny deny_status 4 if {",
+    "\nhttp-request set-header X {%[src]}",
+    "\nredirect prefix x code",
+    "\nmonitor-uri",
     "\n",
     "@a",
     "$x=1",
@@ -397,4 +403,134 @@ Deno.test("importConfiguration() answers any text without an exception, and writ
       check({ file: "t.yaml", text: imported.yaml, node: null, hostname: "h", readSecret: () => "s" });
     }
   }
+});
+
+/** A frontend with these lines, in front of backends app and api. */
+function routed(lines: readonly string[], mode = "http"): string {
+  return `defaults
+mode ${mode}
+frontend web
+bind :80
+${lines.join("\n")}
+default_backend app
+backend app
+server a 192.0.2.10:80
+backend api
+server a 192.0.2.11:80
+`;
+}
+
+Deno.test("importConfiguration() makes routes of what decides about requests", () => {
+  const imported = fromHaproxy(routed([
+    "acl shop hdr(host) -i Shop.example www.shop.example",
+    "acl shop hdr_end(host) .shop.example",
+    "acl api path_beg /api/",
+    "acl beta req.hdr(x-beta) 1",
+    "monitor-uri /lb-health",
+    "http-request set-header X-Edge 1",
+    "http-request add-header X-Client %[src]",
+    "http-response del-header Server",
+    "use_backend api if shop api or beta",
+    "redirect prefix https://new.example code 301 if { hdr(host) old.example }",
+    "http-request deny deny_status 404 if { path_beg /.git/ } || { path /.env }",
+    'http-request return status 503 content-type text/plain string "back soon" if { src 10.0.0.0/8 }',
+    "use_backend api if METH_POST { urlp(v) 2 3 }",
+    "http-request redirect scheme https unless { ssl_fc }",
+  ]));
+  assert.deepEqual(body(imported).slice(0, 25), [
+    "frontends:",
+    "  web:",
+    "    bind: :80",
+    "    forwardfor: false",
+    "    monitor: { path: /lb-health }",
+    "    request_headers:",
+    '      set: { X-Edge: "1" }',
+    '      add: { X-Client: "{client_ip}" }',
+    "    response_headers:",
+    "      remove: [ Server ]",
+    "    routes:",
+    "      - match: { path: /.git/* }",
+    "        respond: { status: 404 }",
+    "      - match: { path: /.env }",
+    "        respond: { status: 404 }",
+    "      - match: { client: 10.0.0.0/8 }",
+    "        respond:",
+    "          status: 503",
+    "          headers: { content-type: text/plain }",
+    "          body: back soon",
+    '      - redirect: { to: "https://{host}{uri}", status: 302 }',
+    "    default_backend: app",
+    "backends:",
+    "  app:",
+    "    servers: { a: 192.0.2.10:80 }",
+  ]);
+  assertGood(imported);
+  const why = "line 18 takes every request before it, as nothing here is TLS";
+  assert.deepEqual(leftovers(imported), [
+    `h.cfg:13: use_backend api if shop api or beta: ${why}`,
+    `h.cfg:14: redirect prefix https://new.example code 301 if { hdr(host) old.example }: ${why}`,
+    `h.cfg:17: use_backend api if METH_POST { urlp(v) 2 3 }: ${why}`,
+  ]);
+});
+
+Deno.test("importConfiguration() carries conditions that a match says exactly, and no others", () => {
+  const rows: readonly [lines: readonly string[], match: readonly string[] | null, why?: string][] = [
+    [["use_backend api if { hdr(host) -i A.example b.example }"], ["host: [ a.example, b.example ]"]],
+    [["use_backend api if { req.hdr(host) -m end .a.example }"], ['host: "*.a.example"']],
+    [["use_backend api if { path /a /b }"], ["path: [ /a, /b ]"]],
+    [["use_backend api if METH_GET"], ["method: [ GET, HEAD ]"]],
+    [["use_backend api if { src 192.0.2.1 } { path /a }"], ["client: 192.0.2.1", "path: /a"]],
+    [["use_backend api if !{ ssl_fc } { path /a }"], ["path: /a"]],
+    [["acl a hdr(x) 1", "acl a hdr(x) 2", "use_backend api if a"], ["header:", '  x: [ "1", "2" ]']],
+    [
+      ["use_backend api if { path_beg /v1 }"],
+      null,
+      '"/v1" at the beginning is "/v1x" too: routes go by whole segments, "/v1/*"',
+    ],
+    [["use_backend api if { path_reg ^/x }"], null, "path_reg is not part of routes"],
+    [["use_backend api if !{ path /a }"], null, "routes have no negation"],
+    [
+      ["use_backend api if { path /a } { path_beg /b/ }"],
+      null,
+      "two demands on the path at once are not part of routes",
+    ],
+    [["use_backend api if unknown"], null, "acl unknown is not known here"],
+    [["use_backend %[req.hdr(host)]"], null, "names made of samples are not part of routes"],
+    [["http-request deny if { src -f /etc/bad }"], null, "-f is not part of routes"],
+    [["http-request set-path /x"], null, "set-path is not part of routes"],
+    [["http-request set-header X-Forwarded-Proto http"], null, "forwardfor writes this field"],
+    [["http-request set-header X %[rand]"], null, "formats are not carried"],
+    [["http-request set-header X 1 if { path /a }"], null, "fields are changed for all requests, or by a route"],
+    [["redirect location /x?%[query]"], null, "formats are not carried"],
+    [["redirect prefix /x drop-query"], null, "only code is carried of a redirect's options"],
+  ];
+  for (const [lines, match, why] of rows) {
+    const imported = fromHaproxy(routed(lines));
+    assertGood(imported);
+    const written = body(imported);
+    const at = written.findIndex((line) => line.includes("match:"));
+    if (match === null) {
+      assert.equal(at, -1, lines.join());
+      assert.equal(leftovers(imported).length, 1, lines.join());
+      assert.ok(leftovers(imported)[0].endsWith(`: ${why}`), leftovers(imported)[0]);
+      continue;
+    }
+    assert.deepEqual(leftovers(imported), []);
+    const text = written.slice(at, written.indexOf("        backend: api")).join("\n");
+    for (const line of match) assert.ok(text.includes(line.trim()), `${line} in ${text}`);
+  }
+});
+
+Deno.test("importConfiguration() makes routes by name of what goes by the ClientHello", () => {
+  const imported = fromHaproxy(routed([
+    "tcp-request inspect-delay 5s",
+    "use_backend api if { req.ssl_sni -i db.example }",
+    "use_backend api if { path /a }",
+  ], "tcp"));
+  assertGood(imported);
+  assert.ok(body(imported).includes("      - match: { sni: db.example }"));
+  assert.deepEqual(leftovers(imported), [
+    "h.cfg:5: tcp-request inspect-delay 5s: Tandem waits by itself for what its routes go by",
+    "h.cfg:7: use_backend api if { path /a }: path is nothing to go by in mode tcp",
+  ]);
 });
