@@ -75,16 +75,35 @@ function milliseconds(match: RegExpExecArray | null): number {
   return Number(match[1]) * ({ us: 0.001, ms: 1, s: 1000 }[match[2]] ?? 1);
 }
 
+const ask = new TextEncoder().encode("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+const answer = new Uint8Array(4096);
+
 /** Opens `count` connections to `port` and sends each one request, so that they are idle behind a first exchange. */
 export async function openIdle(port: number, count: number): Promise<Deno.Conn[]> {
   const connections: Deno.Conn[] = [];
-  const request = new TextEncoder().encode("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
-  const buffer = new Uint8Array(4096);
   for (let i = 0; i < count; i++) {
     const connection = await Deno.connect({ hostname: "127.0.0.1", port });
     connections.push(connection);
-    await connection.write(request);
-    await connection.read(buffer);
+    await connection.write(ask);
+    await connection.read(answer);
   }
   return connections;
+}
+
+/** Asks a hundred of them once more: how many still answer. */
+export async function stillAnswer(
+  connections: readonly Deno.Conn[],
+): Promise<{ readonly of: number; readonly answered: number }> {
+  const step = Math.max(1, Math.floor(connections.length / 100));
+  const asked = connections.filter((_, index) => index % step === 0);
+  let answered = 0;
+  for (const connection of asked) {
+    try {
+      await connection.write(ask);
+      if (await connection.read(answer) !== null) answered++;
+    } catch {
+      // Reset: not held.
+    }
+  }
+  return { of: asked.length, answered };
 }

@@ -23,7 +23,9 @@ export interface OfferedLoad {
 }
 
 export interface OfferedOutcome {
-  /** Requests that were due. */
+  /** Requests sent, those of the warm-up included. */
+  readonly sent: number;
+  /** Requests that were due and count. */
   readonly requests: number;
   /** Those that got no whole 200. */
   readonly errors: number;
@@ -94,6 +96,7 @@ class OpenLoop {
     this.#io.give(this.#region);
     const latency = this.#latency.subarray(0, this.#counted).sort();
     return {
+      sent: this.#next,
       requests: this.#latency.length,
       errors: this.#latency.length - this.#counted,
       why: this.#why ?? (this.#answered < this.#count ? "not answered in time" : null),

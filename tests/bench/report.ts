@@ -1,0 +1,106 @@
+/** Comparisons as text for a terminal, and as the section of README that is made from them. */
+import type { Comparison, Figure, Row } from "./comparison.ts";
+
+/** What the figures are true of. */
+export interface Circumstances {
+  readonly date: Date;
+  /** "HAProxy 2.6.12", … */
+  readonly versions: readonly string[];
+  readonly processors: number;
+  readonly rounds: number;
+  readonly seconds: number;
+}
+
+/** A comparison as lines of columns. */
+export function asText({ title, rows, faults, loadAverage }: Comparison): string {
+  const lines = rows.map((row) => {
+    const cells: [string, number][] = [
+      [row.subject, 16],
+      [cell("cpu", row.cpu, "µs", 1), 20],
+      [cell("p50", row.p50, "ms", 2), 22],
+      [cell("p99", row.p99, "ms", 2), 23],
+      [row.rate === undefined ? "" : `${Math.round(row.rate.value)}/s`, 8],
+      [cell("memory", row.memory, "B", 0), 24],
+      [row.budget ?? "", 7],
+      [row.notes.join("; "), 0],
+    ];
+    const present = cells.filter(([, width], column) => width === 0 || rows.some((each) => isPresent(each, column)));
+    return "  " + present.map(([text, width]) => text.padEnd(width)).join(" ").trimEnd();
+  });
+  return [
+    `${title} (load average ${loadAverage.toFixed(1)})`,
+    ...lines,
+    ...faults.map((fault) => `  NOT MEASURED: ${fault}`),
+  ].join("\n");
+}
+
+/** The section of README, without its marks. */
+export function asMarkdown(comparisons: readonly Comparison[], circumstances: Circumstances): string {
+  const subjects = comparisons.find(({ rows }) => rows.length > 0)?.rows.map(({ subject }) => subject) ?? [];
+  const [peer, ...others] = subjects;
+  const lines = comparisons.flatMap(({ scenario, title, rows, faults }) => {
+    const figure = (
+      row: Row,
+    ) => (scenario.type === "idle" ? row.memory : scenario.type === "offered" ? row.p99 : row.cpu);
+    const what = scenario.type === "idle" ? "memory each" : scenario.type === "offered" ? "p99" : "CPU a request";
+    if (faults.length > 0 || rows.length === 0) return [[title, what, ...subjects.map(() => "not measured"), ""]];
+    const unit = scenario.type === "idle" ? "B" : scenario.type === "offered" ? "ms" : "µs";
+    const digits = scenario.type === "idle" ? 0 : scenario.type === "offered" ? 2 : 1;
+    const cells = rows.map((row, index) => {
+      const own = figure(row);
+      if (own === undefined) return "";
+      return index === 0
+        ? `${own.value.toFixed(digits)} ${unit}`
+        : `× ${own.ratio.toFixed(2)}${row.budget === "over" ? " (over)" : ""}`;
+    });
+    return [[title, what, ...cells, budgetText(scenario)]];
+  });
+  const { date, versions, processors, rounds, seconds } = circumstances;
+  const loads = comparisons.map(({ loadAverage }) => loadAverage);
+  const row = (cells: readonly string[]) => `| ${cells.join(" | ")} |`;
+  return [
+    `Measured on ${date.toISOString().slice(0, 16).replace("T", " ")} UTC, ${
+      versions.join(", ")
+    }; ${processors} cores that ` +
+    `load, origin and proxy share, load average ${Math.min(...loads).toFixed(1)} to ${
+      Math.max(...loads).toFixed(1)
+    }. ` +
+    `Medians of ${rounds} rounds of ${seconds} s, in turns; × is the share of what ${
+      peer ?? "the first"
+    } had in the same round.`,
+    "",
+    row(["", "", ...(peer === undefined ? [] : [peer]), ...others, "budget"]),
+    row(["---", "---", ...subjects.map(() => "--:"), "---"]),
+    ...lines.map(row),
+  ].join("\n");
+}
+
+const BEGIN = "<!-- Made by `deno task bench --markdown`: from here -->";
+const END = "<!-- to here -->";
+
+/**
+ * `readme` with `section` between its marks.
+ *
+ * @throws {Error} when it has no marks.
+ */
+export function withSection(readme: string, section: string): string {
+  const from = readme.indexOf(BEGIN), to = readme.indexOf(END, from);
+  if (from < 0 || to < 0) throw new Error(`Cannot refresh the benchmark in README: it lacks "${BEGIN}" and "${END}"`);
+  return `${readme.slice(0, from + BEGIN.length)}\n\n${section}\n\n${readme.slice(to)}`;
+}
+
+function budgetText(scenario: Comparison["scenario"]): string {
+  if (scenario.type === "idle") return `≤ ${scenario.memory} B`;
+  const budget = scenario.type === "offered" ? scenario.p99 : scenario.cpu;
+  if (budget === undefined) return "";
+  return budget[0] === budget[1] ? `× ${budget[0]}` : `× ${budget[0]}, epoll × ${budget[1]}`;
+}
+
+function cell(name: string, figure: Figure | undefined, unit: string, digits: number): string {
+  return figure === undefined ? "" : `${name} ${figure.value.toFixed(digits)} ${unit} × ${figure.ratio.toFixed(2)}`;
+}
+
+function isPresent(row: Row, column: number): boolean {
+  const values = [row.subject, row.cpu, row.p50, row.p99, row.rate, row.memory, row.budget ?? undefined];
+  return values[column] !== undefined;
+}
