@@ -30,7 +30,15 @@ class AppProcess implements AsyncDisposable {
     const entry = `${directory}/app.ts`;
     Deno.writeTextFileSync(entry, source);
     this.#child = new Deno.Command(Deno.execPath(), {
-      args: ["run", "-A", "--quiet", new URL("../../mod.ts", import.meta.url).pathname, "role", "app"],
+      args: [
+        "run",
+        "-A",
+        "--quiet",
+        "--unstable-no-legacy-abort",
+        new URL("../../mod.ts", import.meta.url).pathname,
+        "role",
+        "app",
+      ],
       stdin: "piped",
       stdout: "piped",
       stderr: Deno.env.get("TANDEM_TEST_LOG") ? "inherit" : "null",
@@ -210,4 +218,54 @@ for (const way of ways) {
     assert.doesNotMatch(answer, /x-app/i);
     assert.deepEqual(proxy.errors, []);
   });
+
+  Deno.test(`${way}: a client that goes away is noticed through an application, and one that does not read stops the server`, async () => {
+    let sent = 0;
+    let ended = false;
+    await using web = new Origin(async (wire) => {
+      const head = await wire.until("\r\n\r\n", 20_000);
+      await wire.send("HTTP/1.1 200 OK\r\nContent-Length: 1000000000\r\n\r\n");
+      const piece = new Uint8Array(head.includes("/slow") ? 1 : 65_536);
+      try {
+        for (;;) {
+          await wire.sendBytes(piece);
+          sent += piece.length;
+          if (piece.length === 1) await new Promise((resolve) => setTimeout(resolve, 20));
+        }
+      } finally {
+        ended = true;
+      }
+    });
+    const { port, proxy, app } = await set(way, web);
+    await using _p = proxy;
+    await using _a = app;
+    const leaving = await Wire.to(port);
+    await leaving.send(get("/slow"));
+    await leaving.until("\r\n\r\n");
+    leaving.connection.close();
+    await until("the server hears of it", () => ended);
+    sent = 0;
+    using still = await Wire.to(port);
+    await still.send(get("/big"));
+    await still.until("\r\n\r\n");
+    let before = -1;
+    await until("nothing moves any more", async () => {
+      before = sent;
+      await new Promise((resolve) => setTimeout(resolve, 500));
+      return sent > 0 && sent === before;
+    });
+    assert.ok(sent < 64 << 20, `${sent} octets are on their way`);
+    using other = await Wire.to(port);
+    await other.send(get("/own"));
+    assert.match(await other.message(), /own 127/, "others are served");
+    assert.deepEqual(proxy.errors, []);
+  });
+}
+
+async function until(what: string, holds: () => boolean | Promise<boolean>): Promise<void> {
+  for (let i = 0; i < 200; i++) {
+    if (await holds()) return;
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+  throw new Error(`Not within 10 s: ${what}`);
 }
