@@ -10,7 +10,7 @@ const root = fileURLToPath(new URL("../..", import.meta.url)).replace(/\/$/, "")
 /** Direct imports of every module of the program, by path from the top: "runtime/os/libc.ts". */
 type Graph = ReadonlyMap<string, readonly string[]>;
 
-const concepts = ["vrrp", "vip", "health", "proxy", "plugin"];
+const concepts = ["vrrp", "vip", "health", "proxy", "plugin", "app"];
 const composition = ["config", "control", "roles", "admin", "cli", "demo"];
 
 /** Everything under runtime/NAME/, and runtime/NAME.ts. */
