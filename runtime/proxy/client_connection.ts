@@ -315,11 +315,11 @@ export class ClientConnection extends Connection implements Peer {
     this.frontend.closed(this);
   }
 
-  /** Something of ours went wrong; nothing can be said of what was sent. */
-  crash(): void {
+  /** We cannot go on with it: nothing can be said of what was sent. */
+  crash(end: End = "engine_fault"): void {
     const exchange = this.#exchange;
     this.#exchange = null;
-    exchange?.abandon("engine_fault");
+    exchange?.abandon(end);
     this.close(true);
   }
 

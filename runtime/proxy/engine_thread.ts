@@ -65,6 +65,9 @@ function serve(start: ThreadStart, say: (report: ThreadReport) => void): void {
   });
   say({ type: "ready", io: io.name, reason: io.reason });
   engine.run();
+  // Nothing hears of connections any more.
+  engine.relieved = () => {};
+  table.cut();
   engine.accessLog?.flush();
 }
 

@@ -34,6 +34,8 @@ const LONGEST_RESTART_DELAY = 5000;
 const YOUNG = 5000;
 /** How long threads may take to act on a command, ms. */
 const OBEDIENCE = 2000;
+/** How long threads may take to end, ms. */
+const LAST_WORDS = 200;
 const ADDRESS_SPACE = 1.5 * 2 ** 30;
 const MOST_ARENA = 512 * 2 ** 20;
 
@@ -72,6 +74,7 @@ export class ProxyMain {
   #state: SharedState | null = null;
   #options: ProxyOptions | null = null;
   #stopping = false;
+  #ending = false;
   #nextId = 1;
   #restartDelay = RESTART_DELAY;
 
@@ -218,6 +221,7 @@ export class ProxyMain {
       case "exited":
         this.#threads.delete(thread);
         this.#ages.end(thread);
+        if (this.#ending && this.#threads.size === 0) this.#leave();
     }
   }
 
@@ -341,7 +345,16 @@ export class ProxyMain {
     });
   }
 
+  /** Threads break off what has not ended, and write down that they did. */
   #end(): void {
+    if (this.#ending) return;
+    this.#ending = true;
+    for (const { worker } of this.#threads.values()) worker.send({ type: "exit" });
+    if (this.#threads.size === 0) this.#leave();
+    else setTimeout(() => this.#leave(), LAST_WORDS);
+  }
+
+  #leave(): void {
     this.#ports.report({ type: "stopped" });
     this.#ports.stopped();
   }

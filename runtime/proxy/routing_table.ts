@@ -50,6 +50,13 @@ export class RoutingTable {
     for (const frontend of this.#frontends.values()) frontend.closeIdle();
   }
 
+  /** Breaks off what has not ended. */
+  cut(): void {
+    for (const frontend of this.#frontends.values()) {
+      for (const connection of [...frontend.connections]) connection.crash("balancer_stopped");
+    }
+  }
+
   #applyBackends(options: ProxyOptions, slots: Slots): void {
     const wanted = new Set(options.backends.map(({ name }) => name));
     for (const [name, backend] of this.#backends) {

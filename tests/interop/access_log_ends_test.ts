@@ -274,8 +274,9 @@ const rows: readonly Row[] = [
   { end: "connect_failed", what: "mode: tcp", port: "tcpDead", act: (wire) => wire.rest(), expect: { attempts: 1 } },
 ];
 
-/** Not brought about here: they need a fault of ours, no memory, or a helper that asks. */
+/** Not brought about here: they need a fault of ours, no memory, a helper that asks, or the end of the process. */
 const unproved: readonly End[] = [
+  "balancer_stopped",
   "engine_fault",
   "no_memory",
   "no_decision",

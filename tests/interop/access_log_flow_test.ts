@@ -101,6 +101,33 @@ for (const way of ways) {
     assert.equal((await log.next()).target, "/x");
   });
 
+  Deno.test(`${way}: what the end of the process breaks off is logged as that`, async () => {
+    const arrived = Promise.withResolvers<void>();
+    await using origin = new Origin(async (wire) => {
+      await wire.message();
+      arrived.resolve();
+      await new Promise(() => {});
+    });
+    await using log = new LogUnderTest();
+    const port = freePort();
+    {
+      await using proxy = log.start(way);
+      await proxy.apply({
+        accessLog: log.json,
+        frontends: [frontend("in", port)],
+        backends: [backend("web", [origin.port])],
+      });
+      using wire = await Wire.to(port);
+      await wire.send(REQUEST);
+      await arrived.promise;
+      await proxy.send({ type: "stop", drain: 200 });
+      await wire.rest();
+    }
+    const { end, status, why } = await log.next();
+    assert.deepEqual([end, status], ["balancer_stopped", null]);
+    assert.equal(why, "The balancer was stopped before the request had ended");
+  });
+
   Deno.test(`${way}: an id is kept from a trusted proxy only; traceparent passes untouched`, async () => {
     let head = "";
     await using origin = new Origin(async (wire) => {

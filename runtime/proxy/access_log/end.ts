@@ -59,6 +59,7 @@ const ends = {
   tunnel_closed_by_client: { flags: "CD", sentence: "The client broke the tunnel off" },
   tunnel_closed_by_server: { flags: "SD", sentence: "The server broke the tunnel off" },
 
+  balancer_stopped: { flags: "KD", sentence: "The balancer was stopped before the request had ended" },
   engine_fault: { flags: "ID", sentence: "The balancer gave up on the connection by a fault of its own; see its log" },
 } as const satisfies Readonly<Record<string, EndText>>;
 
