@@ -1,5 +1,4 @@
 /** HAProxy's `server` lines, with what `default-server` says before them. */
-import { isIP } from "node:net";
 import type { Health } from "./haproxy_health.ts";
 import type { Leave, Line } from "./haproxy_text.ts";
 import { time } from "./haproxy_time.ts";
@@ -11,6 +10,10 @@ export interface Servers {
   readonly servers: Readonly<Record<string, ServerDocument>>;
   /** null: no server is checked. */
   readonly check: Readonly<Record<string, unknown>> | null;
+  /** null: none. */
+  readonly slowStart: string | null;
+  /** Sessions end when their server goes down. */
+  readonly closes: boolean;
 }
 
 /** Parameters with a value; the others stand alone. */
@@ -57,8 +60,7 @@ export function readServers(
   checkTimeout: string | undefined,
   leave: Leave,
 ): Servers {
-  const servers: Record<string, ServerDocument> = {};
-  const checks: { readonly line: Line; readonly timing: Readonly<Record<string, unknown>> | null }[] = [];
+  const read: { readonly name: string; readonly line: Line; readonly parameters: Parameters }[] = [];
   for (const line of lines) {
     const [, name, address] = line.words;
     const parameters = readParameters([...defaults, ...line.words.slice(3)]);
@@ -70,16 +72,43 @@ export function readServers(
     for (const parameter of parameters.keys()) {
       if (!carried.has(parameter)) leave(line, `${parameter} is not in this version`);
     }
+    const cookie = parameters.get("cookie") ?? name;
+    if (cookie !== name) leave(line, `the cookie's value is the server's name, "${name}", and not "${cookie}"`);
+    read.push({ name, line, parameters });
+  }
+  const shared = read.find(({ parameters }) => parameters.has("check"))?.parameters;
+  const servers = Object.fromEntries(read.map(({ name, line, parameters }): [string, ServerDocument] => {
     const document = {
-      address,
+      address: line.words[2],
       ...number(parameters, "weight"),
+      ...number(parameters, "maxconn"),
       ...(parameters.has("backup") && { backup: true }),
       ...(parameters.has("disabled") && { weight: 0 }),
+      ...ownCheck(parameters, shared),
     };
-    servers[name] = Object.keys(document).length === 1 ? address : document;
-    checks.push({ line, timing: parameters.has("check") ? timingOf(parameters) : null });
+    return [name, Object.keys(document).length === 1 ? document.address : document];
+  }));
+  return {
+    servers,
+    check: shared === undefined
+      ? null
+      : { ...http, ...timingOf(shared), ...(checkTimeout && { timeout: checkTimeout }) },
+    slowStart: sharedSlowStart(read, leave),
+    closes: read.some(({ parameters }) => parameters.get("on-marked-down") === "shutdown-sessions"),
+  };
+}
+
+/** The longest ramp of all: a backend has one. */
+function sharedSlowStart(
+  read: readonly { readonly line: Line; readonly parameters: Parameters }[],
+  leave: Leave,
+): string | null {
+  const written = read.filter(({ parameters }) => parameters.has("slowstart"));
+  const first = written[0]?.parameters.get("slowstart");
+  for (const { line, parameters } of written) {
+    if (parameters.get("slowstart") !== first) leave(line, "comes up as slowly as the first server of the backend");
   }
-  return { servers, check: sharedCheck(checks, http, checkTimeout, leave) };
+  return first === undefined ? null : time(first);
 }
 
 const carried: ReadonlySet<string> = new Set([
@@ -93,9 +122,16 @@ const carried: ReadonlySet<string> = new Set([
   "backup",
   "disabled",
   "enabled",
+  "fastinter",
+  "maxconn",
+  "slowstart",
+  "cookie",
+  "on-marked-down",
 ]);
 
-function readParameters(words: readonly string[]): ReadonlyMap<string, string> {
+type Parameters = ReadonlyMap<string, string>;
+
+function readParameters(words: readonly string[]): Parameters {
   const parameters = new Map<string, string>();
   for (let i = 0; i < words.length; i++) {
     if (words[i] === "no-check") parameters.delete("check");
@@ -107,7 +143,7 @@ function readParameters(words: readonly string[]): ReadonlyMap<string, string> {
 function reasonAgainst(
   name: string,
   address: string | undefined,
-  parameters: ReadonlyMap<string, string>,
+  parameters: Parameters,
 ): string | null {
   if (!nameShape.pattern.test(name ?? "")) return `the name must be ${nameShape.wanted}`;
   if (parameters.has("ssl")) return "is left out: TLS to servers is not in this version";
@@ -115,39 +151,32 @@ function reasonAgainst(
     return "is left out: proxy_protocol is not in this version";
   }
   const [, host] = /^(?:ipv[46]@)?\[?(.+?)\]?:\d+$/.exec(address ?? "") ?? [];
-  if (host === undefined) return "is left out: it has no port of its own";
-  return isIP(host) === 0 ? "is left out: host names are not in this version; give the address" : null;
+  return host === undefined ? "is left out: it has no port of its own" : null;
 }
 
-function number(parameters: ReadonlyMap<string, string>, key: string): Record<string, number> {
+function number(parameters: Parameters, key: string): Record<string, number> {
   const value = parameters.get(key) ?? "";
   return /^\d+$/.test(value) ? { [key]: Number(value) } : {};
 }
 
-function timingOf(parameters: ReadonlyMap<string, string>): Readonly<Record<string, unknown>> {
+function timingOf(parameters: Parameters): Readonly<Record<string, unknown>> {
   const interval = time(parameters.get("inter") ?? "");
+  const fast = time(parameters.get("fastinter") ?? "");
   return {
     ...number(parameters, "port"),
     ...(interval && { interval }),
+    ...(fast && { fast_interval: fast }),
     ...number(parameters, "rise"),
     ...number(parameters, "fall"),
   };
 }
 
-/** A backend has one check: the first checked server's, and whoever differs is told. */
-function sharedCheck(
-  checks: readonly { readonly line: Line; readonly timing: Readonly<Record<string, unknown>> | null }[],
-  http: Health["http"],
-  checkTimeout: string | undefined,
-  leave: Leave,
-): Servers["check"] {
-  const first = checks.find(({ timing }) => timing !== null)?.timing;
-  if (first === undefined || first === null) return null;
-  for (const { line, timing } of checks) {
-    if (timing === null) leave(line, "is checked as well: a check is for all servers of a backend");
-    else if (JSON.stringify(timing) !== JSON.stringify(first)) {
-      leave(line, "is checked like the first server of the backend");
-    }
-  }
-  return { ...http, ...first, ...(checkTimeout && { timeout: checkTimeout }) };
+/** What a server's check has other than the backend's, which is that of the first checked server. */
+function ownCheck(parameters: Parameters, shared: Parameters | undefined): { readonly check?: unknown } {
+  if (shared === undefined) return {};
+  if (!parameters.has("check")) return { check: "none" };
+  const [own, all] = [timingOf(parameters), timingOf(shared)];
+  const keys = [...new Set([...Object.keys(all), ...Object.keys(own)])].filter((key) => own[key] !== all[key]);
+  // What the backend's says and the server's does not has its default: null takes it back.
+  return keys.length === 0 ? {} : { check: Object.fromEntries(keys.map((key) => [key, own[key] ?? null])) };
 }

@@ -1,4 +1,5 @@
 /** What `defaults`, `frontend`, `backend` and `listen` of haproxy.cfg say beside their binds and servers. */
+import { type BalanceDocument, readBalance, readCookie, type StickyDocument } from "./haproxy_balance.ts";
 import { type Health, readHealth } from "./haproxy_health.ts";
 import { ROUTING } from "./haproxy_routes.ts";
 import type { Leave, Line, Section } from "./haproxy_text.ts";
@@ -15,6 +16,8 @@ export interface Settings {
   defaultBackend: string | null;
   health: Health;
   serverDefaults: readonly string[];
+  balance: BalanceDocument;
+  sticky: StickyDocument | null;
 }
 
 export const initial: Settings = {
@@ -26,6 +29,8 @@ export const initial: Settings = {
   defaultBackend: null,
   health: { http: null },
   serverDefaults: [],
+  balance: null,
+  sticky: null,
 };
 
 /** Lines that are not settings: binds, servers, and what decides about requests. */
@@ -89,10 +94,20 @@ function readSetting(line: Line, settings: Settings, leave: Leave): string | nul
       if (value === undefined || /%\[/.test(value)) return "must be the name of a backend";
       settings.defaultBackend = value;
       return null;
-    case "balance":
-      return ["roundrobin", "static-rr"].includes(value)
-        ? null
-        : `balance ${value} is not in this version; roundrobin is used`;
+    case "balance": {
+      const read = readBalance(line);
+      if ("why" in read) return read.why;
+      settings.balance = read.balance;
+      return null;
+    }
+    case "hash-type":
+      return value === "consistent" ? null : "keys are always hashed consistently";
+    case "cookie": {
+      const read = readCookie(line);
+      if ("why" in read) return read.why;
+      settings.sticky = read.sticky;
+      return null;
+    }
     case "default-server":
       settings.serverDefaults = [...settings.serverDefaults, ...line.words.slice(1)];
       return null;
@@ -149,7 +164,9 @@ function readOption(line: Line, settings: Settings, leave: Leave): string | null
 
 function reasonFor(keyword: string): string {
   if (keyword === "tcp-request") return "Tandem waits by itself for what its routes go by";
-  if (["cookie", "stick", "stick-table", "appsession"].includes(keyword)) return "stickiness is not in this version";
+  if (["stick", "stick-table", "appsession"].includes(keyword)) {
+    return "there are no tables; stickiness: goes by a cookie or by client_ip";
+  }
   if (keyword === "stats") return "the dashboard of the admin API takes its place (admin:)";
   if (keyword === "errorfile" || keyword === "errorfiles") return "answers of your own are not in this version";
   if (keyword.startsWith("log")) return "requests of all frontends are logged alike, by log.access";

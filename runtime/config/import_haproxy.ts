@@ -147,7 +147,7 @@ function readBind(line: Line, instances: ReadonlyMap<string, string>, leave: Lea
 }
 
 function writeBackend(section: Section, settings: Settings, lines: ProxyLines, leave: Leave): Document | null {
-  const { servers, check } = readServers(
+  const { servers, check, slowStart, closes } = readServers(
     lines.servers,
     settings.serverDefaults,
     settings.health,
@@ -160,7 +160,11 @@ function writeBackend(section: Section, settings: Settings, lines: ProxyLines, l
   }
   const { connect, server, queue } = settings.timeouts;
   return given({
+    balance: settings.balance ?? undefined,
+    stickiness: settings.sticky ?? undefined,
     check: check ?? undefined,
+    on_down: closes ? "close" : undefined,
+    slow_start: slowStart ?? undefined,
     servers: servers satisfies Readonly<Record<string, ServerDocument>>,
     // HAProxy lets a request wait for as long as a connect, unless told otherwise.
     timeouts: compact({ connect, server, queue: queue ?? connect }),

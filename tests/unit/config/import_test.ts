@@ -298,13 +298,35 @@ Deno.test("importConfiguration() carries what HAProxy's proxies say", () => {
       ...tcp,
       "servers:",
       "  one: 192.0.2.1:80",
-      "  two: { address: 192.0.2.2:80, weight: 5, backup: true }",
-    ], ["h.cfg:4: server two 192.0.2.2:80 weight 5 maxconn 10 backup: maxconn is not in this version"]],
+      "  two: { address: 192.0.2.2:80, weight: 5, maxconn: 10, backup: true }",
+    ]],
     [listen("server two 192.0.2.2:80 check inter 500 fall 2 port 81"), [
       ...tcp,
       "check: { port: 81, interval: 500ms, fall: 2 }",
-      "servers: { one: 192.0.2.1:80, two: 192.0.2.2:80 }",
-    ], ["h.cfg:3: server one 192.0.2.1:80: is checked as well: a check is for all servers of a backend"]],
+      "servers:",
+      "  one: { address: 192.0.2.1:80, check: none }",
+      "  two: 192.0.2.2:80",
+    ]],
+    [
+      listen(
+        "default-server check inter 1s fastinter 200ms slowstart 30s on-marked-down shutdown-sessions",
+        "server two 192.0.2.2:80 fall 5 port 81",
+      ).replace(
+        "\n server one",
+        "\n default-server check inter 1s fastinter 200ms slowstart 30s on-marked-down shutdown-sessions\n server one",
+      ),
+      [
+        ...tcp,
+        "check: { interval: 1s, fast_interval: 200ms }",
+        "on_down: close",
+        "slow_start: 30s",
+        "servers:",
+        "  one: 192.0.2.1:80",
+        "  two:",
+        "    address: 192.0.2.2:80",
+        "    check: { port: 81, fall: 5 }",
+      ],
+    ],
     [
       "defaults\n mode http\n option httpchk GET /up HTTP/1.1\\r\\nHost:\\ a.example\n timeout check 3s\n" +
       listen("http-check expect status 200-299", "default-server check").replace(
@@ -323,15 +345,39 @@ Deno.test("importConfiguration() carries what HAProxy's proxies say", () => {
         server,
       ],
     ],
-    [listen("balance leastconn"), [...tcp, server], [
-      "h.cfg:4: balance leastconn: balance leastconn is not in this version; roundrobin is used",
+    [listen("balance leastconn"), [...tcp, "balance: leastconn", server]],
+    [listen("mode http", "balance hdr(X-User)", "hash-type consistent"), [
+      ...http,
+      "balance:",
+      "  use: header",
+      "  with: { name: X-User }",
+      server,
+    ]],
+    [listen("balance url_param u"), [...tcp, server], [
+      "h.cfg:4: balance url_param u: balance url_param is not in this version; roundrobin is used",
+    ]],
+    [listen("mode http", "cookie SRV insert indirect nocache", "server two 192.0.2.2:80 cookie s2"), [
+      ...http,
+      "stickiness: { cookie: SRV, value: name }",
+      "servers: { one: 192.0.2.1:80, two: 192.0.2.2:80 }",
+    ], ['h.cfg:6: server two 192.0.2.2:80 cookie s2: the cookie\'s value is the server\'s name, "two", and not "s2"']],
+    [listen("mode http", "cookie SRV prefix"), [...http, server], [
+      "h.cfg:5: cookie SRV prefix: only cookies that the balancer inserts are part of Tandem: cookie NAME insert",
+    ]],
+    [listen("server two 192.0.2.2:80 check port 81 rise 9", "server three 192.0.2.3:80 check"), [
+      ...tcp,
+      "check: { port: 81, rise: 9 }",
+      "servers:",
+      "  one: { address: 192.0.2.1:80, check: none }",
+      "  two: 192.0.2.2:80",
+      "  three:",
+      "    address: 192.0.2.3:80",
+      "    check: { port: null, rise: null }",
     ]],
     [listen("server tls 192.0.2.9:443 ssl verify none"), [...tcp, server], [
       "h.cfg:4: server tls 192.0.2.9:443 ssl verify none: is left out: TLS to servers is not in this version",
     ]],
-    [listen("server dns web.example:80"), [...tcp, server], [
-      "h.cfg:4: server dns web.example:80: is left out: host names are not in this version; give the address",
-    ]],
+    [listen("server dns web.example:80"), [...tcp, "servers: { one: 192.0.2.1:80, dns: web.example:80 }"]],
     [listen("bind :443 ssl crt x.pem"), [...tcp, server], [
       "h.cfg:4: bind :443 ssl crt x.pem: TLS is not in this version",
     ]],
@@ -350,14 +396,14 @@ Deno.test("importConfiguration() carries what HAProxy's proxies say", () => {
 
 Deno.test("importConfiguration() leaves out what would not be served, and says so", () => {
   const imported = fromHaproxy(
-    "frontend a\n bind :443 ssl crt x\n default_backend b\nbackend b\n server x web:80\npeers p\n peer x\n",
+    "frontend a\n bind :443 ssl crt x\n default_backend b\nbackend b\n server x web:443 ssl\npeers p\n peer x\n",
   );
   assert.deepEqual(body(imported), []);
   assert.deepEqual(leftovers(imported), [
     "h.cfg:1: frontend a: is left out: no bind of it can be carried",
     "h.cfg:2: bind :443 ssl crt x: TLS is not in this version",
     "h.cfg:4: backend b: is left out: no server of it can be carried",
-    "h.cfg:5: server x web:80: is left out: host names are not in this version; give the address",
+    "h.cfg:5: server x web:443 ssl: is left out: TLS to servers is not in this version",
     "h.cfg:6: peers p: has no counterpart in this version",
   ]);
 });
