@@ -165,6 +165,14 @@ export class Backend {
     this.counts = this.limited || comparesLoad(plan);
   }
 
+  /** The plugin's plan; null where it leaves none of `servers`, because it was made before they were who is up. */
+  #followed(servers: PolicyInput["servers"]): Plan | null {
+    const plan = this.#external;
+    if (plan === null) return null;
+    const serves = servers.some(({ name, weight }) => weight > 0 && (plan.weights[name] ?? 0) > 0);
+    return serves ? plan : null;
+  }
+
   #plan(because: PolicyInput["because"]): Plan {
     const { name, balance } = this.#options;
     const servers = this.#servers.filter(({ verdict }) => stateOf(verdict) === "up").map((
@@ -182,7 +190,7 @@ export class Backend {
       errorRate: 0,
     }));
     const input = { backend: name, generation: ++this.#round, because, servers };
-    return builtInPlan(balance.use, balance.with, input) ?? this.#external ??
+    return builtInPlan(balance.use, balance.with, input) ?? this.#followed(servers) ??
       builtInPlan(balance.fallback ?? "random", FALLBACK, input) ?? NO_PLAN;
   }
 }
