@@ -358,8 +358,9 @@ for (const way of ways) {
     for (const { end, what, port, others, act, expect } of rows) {
       await t.step(`${end}${what === undefined ? "" : `, ${what}`}`, async () => {
         {
-          using wire = await Wire.to(ports[port]);
-          await act(wire, ports);
+          // A tunnel to nowhere may be reset before its client knows that it is connected.
+          using wire = await Wire.to(ports[port]).catch((error) => port === "tcpDead" ? null : Promise.reject(error));
+          if (wire !== null) await act(wire, ports);
         }
         const lines = [await log.next()];
         for (let i = 0; i < (others ?? 0); i++) lines.push(await log.next());
