@@ -73,6 +73,8 @@ export interface Control extends Pick<Moves, "failover" | "failback"> {
   reload(): Promise<Reloaded>;
   /** @throws {RefusedError} */
   changeServer(backend: string, server: string, change: ServerChange): ServerView;
+  /** Ends the quarantine of a plugin. @throws {RefusedError} when there is none of this name. */
+  resetPlugin(name: string): void;
   /** Hands over, drains, ends the children. Once. */
   stop(): Promise<void>;
   /** Ends the drain of `stop`. */

@@ -91,6 +91,11 @@ export function createAdmin(control: Control): Hono {
     "/api/v1/vrrp/:instance/failback",
     async (c) => c.json(await control.failback(c.req.param("instance")), 202),
   );
+  app.post("/api/v1/plugins/:plugin/reset", (c) => {
+    const name = c.req.param("plugin");
+    control.resetPlugin(name);
+    return c.json(control.status().plugins.find((plugin) => plugin.name === name) ?? null);
+  });
   app.put("/api/v1/backends/:backend/servers/:server", async (c) => {
     const change = decodeServerChange(await body(c), Date.now());
     const view = control.changeServer(c.req.param("backend"), c.req.param("server"), change);

@@ -253,6 +253,10 @@ export class Node implements Control {
     return view;
   }
 
+  resetPlugin(name: string): void {
+    if (!this.plugins.reset(name)) throw new RefusedError("unknown", `There is no plugin "${name}"`);
+  }
+
   async plan(): Promise<Reloaded> {
     try {
       const plan = diff(this.config, await this.options.load());

@@ -52,6 +52,8 @@ interface Planned {
   pending: PolicyInput["because"] | null;
   timer: Disposable | null;
   plan: Plan | null;
+  /** When the plan is over, monotonic ms. */
+  until: number;
   error: string | null;
   ended: boolean;
   /** Requests and failures by server at the last question. */
@@ -83,6 +85,7 @@ export function createPlanner(options: PlannerOptions): Planner {
       const plan = await policy.plan(inputOf(one, because), one.deadline);
       if (one.ended) return;
       one.plan = plan;
+      one.until = clock.monotonic() + plan.ttlMs;
       one.error = null;
       options.send(one.backend.name, plan);
     } catch (error) {
@@ -91,7 +94,7 @@ export function createPlanner(options: PlannerOptions): Planner {
       if (one.error !== message) options.log.warning(`No plan for backend "${one.backend.name}": ${message}`);
       one.error = message;
       // As long as it holds the engine follows the last one.
-      if (one.plan !== null && clock.monotonic() > one.askedAt + one.plan.ttlMs) one.plan = null;
+      if (clock.monotonic() >= one.until) one.plan = null;
     } finally {
       one.busy = false;
     }
@@ -165,6 +168,7 @@ export function createPlanner(options: PlannerOptions): Planner {
           pending: null,
           timer: null,
           plan: null,
+          until: 0,
           error: null,
           ended: false,
           counted: new Map(),

@@ -129,3 +129,44 @@ Deno.test("watch() keeps what did not change, and forgets what is gone", async (
   await clock.advance(10_000);
   assert.equal(ran.length, 3, "nothing runs for nobody");
 });
+
+Deno.test("createProber() changes nothing without a verdict, and asks the substitute after three intervals", async () => {
+  const clock = fakeClock(1_000_000);
+  const answers: (Verdict | { state: "unknown"; reason: string })[] = [{
+    state: "up",
+    reason: "ok",
+    weightPercent: 50,
+  }];
+  const told: string[] = [];
+  let reachable = true;
+  const prober = createProber({
+    clock,
+    host: { node: "n1", cluster: "edge", labels: {} },
+    log: createLogger({ role: "test", write: () => {} }),
+    random: () => 0.5,
+    checker: () => ({
+      kind: "checker",
+      check: () => (answers.shift() ?? { state: "unknown", reason: "no verdict" }) as Verdict,
+    }),
+    substitute: { kind: "checker", check: () => reachable ? { state: "up", reason: "connected" } : down },
+    observed: ({ health, last, weightPercent = 100 }) =>
+      told.push(`${clock.monotonic()} ${health.state} ${weightPercent} ${last?.result.reason}`),
+  });
+  prober.watch([server("a", { interval: 1000, fall: 1 })]);
+  await clock.advance(4800);
+  reachable = false;
+  await clock.advance(1000);
+  answers.push(up);
+  await clock.advance(1000);
+  assert.deepEqual(told, [
+    "0 up 50 ok",
+    "750 up 50 no verdict",
+    "1750 up 50 no verdict",
+    "2750 up 50 no verdict",
+    "3750 up 100 connected; no verdict",
+    "4750 up 100 connected; no verdict",
+    "5750 down 100 connect refused; no verdict",
+    "6750 down 100 ok",
+  ]);
+  prober[Symbol.dispose]();
+});
