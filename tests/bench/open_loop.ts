@@ -34,7 +34,7 @@ export interface OfferedOutcome {
   /** From due to answered, ms. */
   readonly p50: number;
   readonly p99: number;
-  /** From due to sent: how much of that is the load's own, or the want of a free connection, ms. */
+  /** From when it was due and a connection free until it was sent: what of that is the load's own doing, ms. */
   readonly lateP99: number;
 }
 
@@ -108,6 +108,7 @@ class OpenLoop {
 
   /** The client may send the next request. */
   free(client: Client): void {
+    client.freeSince = monotonic();
     this.#idle.push(client);
   }
 
@@ -132,7 +133,9 @@ class OpenLoop {
       const client = this.#idle.shift();
       if (client === undefined) return;
       const request = this.#next++;
-      if (request >= this.#uncounted) this.#lateness[request - this.#uncounted] = now - this.#due(request);
+      if (request >= this.#uncounted) {
+        this.#lateness[request - this.#uncounted] = now - Math.max(this.#due(request), client.freeSince);
+      }
       client.ask(request, this.#request, this.#requestLength);
     }
   }
@@ -168,6 +171,7 @@ class OpenLoop {
 
 /** A connection with one request at a time on its way. */
 class Client implements Endpoint {
+  freeSince = 0;
   readonly #head = new http.ResponseHead();
   /** A head that came in pieces, so far. */
   #begun = new Uint8Array(0);

@@ -59,13 +59,18 @@ async function main(args: string[]): Promise<number> {
   if (needed !== null) return say(`Cannot compare: ${needed}`, 2);
 
   const chosen = scenarios.filter(({ name }) => only.length === 0 || only.includes(name));
-  say(`${effort.rounds} rounds of ${effort.seconds} s; × is the share of what HAProxy had in the same round`);
+  say(
+    `Medians of ${effort.rounds} rounds of ${effort.seconds} s; × is the share of what HAProxy had in the same round`,
+  );
+  const [busy] = Deno.loadavg();
+  const processors = navigator.hardwareConcurrency;
+  if (busy > processors / 2) say(`Others keep this machine busy, load average ${busy.toFixed(1)}: believe no latency`);
   const comparisons = await compareAll(chosen, effort);
   if (values.markdown) {
     const circumstances = {
       date: new Date(),
       versions: versions(),
-      processors: navigator.hardwareConcurrency,
+      processors,
       ...effort,
     };
     Deno.writeTextFileSync(readme, withSection(Deno.readTextFileSync(readme), asMarkdown(comparisons, circumstances)));

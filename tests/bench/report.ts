@@ -21,7 +21,7 @@ export function asText({ title, rows, faults, loadAverage }: Comparison): string
       [cell("p99", row.p99, "ms", 2), 23],
       [row.rate === undefined ? "" : `${Math.round(row.rate.value)}/s`, 8],
       [cell("memory", row.memory, "B", 0), 24],
-      [row.budget ?? "", 7],
+      [row.budget ?? "", 8],
       [row.notes.join("; "), 0],
     ];
     const present = cells.filter(([, width], column) => width === 0 || rows.some((each) => isPresent(each, column)));
@@ -34,45 +34,53 @@ export function asText({ title, rows, faults, loadAverage }: Comparison): string
   ].join("\n");
 }
 
-/** The section of README, without its marks. */
+/** The section of README, without its marks: of each comparison the figure that has a budget, or would have one. */
 export function asMarkdown(comparisons: readonly Comparison[], circumstances: Circumstances): string {
   const subjects = comparisons.find(({ rows }) => rows.length > 0)?.rows.map(({ subject }) => subject) ?? [];
-  const [peer, ...others] = subjects;
-  const lines = comparisons.flatMap(({ scenario, title, rows, faults }) => {
-    const figure = (
-      row: Row,
-    ) => (scenario.type === "idle" ? row.memory : scenario.type === "offered" ? row.p99 : row.cpu);
-    const what = scenario.type === "idle" ? "memory each" : scenario.type === "offered" ? "p99" : "CPU a request";
-    if (faults.length > 0 || rows.length === 0) return [[title, what, ...subjects.map(() => "not measured"), ""]];
-    const unit = scenario.type === "idle" ? "B" : scenario.type === "offered" ? "ms" : "µs";
-    const digits = scenario.type === "idle" ? 0 : scenario.type === "offered" ? 2 : 1;
-    const cells = rows.map((row, index) => {
-      const own = figure(row);
-      if (own === undefined) return "";
-      return index === 0
-        ? `${own.value.toFixed(digits)} ${unit}`
-        : `× ${own.ratio.toFixed(2)}${row.budget === "over" ? " (over)" : ""}`;
-    });
-    return [[title, what, ...cells, budgetText(scenario)]];
-  });
   const { date, versions, processors, rounds, seconds } = circumstances;
   const loads = comparisons.map(({ loadAverage }) => loadAverage);
-  const row = (cells: readonly string[]) => `| ${cells.join(" | ")} |`;
   return [
-    `Measured on ${date.toISOString().slice(0, 16).replace("T", " ")} UTC, ${
-      versions.join(", ")
-    }; ${processors} cores that ` +
-    `load, origin and proxy share, load average ${Math.min(...loads).toFixed(1)} to ${
-      Math.max(...loads).toFixed(1)
-    }. ` +
-    `Medians of ${rounds} rounds of ${seconds} s, in turns; × is the share of what ${
-      peer ?? "the first"
-    } had in the same round.`,
+    `${date.toISOString().slice(0, 16).replace("T", " ")} UTC, ${versions.join(", ")}, one thread each unless said.`,
+    `Load, origin and proxy share ${processors} cores, load average ${Math.min(...loads).toFixed(1)} to ` +
+    `${Math.max(...loads).toFixed(1)}.`,
+    `Medians of ${rounds} rounds of ${seconds} s; × is the share of what the first had in the same round.`,
     "",
-    row(["", "", ...(peer === undefined ? [] : [peer]), ...others, "budget"]),
-    row(["---", "---", ...subjects.map(() => "--:"), "---"]),
-    ...lines.map(row),
+    tableRow(["", "", ...subjects, "budget"]),
+    tableRow(["---", "---", ...subjects.map(() => "--:"), "---"]),
+    ...comparisons.map((comparison) => tableRow(cellsOf(comparison, subjects))),
   ].join("\n");
+}
+
+function cellsOf({ scenario, title, rows, faults }: Comparison, subjects: readonly string[]): string[] {
+  const { what, unit, digits, of } = mainFigures[scenario.type];
+  const cells = rows.map((row, index) => {
+    const figure = of(row);
+    if (figure === undefined) return "";
+    const remark = row.budget === "over" || row.budget === "unjudged" ? ` (${row.budget})` : "";
+    return index === 0 ? `${figure.value.toFixed(digits)} ${unit}` : `× ${figure.ratio.toFixed(2)}${remark}`;
+  });
+  const measured = faults.length === 0 && rows.length > 0;
+  return [title, what, ...(measured ? cells : subjects.map(() => "not measured")), budgetText(scenario)];
+}
+
+const mainFigures: Readonly<
+  Record<
+    Comparison["scenario"]["type"],
+    {
+      readonly what: string;
+      readonly unit: string;
+      readonly digits: number;
+      readonly of: (row: Row) => Figure | undefined;
+    }
+  >
+> = {
+  closed: { what: "CPU a request", unit: "µs", digits: 1, of: ({ cpu }) => cpu },
+  offered: { what: "p99", unit: "ms", digits: 2, of: ({ p99 }) => p99 },
+  idle: { what: "memory each", unit: "B", digits: 0, of: ({ memory }) => memory },
+};
+
+function tableRow(cells: readonly string[]): string {
+  return `| ${cells.join(" | ")} |`;
 }
 
 const BEGIN = "<!-- Made by `deno task bench --markdown`: from here -->";
