@@ -1,9 +1,11 @@
 /** Every way in which a request ends, brought about on real sockets, and what the access log tells of it. */
 import assert from "node:assert/strict";
+import { connect, createServer } from "node:net";
 import { libc } from "../../runtime/os/libc.ts";
 import { boundPort, socketAddress } from "../../runtime/os/tcp_socket.ts";
 import { type End, ENDS } from "../../runtime/proxy/access_log/end.ts";
 import type { RouteOptions } from "../../runtime/proxy/routes/options.ts";
+import { match, route } from "../unit/proxy/routes/request.ts";
 import { type Logged, LogUnderTest } from "./access_log_support.ts";
 import { allUp, backend, freePort, frontend, Origin, ways, Wire } from "./proxy_support.ts";
 
@@ -72,8 +74,27 @@ function fullPort(): { readonly port: number } & Disposable {
   };
 }
 
+/** A server that agrees to every upgrade, and resets the connection soon after. */
+async function resetting(): Promise<{ readonly port: number } & AsyncDisposable> {
+  const server = createServer((socket) => {
+    socket.on("error", () => {});
+    socket.once("data", () => {
+      socket.write("HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: echo\r\n\r\n");
+      setTimeout(() => socket.resetAndDestroy(), 50);
+    });
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  return {
+    port: (server.address() as { port: number }).port,
+    [Symbol.asyncDispose]: () => new Promise((resolve) => server.close(() => resolve())),
+  };
+}
+
 type Ports = Readonly<
-  Record<"web" | "dead" | "retry" | "down" | "full" | "queue" | "none" | "routes" | "tcp" | "tcpDead", number>
+  Record<
+    "web" | "dead" | "retry" | "down" | "full" | "queue" | "resets" | "none" | "routes" | "tcp" | "tcpDead",
+    number
+  >
 >;
 
 interface Row {
@@ -270,35 +291,52 @@ const rows: readonly Row[] = [
     },
     expect: { status: 101 },
   },
+  {
+    end: "tunnel_closed_by_client",
+    port: "web",
+    act: async (_, { web }) => {
+      const socket = connect(web, "127.0.0.1");
+      socket.write("GET /upgrade HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: echo\r\n\r\n");
+      await new Promise((resolve) => socket.once("data", resolve));
+      socket.resetAndDestroy();
+    },
+    expect: { status: 101 },
+  },
+  {
+    end: "tunnel_closed_by_server",
+    port: "resets",
+    act: ask("/", "GET", "Connection: upgrade\r\nUpgrade: echo\r\n"),
+    expect: { status: 101 },
+  },
+  {
+    end: "client_closed_while_deciding",
+    port: "routes",
+    act: (wire) => send("/asked")(wire).then(() => pause(50)),
+    expect: { status: null, server: null },
+  },
+  { end: "no_decision", port: "routes", act: ask("/lost"), expect: { status: 503, server: null } },
   { end: "tunnel_timeout", what: "mode: tcp", port: "tcp", act: (wire) => wire.rest(), expect: { server: "s0" } },
   { end: "connect_failed", what: "mode: tcp", port: "tcpDead", act: (wire) => wire.rest(), expect: { attempts: 1 } },
 ];
 
-/** Not brought about here: they need a fault of ours, no memory, a helper that asks, or the end of the process. */
+/** Not brought about here: they need a fault of ours, no memory, or the end of the process. */
 const unproved: readonly End[] = [
   "balancer_stopped",
   "engine_fault",
   "no_memory",
-  "no_decision",
-  "client_closed_while_deciding",
-  "tunnel_closed_by_client",
-  "tunnel_closed_by_server",
 ];
 
-const route: RouteOptions = {
-  match: { hosts: [], paths: ["/down"], methods: [], headers: [], query: [], clients: [] },
-  action: { type: "respond", status: 418, headers: {}, body: "" },
-  allow: [],
-  deny: [],
-  basicAuth: null,
-  rateLimit: null,
-  forwardAuth: null,
-  bodyLimit: null,
-  timeouts: { connect: null, server: null, client: null, tunnel: null },
-  retry: { attempts: null, repeat: null },
-  requestHeaders: { set: {}, add: {}, remove: [] },
-  responseHeaders: { set: {}, add: {}, remove: [] },
-} as unknown as RouteOptions;
+/** One that answers, and two that ask a server first: one that does not answer, one that is not there. */
+const routes: readonly RouteOptions[] = [
+  route({ match: match({ paths: ["/down"] }), action: { type: "respond", status: 418, headers: {}, body: "" } }),
+  ...[["/asked", "web"], ["/lost", "dead"]].map(([path, backend]) =>
+    route({
+      match: match({ paths: [path] }),
+      action: { type: "backend", backend: "web", rewrite: null },
+      forwardAuth: { backend, path: "/silent", copyHeaders: [] },
+    })
+  ),
+];
 
 Deno.test("every end is brought about, or said not to be", () => {
   const proved = new Set<string>([...rows.map(({ end }) => end), ...unproved]);
@@ -309,6 +347,7 @@ for (const way of ways) {
   Deno.test(`${way}: the access log tells how each request ended`, async (t) => {
     await using origin = new Origin(behave);
     using full = fullPort();
+    await using resets = await resetting();
     await using log = new LogUnderTest();
     await using proxy = log.start(way);
     const ports: Ports = {
@@ -318,6 +357,7 @@ for (const way of ways) {
       down: freePort(),
       full: freePort(),
       queue: freePort(),
+      resets: freePort(),
       none: freePort(),
       routes: freePort(),
       tcp: freePort(),
@@ -332,16 +372,17 @@ for (const way of ways) {
       backend("down", closed, { timeouts: short }),
       backend("full", [full.port], { timeouts: short, retries: 0 }),
       { ...limited, servers: limited.servers.map((server) => ({ ...server, maxconn: 1 })) },
+      backend("resets", [resets.port], { timeouts: short }),
       backend("tcpDead", [closed[0]], { timeouts: short }),
     ];
-    const names = ["web", "dead", "retry", "down", "full", "queue"] as const;
+    const names = ["web", "dead", "retry", "down", "full", "queue", "resets"] as const;
     await proxy.apply(
       {
         accessLog: log.json,
         frontends: [
           ...names.map((name) => frontend(name, ports[name], { defaultBackend: name, timeouts })),
           frontend("none", ports.none, { defaultBackend: null, timeouts }),
-          frontend("routes", ports.routes, { timeouts, routes: [route] }),
+          frontend("routes", ports.routes, { timeouts, routes }),
           frontend("tcp", ports.tcp, { mode: "tcp", timeouts }),
           frontend("tcpDead", ports.tcpDead, { mode: "tcp", timeouts, defaultBackend: "tcpDead" }),
         ],
