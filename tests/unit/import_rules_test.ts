@@ -132,7 +132,7 @@ Deno.test("nothing opens at import", async () => {
   );
   using program = new TemporaryProgram(modules);
   const output = await new Deno.Command(Deno.execPath(), {
-    args: ["run", "--no-prompt", "--no-check", "--config", `${root}/deno.json`, program.path],
+    args: ["run", "--quiet", "--no-prompt", "--no-check", "--config", `${root}/deno.json`, program.path],
     stdout: "piped",
     stderr: "piped",
     env: { NO_COLOR: "1" },
