@@ -202,7 +202,7 @@ Deno.test("importConfiguration() carries what an instance of keepalived says", (
       "k.conf:7: use_vmac: virtual_mac is not in this version; the address moves to the interface's own MAC",
     ]],
     ["notify /bin/x", ["version: 2"], [
-      "k.conf:7: notify /bin/x: notify is not in this version; follow GET /api/v1/events",
+      "k.conf:7: notify /bin/x: add to notify: { use: keepalived, with: { notify: [PROGRAM, ARGUMENTS] }, events: vrrp.transition }",
     ]],
     ["priority high", ["version: 2"], ["k.conf:7: priority high: must be a number"]],
   ];
