@@ -143,6 +143,7 @@ Deno.test("the admin API answers wishes with the right status and a sentence", a
     ["readiness", "backup", "GET", "/readyz", undefined, 200, "ready\n"],
     ["readiness in fault", "fault", "GET", "/readyz", undefined, 503, "VI_1 is in fault: test\n"],
     ["events", "backup", "GET", "/api/v1/events?limit=5", undefined, 200, "[]"],
+    ["logs, off", "backup", "GET", "/api/v1/logs", undefined, 409, /Requests are not logged: set log\.access/],
     [
       "events, no number",
       "backup",

@@ -1,0 +1,77 @@
+/** `metrics: { bind, allow }`: one path, for those who may ask, changed by a reload without a gap. */
+import assert from "node:assert/strict";
+import { metricsListener } from "../../../runtime/admin/metrics_listener.ts";
+import type { Status } from "../../../runtime/control/status.ts";
+
+const status = {
+  node: "dlp1",
+  version: "1",
+  uptime_s: 1,
+  children: [],
+  access_log: { format: "json", to: "stdout", dropped: 3, lost: 4 },
+  vrrp: [],
+  frontends: [],
+  backends: [{
+    name: "web",
+    queued: 2,
+    servers: [{ name: "a", state: "up", requests_total: 5 }, { name: "b", state: "down", requests_total: 6 }],
+  }],
+  plugins: [],
+  notifiers: [],
+} as unknown as Status;
+
+function freePort(): number {
+  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  return (listener.addr as Deno.NetAddr).port;
+}
+
+Deno.test("metricsListener() tells GET /metrics and nothing else", async () => {
+  await using listener = metricsListener(() => status);
+  const port = freePort();
+  await listener.configure({ host: "127.0.0.1", port, allow: null });
+  const ask = async (path: string, method = "GET") => {
+    const response = await fetch(`http://127.0.0.1:${port}${path}`, { method });
+    return [response.status, await response.text()] as const;
+  };
+  const [code, text] = await ask("/metrics");
+  assert.equal(code, 200);
+  for (
+    const sample of [
+      'tandem_backend_requests_total{backend="web"} 11',
+      'tandem_backend_servers_up{backend="web"} 1',
+      'tandem_backend_queued{backend="web"} 2',
+      'tandem_access_log_dropped_lines_total{by="reader"} 3',
+      'tandem_access_log_dropped_lines_total{by="sink"} 4',
+    ]
+  ) assert.ok(text.includes(`${sample}\n`), `${sample} in ${text}`);
+  assert.deepEqual(await ask("/"), [404, "There is only /metrics\n"]);
+  assert.deepEqual(await ask("/metrics", "POST"), [405, "There is only GET\n"]);
+});
+
+Deno.test("metricsListener() asks who asks, follows reloads, and says where it cannot listen", async () => {
+  await using listener = metricsListener(() => status);
+  const ports = [freePort(), freePort()];
+  const code = async (port: number) => {
+    const response = await fetch(`http://127.0.0.1:${port}/metrics`);
+    await response.body?.cancel();
+    return response.status;
+  };
+  await listener.configure({ host: "", port: ports[0], allow: ["10.0.0.0/8"] });
+  assert.equal(await code(ports[0]), 403);
+  await listener.configure({ host: "", port: ports[0], allow: ["10.0.0.0/8", "127.0.0.0/8"] });
+  assert.equal(await code(ports[0]), 200);
+  await listener.configure({ host: "127.0.0.1", port: ports[0], allow: null });
+  assert.equal(await code(ports[0]), 200);
+  await listener.configure({ host: "127.0.0.1", port: ports[1], allow: null });
+  assert.equal(await code(ports[1]), 200);
+  await assert.rejects(code(ports[0]));
+  using taken = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const { port } = taken.addr as Deno.NetAddr;
+  await assert.rejects(listener.configure({ host: "127.0.0.1", port, allow: null }), {
+    message: `Cannot listen on 127.0.0.1:${port} for metrics: another program holds it`,
+  });
+  // What cannot be had changes nothing.
+  assert.equal(await code(ports[1]), 200);
+  await listener.configure(null);
+  await assert.rejects(code(ports[1]));
+});
