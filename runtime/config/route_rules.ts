@@ -9,6 +9,8 @@ import type { Case } from "./rules.ts";
 import { capturesOf, judgeLocation, judgeTemplate } from "./template_rules.ts";
 import { child, reach, type Tree } from "./tree.ts";
 
+/** Routes that later ones are compared with: each pair is looked at, and thousands of routes have millions of pairs. */
+const MOST_COMPARED = 200;
 /** Most octets of an answer's body. */
 const MOST_BODY = 262_144;
 
@@ -179,7 +181,7 @@ export function readBody(
 function judgeReach(routes: readonly (RouteDraft | undefined)[], tree: Tree, report: Report): void {
   for (const [index, route] of routes.entries()) {
     if (route === undefined || route.match === undefined) continue;
-    const before = routes.slice(0, index).findIndex((other) =>
+    const before = routes.slice(0, Math.min(index, MOST_COMPARED)).findIndex((other) =>
       other !== undefined && other.match !== undefined &&
       covers(other.match, route.match as NonNullable<typeof route.match>)
     );

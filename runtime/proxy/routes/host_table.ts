@@ -11,23 +11,21 @@ export class HostTable<T> {
   readonly #other: T;
 
   /**
-   * `make` is called with the indexes of the entries that can match a host, in their order, once for each host and
-   * wildcard that is named and once for all other hosts.
+   * `make` is called with the indexes of the entries that can match a host, in their order, once for each such set of
+   * the hosts and wildcards that are named, and of all other hosts.
    */
   constructor(entries: readonly Pick<MatchOptions, "hosts">[], make: (indexes: readonly number[]) => T) {
+    const index = indexOf(entries);
     const known = new Map<string, T>();
-    const of = (fits: (host: string) => boolean): T => {
-      const indexes = entries.flatMap(({ hosts }, index) => hosts.length === 0 || hosts.some(fits) ? [index] : []);
+    const of = (indexes: readonly number[]): T => {
       const key = indexes.join();
       const value = known.get(key) ?? make(indexes);
       known.set(key, value);
       return value;
     };
-    for (const host of new Set(entries.flatMap(({ hosts }) => hosts))) {
-      if (!host.startsWith("*.")) this.#exact.set(host, of((other) => covers(other, host)));
-      else this.#below.set(host.slice(2), of((other) => covers(other, `x.${host.slice(2)}`)));
-    }
-    this.#other = of(() => false);
+    for (const host of index.exact.keys()) this.#exact.set(host, of(gather(index, host, index.exact.get(host))));
+    for (const suffix of index.below.keys()) this.#below.set(suffix, of(gather(index, `x.${suffix}`)));
+    this.#other = of(index.any);
   }
 
   /** `host` is lower-case and without port. */
@@ -44,7 +42,35 @@ export class HostTable<T> {
   }
 }
 
-/** Whether a configured host stands for `name`. */
-function covers(host: string, name: string): boolean {
-  return host.startsWith("*.") ? name.endsWith(host.slice(1)) && name.length > host.length - 1 : host === name;
+/** Entries by what they name. */
+interface Index {
+  readonly exact: ReadonlyMap<string, number[]>;
+  readonly below: ReadonlyMap<string, number[]>;
+  /** Of those that name no host. */
+  readonly any: readonly number[];
+}
+
+function indexOf(entries: readonly Pick<MatchOptions, "hosts">[]): Index {
+  const exact = new Map<string, number[]>();
+  const below = new Map<string, number[]>();
+  const any: number[] = [];
+  for (const [index, { hosts }] of entries.entries()) {
+    if (hosts.length === 0) any.push(index);
+    for (const host of hosts) {
+      const [map, name] = host.startsWith("*.") ? [below, host.slice(2)] : [exact, host];
+      const indexes = map.get(name);
+      if (indexes === undefined) map.set(name, [index]);
+      else indexes.push(index);
+    }
+  }
+  return { exact, below, any };
+}
+
+/** Entries that can match `host`: those that name it, those of every wildcard above it, and those that name none. */
+function gather({ below, any }: Index, host: string, exact: readonly number[] = []): readonly number[] {
+  const all = new Set([...any, ...exact]);
+  for (let dot = host.indexOf("."); dot >= 0; dot = host.indexOf(".", dot + 1)) {
+    for (const index of below.get(host.slice(dot + 1)) ?? []) all.add(index);
+  }
+  return [...all].sort((a, b) => a - b);
 }
