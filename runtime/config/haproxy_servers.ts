@@ -7,6 +7,8 @@ import { nameShape } from "./value_decoders.ts";
 export type ServerDocument = string | Readonly<Record<string, unknown>>;
 
 export interface Servers {
+  /** Version of the PROXY header that they want; null = none. */
+  readonly sendProxy: "v1" | "v2" | null;
   readonly servers: Readonly<Record<string, ServerDocument>>;
   /** null: no server is checked. */
   readonly check: Readonly<Record<string, unknown>> | null;
@@ -49,6 +51,7 @@ const valued: ReadonlySet<string> = new Set([
   "namespace",
   "track",
   "pool-max-conn",
+  "proxy-v2-options",
   "pool-purge-delay",
   "verifyhost",
 ]);
@@ -61,6 +64,7 @@ export function readServers(
   leave: Leave,
 ): Servers {
   const read: { readonly name: string; readonly line: Line; readonly parameters: Parameters }[] = [];
+  let sendProxy: "v1" | "v2" | null | undefined;
   for (const line of lines) {
     const [, name, address] = line.words;
     const parameters = readParameters([...defaults, ...line.words.slice(3)]);
@@ -69,6 +73,12 @@ export function readServers(
       leave(line, why);
       continue;
     }
+    const version = headerVersion(parameters);
+    if (sendProxy !== undefined && sendProxy !== version) {
+      leave(line, "is left out: the servers of a backend all want a PROXY header of one version (send_proxy), or none");
+      continue;
+    }
+    sendProxy = version;
     for (const parameter of parameters.keys()) {
       if (!carried.has(parameter)) leave(line, `${parameter} is not in this version`);
     }
@@ -90,6 +100,7 @@ export function readServers(
   }));
   return {
     servers,
+    sendProxy: sendProxy ?? null,
     check: shared === undefined
       ? null
       : { ...http, ...timingOf(shared), ...(checkTimeout && { timeout: checkTimeout }) },
@@ -119,6 +130,9 @@ const carried: ReadonlySet<string> = new Set([
   "rise",
   "port",
   "weight",
+  "send-proxy",
+  "send-proxy-v2",
+  "check-send-proxy",
   "backup",
   "disabled",
   "enabled",
@@ -140,6 +154,11 @@ function readParameters(words: readonly string[]): Parameters {
   return parameters;
 }
 
+/** The version of the PROXY header that a server wants; null = none. */
+function headerVersion(parameters: Parameters): "v1" | "v2" | null {
+  return parameters.has("send-proxy-v2") ? "v2" : parameters.has("send-proxy") ? "v1" : null;
+}
+
 function reasonAgainst(
   name: string,
   address: string | undefined,
@@ -147,9 +166,6 @@ function reasonAgainst(
 ): string | null {
   if (!nameShape.pattern.test(name ?? "")) return `the name must be ${nameShape.wanted}`;
   if (parameters.has("ssl")) return "is left out: TLS to servers is not in this version";
-  if (parameters.has("send-proxy") || parameters.has("send-proxy-v2")) {
-    return "is left out: proxy_protocol is not in this version";
-  }
   const [, host] = /^(?:ipv[46]@)?\[?(.+?)\]?:\d+$/.exec(address ?? "") ?? [];
   return host === undefined ? "is left out: it has no port of its own" : null;
 }

@@ -117,16 +117,15 @@ function writeFrontend(
   });
 }
 
-function readBind(line: Line, instances: ReadonlyMap<string, string>, leave: Leave): readonly string[] {
+type BindDocument = string | { readonly address: string; readonly proxy_protocol: true };
+
+function readBind(line: Line, instances: ReadonlyMap<string, string>, leave: Leave): readonly BindDocument[] {
   const [, addresses, ...options] = line.words;
   if (options.includes("ssl")) {
     leave(line, "TLS is not in this version");
     return [];
   }
-  if (options.includes("accept-proxy")) {
-    leave(line, "proxy_protocol is not in this version");
-    return [];
-  }
+  const header = options.includes("accept-proxy");
   return (addresses ?? "").split(",").flatMap((written) => {
     const [, host, port] = /^(?:ipv[46]@)?(.*):(\d+)$/.exec(written) ?? [];
     const address = host?.replace(/^\[|\]$/g, "");
@@ -135,19 +134,19 @@ function readBind(line: Line, instances: ReadonlyMap<string, string>, leave: Lea
       return [];
     }
     const instance = instances.get(address);
-    if (instance !== undefined) return [`${instance}:${port}`];
-    return [
-      address === "*" || address === ""
-        ? `:${port}`
-        : isIP(address) === 6
-        ? `[${address}]:${port}`
-        : `${address}:${port}`,
-    ];
+    const place = instance !== undefined
+      ? `${instance}:${port}`
+      : address === "*" || address === ""
+      ? `:${port}`
+      : isIP(address) === 6
+      ? `[${address}]:${port}`
+      : `${address}:${port}`;
+    return [header ? { address: place, proxy_protocol: true } : place];
   });
 }
 
 function writeBackend(section: Section, settings: Settings, lines: ProxyLines, leave: Leave): Document | null {
-  const { servers, check, slowStart, closes } = readServers(
+  const { servers, sendProxy, check, slowStart, closes } = readServers(
     lines.servers,
     settings.serverDefaults,
     settings.health,
@@ -161,6 +160,7 @@ function writeBackend(section: Section, settings: Settings, lines: ProxyLines, l
   const { connect, server, queue } = settings.timeouts;
   return given({
     balance: settings.balance ?? undefined,
+    send_proxy: sendProxy ?? undefined,
     stickiness: settings.sticky ?? undefined,
     check: check ?? undefined,
     on_down: closes ? "close" : undefined,
