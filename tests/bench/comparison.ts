@@ -60,9 +60,15 @@ export async function compare(scenario: Scenario, subjects: readonly Subject[], 
     if (scenario.type === "idle") await compareIdle(scenario, subjects, draft);
     else await compareLoad(scenario, subjects, effort, draft);
   } catch (error) {
-    draft.faults.push(error instanceof Error ? error.message : String(error));
+    draft.faults.push(...notMeasured(scenario, error).faults);
   }
   return { ...draft, loadAverage: Deno.loadavg()[0] };
+}
+
+/** A scenario that did not come to be measured. */
+export function notMeasured(scenario: Scenario, cause: unknown): Comparison {
+  const faults = [cause instanceof Error ? cause.message : String(cause)];
+  return { scenario, title: scenario.title, rows: [], faults, loadAverage: Deno.loadavg()[0] };
 }
 
 interface Draft {

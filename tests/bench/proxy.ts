@@ -8,7 +8,7 @@ import { parseArgs } from "node:util";
 import { fileURLToPath } from "node:url";
 import { missing } from "../support/requirements.ts";
 import { Scratch } from "../support/scratch.ts";
-import { compare, type Comparison, type Effort } from "./comparison.ts";
+import { compare, type Comparison, type Effort, notMeasured } from "./comparison.ts";
 import { asMarkdown, asText, withSection } from "./report.ts";
 import { type Scenario, scenarios, setupOf } from "./scenarios.ts";
 import {
@@ -78,45 +78,57 @@ async function main(args: string[]): Promise<number> {
   }
   const over = comparisons.flatMap(({ rows }) => rows).filter(({ budget }) => budget === "over").length;
   const faulty = comparisons.filter(({ faults }) => faults.length > 0).length;
-  return say(
-    `\n${comparisons.length} measured, ${over} figures over budget, ${faulty} not as they should be`,
-    faulty > 0 ? 1 : 0,
-  );
+  say(`\n${comparisons.length - faulty} of ${comparisons.length} measured, ${over} figures over budget`);
+  return faulty > 0 ? 1 : 0;
 }
 
-/** Compares what is chosen, setup by setup. */
+/** Compares what is chosen, setup by setup; whatever ends it, nothing is left running. */
 async function compareAll(chosen: readonly Scenario[], effort: Effort): Promise<Comparison[]> {
   using scratch = new Scratch();
-  const origin = await startOrigin(scratch.path);
-  const receiver = await startSyslogReceiver();
+  await using running = new AsyncDisposableStack();
+  const interrupted = async () => {
+    await running.disposeAsync();
+    scratch[Symbol.dispose]();
+    Deno.exit(130);
+  };
+  for (const signal of ["SIGINT", "SIGTERM"] as const) Deno.addSignalListener(signal, interrupted);
+  const origin = running.adopt(await startOrigin(scratch.path), stop);
+  const receiver = running.adopt(await startSyslogReceiver(), stop);
   const comparisons: Comparison[] = [];
-  try {
-    for (const group of Map.groupBy(chosen, (scenario) => JSON.stringify(scenario.setup)).values()) {
-      const subjects: Subject[] = [];
-      try {
-        await startAll(subjects, scratch.path, origin, setupOf(group[0], receiver.port));
-        for (const scenario of group) {
-          const comparison = await compare(scenario, subjects, effort);
-          comparisons.push(comparison);
-          say(`\n${asText(comparison)}`);
-        }
-      } finally {
-        for (const subject of subjects) await subject.stop();
-      }
+  const tell = (comparison: Comparison) => {
+    comparisons.push(comparison);
+    say(`\n${asText(comparison)}`);
+  };
+  for (const group of Map.groupBy(chosen, (scenario) => JSON.stringify(scenario.setup)).values()) {
+    const setup = setupOf(group[0], receiver.port);
+    await using subjects = running.use(new AsyncDisposableStack());
+    try {
+      const contenders = await startAll(subjects, scratch.path, origin, setup);
+      for (const scenario of group) tell(await compare(scenario, contenders, effort));
+    } catch (error) {
+      for (const scenario of group) tell(notMeasured(scenario, error));
     }
-  } finally {
-    await receiver.stop();
-    await origin.stop();
   }
   return comparisons;
 }
 
-/** Adds one after the other, so that those before one that does not start can be stopped. The first is the yardstick. */
-async function startAll(subjects: Subject[], directory: string, origin: Origin, setup: Setup): Promise<void> {
-  subjects.push(await startHaproxy(directory, origin, setup));
-  subjects.push(await startNginxProxy(directory, origin, setup));
-  subjects.push(await startTandem("uring", origin, setup));
-  subjects.push(await startTandem("epoll", origin, setup));
+/** Starts everybody, the yardstick first. */
+async function startAll(
+  subjects: AsyncDisposableStack,
+  directory: string,
+  origin: Origin,
+  setup: Setup,
+): Promise<Subject[]> {
+  return [
+    subjects.adopt(await startHaproxy(directory, origin, setup), stop),
+    subjects.adopt(await startNginxProxy(directory, origin, setup), stop),
+    subjects.adopt(await startTandem("uring", origin, setup), stop),
+    subjects.adopt(await startTandem("epoll", origin, setup), stop),
+  ];
+}
+
+function stop(what: { stop(): Promise<void> }): Promise<void> {
+  return what.stop();
 }
 
 function versions(): string[] {
