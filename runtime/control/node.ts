@@ -7,7 +7,7 @@ import type { Config } from "../config/model.ts";
 import { type Apps, createApps } from "./apps.ts";
 import { addressChange, heldAddresses } from "./addresses.ts";
 import { Applier } from "./applier.ts";
-import { eject, type Ejection } from "./ejections.ts";
+import { eject, type Ejection, isEjected } from "./ejections.ts";
 import type { Names } from "./names.ts";
 import { introducing } from "./introduced_checks.ts";
 import { createMoves, type Moves } from "./moves.ts";
@@ -349,7 +349,10 @@ export class Node implements Control {
     const passive = this.config.backends.find(({ name }) => name === backend)?.passive ?? null;
     if (passive === null) return;
     const about = `${backend}/${server}`;
-    this.ejections.set(about, eject(this.ejections.get(about) ?? null, evidence, passive.eject, this.clock.now()));
+    const before = this.ejections.get(about) ?? null;
+    // The last server goes on being asked, and failing: that is no further offence.
+    if (isEjected(before, this.prober.standing(backend, server), this.clock.now())) return;
+    this.ejections.set(about, eject(before, evidence, passive.eject, this.clock.now()));
     this.judgeServers(backend);
     // Without it nobody would be left: that is for the operator to know.
     if (this.board.view(backend, server)?.state !== "up") return;

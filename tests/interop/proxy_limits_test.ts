@@ -217,6 +217,63 @@ for (const way of ways) {
     assert.match(await waiting.message(1000), /^HTTP\/1\.1 503 /);
   });
 
+  Deno.test(`${way}: whatever clients and servers break off, every place is given back and nobody is forgotten`, async () => {
+    let chance = 7;
+    const roll = (below: number) => (chance = Math.imul(chance, 1_103_515_245) + 12_345 >>> 0) % below;
+    const origins = [0, 1].map(() =>
+      new Origin(async (wire) => {
+        for (;;) {
+          await wire.message(10_000);
+          const what = roll(8);
+          if (what === 0) return;
+          if (what < 3) await pause(roll(30));
+          await wire.send("HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\no");
+          if (what === 3) return;
+          await wire.send("kay");
+          if (what === 4) return;
+        }
+      })
+    );
+    const timeouts = { connect: 1000, server: 1000, queue: 150 };
+    const ports = [...origins.map(({ port }) => port), freePort()];
+    const { proxy, port, web } = await start(way, ports, { maxconn: [2, 1, 1], backend: { timeouts }, threads: 2 });
+    await using _ = proxy;
+    await Promise.all(Array.from({ length: 24 }, async (_, client) => {
+      for (let i = 0; i < 25; i++) {
+        const wire = await Wire.to(port);
+        try {
+          const what = (client * 25 + i) % 7;
+          const head = what === 0 ? "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\nshort" : REQUEST;
+          await wire.send(what === 1 ? head.slice(0, 10) : head);
+          if (what > 2) await wire.message(3000);
+          else await pause(i % 5 * 10);
+        } catch {
+          // Broken off by the server, or late: that is what is played here.
+        }
+        wire[Symbol.dispose]();
+      }
+    }));
+    await proxy.report(
+      "status",
+      ({ frontends, backends }) => frontends[0].connections.current === 0 && backends[0].queued === 0,
+    );
+    assert.deepEqual(proxy.errors, []);
+    // All places are there: as many requests as there are run at once at servers that hold them.
+    await using a = new Gate("a");
+    await using b = new Gate("b");
+    const servers = [a, b].map((gate, index) => ({ ...web.servers[index], port: gate.origin.port }));
+    await proxy.apply({ threads: 2, frontends: [frontend("in", port)], backends: [{ ...web, servers }] });
+    const clients = [];
+    for (let i = 0; i < 3; i++) clients.push(await ask(port, `/${i}`));
+    await until("all places are taken", () => a.held === 2 && b.held === 1);
+    for (const gate of [a, a, b]) gate.answer();
+    for (const client of clients) {
+      assert.match(await client.message(), /200 OK/);
+      client[Symbol.dispose]();
+    }
+    for (const origin of origins) await origin[Symbol.asyncDispose]();
+  });
+
   Deno.test(`${way}: places that a thread held when it died are free again`, async () => {
     await using gate = new Gate("ok");
     const { proxy, port, web } = await start(way, [gate.origin.port], { maxconn: [1] });
