@@ -76,6 +76,8 @@ const states = ({ backends: [{ servers }] }: Status) => servers.map(({ name, sta
 Deno.test("plugins of a pair that serves: their verdicts, plans and events, and what their deaths do not do", async (t) => {
   await using pair = await Pair.start({ instance: ["handover: { connections: auto, drain: 3s }"] });
   const directory = pair.scratch.path;
+  // Plugins have uids of their own: what they run from must be where those may go.
+  await Deno.chmod(directory, 0o755);
   const node = pair.node("dlp1");
   const reach = ["--admin", `unix:${directory}/dlp1.sock`];
   const plain = await Deno.readTextFile(pair.file);
