@@ -190,6 +190,7 @@ for (const way of ways) {
     assert.match(await wire.until("\r\n\r\n"), /^HTTP\/1\.1 503 [^]*Content-Length: 20\r\n\r\n$/);
     assert.match(await wire.message(), /^HTTP\/1\.1 200 [^]*Strict-Transport-Security: max-age=1\r\n\r\nweb$/);
     assert.equal((await on.ask(get("/big"))).split("\r\n\r\n")[1].length, 100_000);
+    assert.match(await on.ask("GET /old/x HTTP/1.0\r\n\r\n"), /^HTTP\/1\.1 400 /);
     assert.match(await on.ask("GET /down HTTP/1.0\r\n\r\n"), /connection: close/i);
   });
 

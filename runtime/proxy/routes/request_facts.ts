@@ -83,8 +83,13 @@ export class RequestFacts {
     return this.#request.methodText();
   }
 
+  /** How the client came to us, or to the trusted proxy in front, if that says so. */
   get scheme(): string {
-    return this.#peer?.scheme ?? "http";
+    const ours = this.#peer?.scheme ?? "http";
+    const field = this.#request.findId(fieldName.X_FORWARDED_PROTO);
+    if (field < 0 || !this.#isTrusted(this.#peerAddress())) return ours;
+    const said = this.#request.text(field).toLowerCase();
+    return said === "http" || said === "https" ? said : ours;
   }
 
   /**
@@ -140,18 +145,26 @@ export class RequestFacts {
   }
 
   #findClient(): Address | null {
-    const peer = this.#peer;
-    if (peer === null) return null;
-    let address = peer.parsedAddress === undefined ? addressOf(peer.addressText) : peer.parsedAddress;
-    peer.parsedAddress = address;
-    if (address === null || peer.trusted.length === 0) return address;
+    let address = this.#peerAddress();
+    if (!this.#isTrusted(address)) return address;
     const hops = this.#forwardedFor();
-    while (address !== null && peer.trusted.some((network) => contains(network, address as Address))) {
+    while (this.#isTrusted(address)) {
       const before = hops.pop();
       if (before === undefined) break;
       address = addressOf(before);
     }
     return address;
+  }
+
+  #peerAddress(): Address | null {
+    const peer = this.#peer;
+    if (peer === null) return null;
+    return peer.parsedAddress === undefined ? (peer.parsedAddress = addressOf(peer.addressText)) : peer.parsedAddress;
+  }
+
+  #isTrusted(address: Address | null): boolean {
+    const trusted = this.#peer?.trusted ?? [];
+    return address !== null && trusted.length > 0 && trusted.some((network) => contains(network, address));
   }
 
   #forwardedFor(): string[] {

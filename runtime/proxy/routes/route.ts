@@ -86,7 +86,10 @@ function compileAction({ action }: RouteOptions, captures: readonly string[], re
       const to = template(action.to, captures);
       const { status } = action;
       const body = new Uint8Array(0);
-      return answering(response, (values) => ({ status, lines: `Location: ${location(to, values)}\r\n`, body }));
+      return answering(response, (values) => {
+        const where = location(to, values);
+        return where === null ? NO_HOST : { status, lines: `Location: ${where}\r\n`, body };
+      });
     }
     case "respond": {
       const { status } = action;
@@ -149,5 +152,6 @@ function template(text: string, captures: readonly string[]): Template {
   return parsed.value;
 }
 
+const NO_HOST = sentence(400, "The request names no host to be redirected to.");
 const FORBIDDEN = sentence(403, "This request is not allowed.");
 const NO_CHANGES: FieldOptions = { set: {}, add: {}, remove: [] };

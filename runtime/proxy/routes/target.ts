@@ -4,11 +4,12 @@ import { escape } from "../../http/path.ts";
 import { fill, type Template } from "../../http/template.ts";
 
 /**
- * Value of Location. What may not stand in a URI is percent-encoded, so no capture ends the line; and a location that
+ * Value of Location, or null where it would lead to no host: HTTP/1.0 requests may name none. What may not stand in a URI is percent-encoded, so no capture ends the line; and a location that
  * was meant as a path stays one: "//evil.example" would lead to another host.
  */
-export function location(to: Template, value: (name: string) => string): string {
+export function location(to: Template, value: (name: string) => string): string | null {
   const text = uriText(fill(to, value));
+  if (/^[a-z]+:\/\/(?:[/?#:]|$)/i.test(text)) return null;
   return to.literals[0].startsWith("//") ? text : text.replace(/^\/{2,}/, "/");
 }
 
