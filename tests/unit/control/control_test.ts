@@ -154,6 +154,21 @@ Deno.test("an instance that leaves active retires its addresses, one that become
     { type: "reinstate", addresses: ["192.0.2.100"] },
     { type: "retire", addresses: ["192.0.2.100"] },
   ]);
+  assert.deepEqual(proxy.told.filter(({ type }) => type === "held"), [
+    { type: "held", addresses: ["192.0.2.100"] },
+    { type: "held", addresses: [] },
+  ]);
+  await stop();
+});
+
+Deno.test("a proxy that was started again learns what this node holds", async () => {
+  const { clock, control, proxy, vrrp, done, stop } = await fixture();
+  await done(control.start());
+  vrrp.say({ type: "status", at: 0, instances: [instanceStatus({ name: "VI_1", priority: 101 }, "active")] });
+  const before = proxy.told.length;
+  proxy.die();
+  for (let turn = 0; turn < 20 && proxy.told.length === before; turn++) await clock.advance(100);
+  assert.deepEqual(types(proxy.told.slice(before, before + 2)), ["apply", "held"]);
   await stop();
 });
 
