@@ -141,8 +141,9 @@ function word(tree: Tree | undefined): string {
 const ejecting = fields({
   errors: optional(integer(1, 1000), 5),
   eject: optional(duration(1000, 3_600_000), 5000),
+  statuses: optional(list(status, { single: true })),
 });
-type Ejecting = { readonly errors: number | undefined; readonly eject: number | undefined };
+type Ejecting = Decoded<typeof ejecting.known>;
 /** `none` turns it off. */
 const passive = either<Ejecting | "none">(
   (tree) => tree.kind === "map" ? ejecting : choice(["none"]),
@@ -175,7 +176,7 @@ const keys = fields({
   check: optional(check),
   stickiness: optional(stickiness),
   on_down: optional(choice(["keep", "close"]), "keep"),
-  passive: optional(passive, { errors: 5, eject: 5000 }),
+  passive: optional(passive, { errors: 5, eject: 5000, statuses: null }),
   slow_start: optional(duration(0, 3_600_000), 0),
   when_empty: optional(fields({ respond: required(emptyRespond) })),
   servers: required(record(server, { key: nameShape, nonEmpty: "must not be empty: a backend needs a server" })),

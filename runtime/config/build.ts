@@ -158,7 +158,7 @@ function buildBackend(name: string, draft: Complete<BackendDraft>, opened: Opene
     check: draft.check && buildCheck(draft.check, `backends.${name}.check`, opened),
     onDown: draft.on_down,
     whenEmpty: draft.when_empty && buildEmpty(draft.when_empty.respond, opened.emptyBodies.get(name)),
-    passive: draft.passive === "none" ? null : draft.passive,
+    passive: draft.passive === "none" ? null : buildPassive(draft.passive),
     slowStart: draft.slow_start,
     stickiness: draft.stickiness && buildStickiness(draft.stickiness),
     servers: entries(draft.servers).map(([server, { address, weight, maxconn, backup, labels, check }]) => ({
@@ -183,6 +183,16 @@ function buildBackend(name: string, draft: Complete<BackendDraft>, opened: Opene
       queue: draft.timeouts?.queue ?? 5000,
     },
   };
+}
+
+function buildPassive(
+  { errors, eject, statuses }: Exclude<Complete<BackendDraft>["passive"], "none">,
+): BackendConfig["passive"] {
+  const ranges = (statuses ?? []).map((status): [number, number] => {
+    const [from, to = from] = String(status).split("-").map(Number);
+    return [from, to];
+  });
+  return { errors, eject, statuses: ranges };
 }
 
 /** @param file text of the file that `body` names */

@@ -160,7 +160,12 @@ export interface BackendConfig {
     readonly body: string;
   } | null;
   /** Servers that fail `errors` requests in a row are left alone for `eject`, and longer each time; null = never. */
-  readonly passive: { readonly errors: number; readonly eject: number } | null;
+  readonly passive: {
+    readonly errors: number;
+    readonly eject: number;
+    /** Ranges of statuses that are failures too. */
+    readonly statuses: readonly (readonly [from: number, to: number])[];
+  } | null;
   /** How long a server that came up takes to get its full share; 0 = none. */
   readonly slowStart: number;
   readonly servers: readonly ServerConfig[];

@@ -46,7 +46,7 @@ export function proxyOptions(
       retries: backend.retries,
       onDown: backend.onDown,
       whenEmpty: backend.whenEmpty,
-      passive: backend.passive && { errors: backend.passive.errors },
+      passive: backend.passive && { errors: backend.passive.errors, statuses: backend.passive.statuses },
       timeouts: backend.timeouts,
     })),
   };

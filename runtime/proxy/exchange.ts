@@ -481,7 +481,7 @@ export class Exchange {
     this.trace?.sends(this.engine.now);
     const server = this.#server;
     if (server !== null) {
-      server.answered();
+      server.answered(0);
       this.engine.shared.servers[server.counters + ServerCounter.requests]++;
     }
     this.#requestDone = false;
@@ -611,7 +611,7 @@ export class Exchange {
     const client = this.#client;
     const origin = this.#origin;
     if (client === null || origin === null) return this.engine.io.give(region);
-    origin.server.answered();
+    origin.server.answered(head.status);
     if (head.status === 101) return this.#switch(head, region, bodyStart, end);
     this.#releaseHead();
     client.frontend.countResponse(head.status);

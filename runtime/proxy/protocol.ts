@@ -68,6 +68,12 @@ export interface EmptyAnswer {
   readonly body: string;
 }
 
+export interface PassiveOptions {
+  readonly errors: number;
+  /** Ranges of statuses that are failures too, both ends included. @default none */
+  readonly statuses?: readonly (readonly [from: number, to: number])[];
+}
+
 /** What a server did to requests: not a verdict, which is control's to find. */
 export interface Evidence {
   readonly backend: string;
@@ -100,7 +106,7 @@ export interface BackendOptions {
   /** The answer while no server takes requests. @default a plain 503 */
   readonly whenEmpty?: EmptyAnswer | null;
   /** Requests failed in a row that are reported as evidence. @default none are */
-  readonly passive?: { readonly errors: number } | null;
+  readonly passive?: PassiveOptions | null;
   readonly timeouts: { readonly connect: number; readonly server: number; readonly queue: number };
 }
 

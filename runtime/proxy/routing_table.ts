@@ -87,7 +87,11 @@ export class RoutingTable {
       } else servers.push(this.#makeServer(options.name, each, slot));
     }
     for (const server of known.values()) retire(server);
-    for (const server of servers) server.errorLimit = options.passive?.errors ?? 0;
+    const failures = statusTable(options.passive?.statuses ?? []);
+    for (const server of servers) {
+      server.errorLimit = options.passive?.errors ?? 0;
+      server.errorStatuses = failures;
+    }
     backend.configure(options, servers);
   }
 
@@ -139,6 +143,14 @@ export class RoutingTable {
       listening.open();
     }
   }
+}
+
+/** 1 at each status in a range; null where there are no ranges. */
+function statusTable(ranges: readonly (readonly [number, number])[]): Uint8Array | null {
+  if (ranges.length === 0) return null;
+  const table = new Uint8Array(1000);
+  for (const [from, to] of ranges) table.fill(1, from, to + 1);
+  return table;
 }
 
 function isSame(server: Server, options: ServerOptions, slot: number): boolean {

@@ -27,6 +27,8 @@ export class Server {
   readonly #all = new Set<OriginConnection>();
   /** Requests failed in a row that are evidence against the server; 0 = none are. */
   errorLimit = 0;
+  /** By status: 1 = an answer with it is a failure; null = none is. */
+  errorStatuses: Uint8Array | null = null;
   /** No longer in the configuration: nothing is kept for reuse. */
   retired = false;
   #complained = -1;
@@ -120,8 +122,9 @@ export class Server {
     this.engine.ports.evidence({ backend: this.backend, server: this.options.name, errors, cause });
   }
 
-  /** It answered a request. */
-  answered(): void {
+  /** It answered a request with this status, or let a tunnel begin (0). */
+  answered(status: number): void {
+    if (this.errorStatuses !== null && this.errorStatuses[status] === 1) return this.erred(`status ${status}`);
     const { errors } = this.engine.shared;
     if (errors[this.slot] !== 0) Atomics.store(errors, this.slot, 0);
   }

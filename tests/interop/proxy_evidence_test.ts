@@ -39,6 +39,24 @@ for (const way of ways) {
     assert.deepEqual(evidence(), []);
   });
 
+  Deno.test(`${way}: statuses are evidence where the operator says so`, async () => {
+    const statuses = [503, 500, 404, 503, 503, 500];
+    let count = 0;
+    await using a = new Origin(async (wire) => {
+      for (;;) {
+        await wire.message();
+        await wire.send(`HTTP/1.1 ${statuses[count++]} X\r\nContent-Length: 0\r\n\r\n`);
+      }
+    });
+    const { proxy, port, evidence } = await start(way, [a.port], {
+      passive: { errors: 3, statuses: [[500, 500], [502, 504]] },
+    });
+    await using _ = proxy;
+    for (const status of statuses) assert.equal((await get(port)).slice(9, 12), String(status));
+    await proxy.status();
+    assert.deepEqual(evidence(), [{ backend: "web", server: "s0", errors: 3, cause: "status 500" }]);
+  });
+
   Deno.test(`${way}: silence and garbage are evidence, and a verdict wipes the slate`, async () => {
     let garbage = false;
     await using a = new Origin(async (wire) => {

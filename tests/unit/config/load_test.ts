@@ -63,7 +63,7 @@ Deno.test("load() makes the classic pair of its README from one file", () => {
       onDown: "keep",
       stickiness: null,
       whenEmpty: null,
-      passive: { errors: 5, eject: 5000 },
+      passive: { errors: 5, eject: 5000, statuses: [] },
       slowStart: 0,
       servers: [136, 137].map((host, index) => ({
         name: `node0${index + 1}`,

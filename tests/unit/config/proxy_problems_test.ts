@@ -137,7 +137,11 @@ Deno.test("load() reads servers and balance, and refuses what is none", () => {
     ],
     ["retries: -1", "5:14: retries: must be 0–100, got -1"],
     ["on_down: closed", '5:14: on_down: must be keep or close, got "closed"; did you mean close?'],
-    ["passive: { errors: 3, eject: 30s }"],
+    ["passive: { errors: 3, eject: 30s, statuses: [500, 502-504] }"],
+    [
+      "passive: { statuses: 5xx }",
+      '5:26: passive.statuses: must be a status code or a range such as 200-399, got "5xx"',
+    ],
     ["passive: none"],
     ['when_empty: { respond: { status: 503, headers: { retry-after: "30" }, body: <h1>Closed</h1> } }'],
     ["when_empty: {}", "5:17: when_empty.respond: is required"],
