@@ -246,7 +246,7 @@ for (const way of ways) {
     using dead = await Wire.to(port);
     await dead.send(REQUEST);
     const current = async () => (await proxy.status()).frontends[0].connections.current;
-    for (let waited = 0; waited < 10_000 && await current() > 0; waited += 200) await delay(200);
+    for (let waited = 0; waited < 20_000 && await current() > 0; waited += 200) await delay(200);
     assert.equal(await current(), 0);
   });
 
