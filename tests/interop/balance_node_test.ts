@@ -1,5 +1,6 @@
 /** A whole node, without virtual routers: what operators say of servers, what requests say of them, where their names lead. */
 import assert from "node:assert/strict";
+import { createSocket } from "node:dgram";
 import type { Host } from "../support/namespaces.ts";
 import { Scratch } from "../support/scratch.ts";
 import { startTandem, type Status, type TandemNode } from "../support/tandem.ts";
@@ -7,6 +8,48 @@ import { answering, freePort, get, Origin } from "./proxy_support.ts";
 
 /** This machine, as it is. */
 const here = { name: "n1", inside: (argv: readonly string[]) => [...argv] } as unknown as Host;
+
+/** This machine with another resolv.conf, for whatever runs in it. */
+function resolvingBy(file: string): Host {
+  const script = `mount --bind ${file} /etc/resolv.conf && exec "$@"`;
+  return {
+    name: "n1",
+    inside: (argv: readonly string[]) => ["unshare", "-m", "sh", "-c", script, "sh", ...argv],
+  } as unknown as Host;
+}
+
+/** A name server that answers every question for an IPv4 address with `address`, good for a second; null = silence. */
+class NameServer implements Disposable {
+  address: string | null = null;
+  questions = 0;
+  readonly #socket = createSocket("udp4");
+
+  static async start(ip: string): Promise<NameServer> {
+    const server = new NameServer();
+    await new Promise<void>((resolve) => server.#socket.bind(53, ip, () => resolve()));
+    return server;
+  }
+
+  constructor() {
+    this.#socket.on("message", (message, { port, address: from }) => {
+      this.questions++;
+      if (this.address === null) return;
+      let end = 12;
+      while (message[end] !== 0) end += message[end] + 1;
+      const question = message.subarray(12, end + 5);
+      const isA = message[end + 2] === 1;
+      const head = Uint8Array.of(message[0], message[1], 0x81, 0x80, 0, 1, 0, isA ? 1 : 0, 0, 0, 0, 0);
+      const record = isA
+        ? Uint8Array.of(0xc0, 12, 0, 1, 0, 1, 0, 0, 0, 1, 0, 4, ...this.address.split(".").map(Number))
+        : [];
+      this.#socket.send(Uint8Array.from([...head, ...question, ...record]), port, from);
+    });
+  }
+
+  [Symbol.dispose](): void {
+    this.#socket.close();
+  }
+}
 
 interface World extends AsyncDisposable {
   readonly node: TandemNode;
@@ -29,13 +72,12 @@ function configuration(directory: string, port: number, backend: string): string
   ].join("\n") + "\n";
 }
 
-async function start(backend: string): Promise<World> {
-  const scratch = new Scratch();
+async function start(backend: string, host = here, scratch = new Scratch()): Promise<World> {
   const port = freePort();
   const file = `${scratch.path}/tandem.yaml`;
   const write = (backend: string) => Deno.writeTextFile(file, configuration(scratch.path, port, backend));
   await write(backend);
-  const node = await startTandem(here, { file, directory: scratch.path });
+  const node = await startTandem(host, { file, directory: scratch.path });
   await node.waitFor("it runs", ({ phase }) => phase === "running");
   return {
     node,
@@ -47,7 +89,7 @@ async function start(backend: string): Promise<World> {
     },
     async [Symbol.asyncDispose]() {
       await node.stop();
-      scratch[Symbol.dispose]();
+      if (host === here) scratch[Symbol.dispose]();
     },
   };
 }
@@ -185,4 +227,38 @@ servers:
   await world.reload(`servers: { two: "no-such-host.invalid:80", three: "localhost:${a.port}" }`);
   await node.waitFor("the reload is done", (status) => states(status) === "unresolved up");
   assert.equal(await ask(port, 4), "aaaa");
+});
+
+Deno.test("a name is followed at its time to live, kept while nobody answers, and known to the next run", async () => {
+  const scratch = new Scratch();
+  const serve = (hostname: string, letter: string, port: number) =>
+    Deno.serve({ hostname, port, onListen: () => {} }, () => new Response(letter));
+  await using a = serve("127.0.0.1", "a", 0);
+  await using _ = serve("127.0.0.2", "b", a.addr.port);
+  using names = await NameServer.start("127.0.0.77");
+  names.address = "127.0.0.1";
+  const resolv = `${scratch.path}/resolv.conf`;
+  await Deno.writeTextFile(resolv, "nameserver 127.0.0.77\noptions timeout:1 attempts:1\n");
+  const backend = `servers: { one: "web.example.org:${a.addr.port}" }`;
+  const resolved = ({ backends: [{ servers: [one] }] }: Status) => `${one.state} ${one.resolved}`;
+  {
+    await using world = await start(backend, resolvingBy(resolv), scratch);
+    const { node, port } = world;
+    await node.waitFor("it is resolved", (status) => resolved(status) === "up 127.0.0.1");
+    assert.equal(await ask(port, 2), "aa");
+    names.address = "127.0.0.2";
+    await node.waitFor("it has moved", (status) => resolved(status) === "up 127.0.0.2", 5000);
+    assert.equal(await ask(port, 2), "bb");
+    names.address = null;
+    const before = names.questions;
+    await node.waitFor("it was asked for in vain", () => names.questions > before, 5000);
+    assert.equal(await ask(port, 2), "bb");
+    await node.stop();
+    const began = performance.now();
+    await using again = await start(backend, resolvingBy(resolv), scratch);
+    assert.ok(performance.now() - began < 5000, "nobody waits for names that are known");
+    assert.equal(resolved(await again.node.status()), "up 127.0.0.2");
+    assert.equal(await ask(again.port, 2), "bb");
+  }
+  scratch[Symbol.dispose]();
 });
