@@ -84,6 +84,9 @@ for (const way of ways) {
       kept += (await wire.message()).slice(-1);
     }
     assert.equal(count(kept, "a"), 10, kept);
+    // And under load, whichever thread is faster.
+    const many = await Promise.all(Array.from({ length: 20 }, () => balanced.ask(20)));
+    assert.equal(count(many.join(""), "a"), 200);
   });
 
   Deno.test(`${way}: weights hold, at run time too, and 0 takes nothing`, async () => {
