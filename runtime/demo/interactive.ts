@@ -15,16 +15,19 @@ export async function playInteractively(stage: Stage, say: (text: string) => voi
   const quit = new AbortController();
   const ended = AbortSignal.any([signal, quit.signal]);
   let busy = "";
+  let note = "";
 
   /** One thing at a time: what is measured must not be disturbed by the next. */
-  const perform = async (title: string, act: () => Promise<Row | null>) => {
+  const perform = async (title: string, act: () => Promise<Row | Refusal | null>) => {
     if (busy !== "") return;
-    busy = title;
+    [busy, note] = [title, ""];
     if (!live) say(`${title} …\n`);
     try {
-      const row = await act();
-      if (row !== null) rows.push(row);
-      if (row !== null && !live) say(`    ${formatRow(row)}\n`);
+      const outcome = await act();
+      if (outcome === null) return;
+      if ("refusal" in outcome) note = outcome.refusal;
+      else rows.push(outcome);
+      if (!live) say(`    ${"refusal" in outcome ? outcome.refusal : formatRow(outcome)}\n`);
     } finally {
       busy = "";
     }
@@ -43,7 +46,7 @@ export async function playInteractively(stage: Stage, say: (text: string) => voi
   perform("start", () => start(stage, ended)).catch((error) => quit.abort(error));
   void readKeys(press);
   while (!ended.aborted) {
-    if (live) say(frame(draw(await sceneOf(stage, rows, busy), terminalSize())));
+    if (live) say(frame(draw(await sceneOf(stage, rows, busy, note), terminalSize())));
     await Promise.race([sleep(interval), aborted(ended)]);
   }
   _screen?.[Symbol.dispose]();
@@ -51,9 +54,14 @@ export async function playInteractively(stage: Stage, say: (text: string) => voi
   if (quit.signal.aborted && !(quit.signal.reason instanceof DOMException)) throw quit.signal.reason;
 }
 
+/** Why nothing was done, and the key that helps. */
+interface Refusal {
+  readonly refusal: string;
+}
+
 interface Action {
   readonly title: string;
-  run(stage: Stage, signal: AbortSignal): Promise<Row | null>;
+  run(stage: Stage, signal: AbortSignal): Promise<Row | Refusal | null>;
 }
 
 const actions: Readonly<Record<string, Action>> = {
@@ -63,28 +71,36 @@ const actions: Readonly<Record<string, Action>> = {
   s: { title: "node01", run: toggleServer },
 };
 
-async function crashActive(stage: Stage, signal: AbortSignal): Promise<Row | null> {
+const nobodyHolds: Refusal = { refusal: "no node holds the address yet" };
+
+function nobodyLeft(node: string): Refusal {
+  return { refusal: `${node} has no power, so nobody could take over: press b to bring it back` };
+}
+
+async function crashActive(stage: Stage, signal: AbortSignal): Promise<Row | Refusal | null> {
   const [victim, heir] = activeAndOther(stage);
   // With the other node dead already there is nobody to take over; that is not what the demo is about.
-  if (victim === null || !stage.running(heir)) return null;
+  if (victim === null) return nobodyHolds;
+  if (!stage.running(heir)) return nobodyLeft(heir);
   return await crash(stage, victim, heir, signal);
 }
 
-async function failover(stage: Stage, signal: AbortSignal): Promise<Row | null> {
+async function failover(stage: Stage, signal: AbortSignal): Promise<Row | Refusal | null> {
   const [from, to] = activeAndOther(stage);
-  if (from === null || !stage.running(to)) return null;
+  if (from === null) return nobodyHolds;
+  if (!stage.running(to)) return nobodyLeft(to);
   return await move(stage, "failover", from, to, signal);
 }
 
 /** Whatever brings the address back to where it belongs: a dead node gets its power back, a held one its release. */
-async function failback(stage: Stage, signal: AbortSignal): Promise<Row | null> {
+async function failback(stage: Stage, signal: AbortSignal): Promise<Row | Refusal | null> {
   const [home, other] = nodes.map(({ name }) => name);
   if (!stage.running(home)) return await comeBack(stage, home, signal);
   if (!stage.running(other)) {
     stage.startNode(other);
     return null;
   }
-  if (stage.holders()[0] === home) return null;
+  if (stage.holders()[0] === home) return { refusal: `${home} has the address already` };
   return await move(stage, "failback", home, home, signal);
 }
 
@@ -99,7 +115,7 @@ function activeAndOther(stage: Stage): [active: string | null, other: string] {
   return [active, nodes.find(({ name }) => name !== active)?.name ?? nodes[0].name];
 }
 
-async function sceneOf(stage: Stage, rows: readonly Row[], busy: string): Promise<Scene> {
+async function sceneOf(stage: Stage, rows: readonly Row[], busy: string, note: string): Promise<Scene> {
   const to = performance.timeOrigin + performance.now();
   const samples = stage.feedOrNull?.samples ?? [];
   const counts = shares(samples, { from: to - 2_000, to });
@@ -108,6 +124,7 @@ async function sceneOf(stage: Stage, rows: readonly Row[], busy: string): Promis
     view: await stage.view(),
     rows,
     busy,
+    note,
     traffic: {
       rate: samples.filter(({ ended }) => ended > to - 1_000).length,
       total: stage.feedOrNull?.total ?? 0,

@@ -19,6 +19,8 @@ export interface Scene {
   readonly rows: readonly Row[];
   /** What is happening: "crash of dlp1 …", or "". */
   readonly busy: string;
+  /** Why the last key did nothing. */
+  readonly note: string;
 }
 
 const bold = (text: string) => `\x1b[1m${text}\x1b[0m`;
@@ -39,7 +41,7 @@ export interface Size {
 
 /** The lines of the screen: as many and as wide as fit. */
 export function draw(scene: Scene, size: Size): string[] {
-  const { view, traffic, rows, busy } = scene;
+  const { view, traffic, rows, busy, note } = scene;
   const { mac, owner } = view.neighbour;
   const left = (text: string, width = half) => text + " ".repeat(Math.max(0, width - visible(text)));
   const failed = traffic.failedLately === 0 ? green("none failed") : red(`${traffic.failedLately} failed`);
@@ -67,7 +69,7 @@ export function draw(scene: Scene, size: Size): string[] {
     ...rows.slice(-Math.max(1, size.rows - 18)).map((row) =>
       `  ${row.fault === null ? green("✓") : red("✗")} ${formatRow(row)}`
     ),
-    busy === "" ? "" : `  … ${busy}`,
+    busy !== "" ? `  … ${busy}` : note !== "" ? `  ${note}` : "",
     "",
     `  ${keys}`,
     dim(`  admin API: ${nodes.map(({ name, hostPort }) => `${name} http://127.0.0.1:${hostPort}`).join("   ")}`),

@@ -21,6 +21,7 @@ const scene: Scene = {
   traffic: { rate: 300, total: 900, failedLately: 0, lastServer: "node01", shares: new Map([["node01", 100]]) },
   rows: [],
   busy: "",
+  note: "",
 };
 
 /** The lines as a reader sees them. */
