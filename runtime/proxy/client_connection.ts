@@ -184,7 +184,8 @@ export class ClientConnection extends Connection implements Peer {
       case "opening":
         return this.#opening?.expired();
       case "idle":
-        this.close();
+        if (this.stillTakes()) this.arm(this.frontend.options.timeouts.client);
+        else this.close(this.pending > 0);
         return;
       case "head":
         this.#answerHead(408, "client_timeout_in_headers");
@@ -290,7 +291,7 @@ export class ClientConnection extends Connection implements Peer {
   proceed(): void {
     this.#exchange = null;
     this.phase = "idle";
-    this.arm(this.frontend.options.timeouts.keepAlive);
+    this.#armIdle();
     // What came ahead is parsed in its order, until it is used up or makes a request.
     while (this.phase === "idle" || this.phase === "head") {
       const segment = this.unstash();
@@ -301,6 +302,12 @@ export class ClientConnection extends Connection implements Peer {
       else this.#parseMore(region, start, length);
     }
     if (this.fd >= 0 && this.paused && this.#stashed < 2) this.resume();
+  }
+
+  /** A client that still takes the last response is not idle yet. */
+  #armIdle(): void {
+    const { keepAlive, client } = this.frontend.options.timeouts;
+    this.arm(this.pending > 0 ? client : keepAlive);
   }
 
   /** Closes at once. `reset`: the client must not take what it has for a whole message. */
@@ -334,6 +341,7 @@ export class ClientConnection extends Connection implements Peer {
 
   protected moved(): void {
     if (this.phase === "exchange") this.#exchange?.clientTook();
+    else if (this.phase === "idle") this.#armIdle();
     else if (this.phase === "replying") {
       if (this.pending === 0) this.proceed();
       else this.arm(this.frontend.options.timeouts.client);
