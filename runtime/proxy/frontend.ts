@@ -72,9 +72,9 @@ export class Frontend {
     this.engine.relieved();
   }
 
-  /** Ends connections that wait for a request. */
+  /** Ends connections that wait for a request, when they have taken what was answered before. */
   closeIdle(): void {
-    for (const connection of [...this.connections]) if (connection.phase === "idle") connection.close();
+    for (const connection of [...this.connections]) if (connection.phase === "idle") connection.finish(false);
   }
 
   /** Routes that did not change keep what they have learned. */
