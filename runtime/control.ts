@@ -54,6 +54,13 @@ export interface Reloaded {
   readonly text: string;
 }
 
+/** A server of which the operator said something. */
+export interface ServerChanged {
+  readonly view: ServerView;
+  /** Every engine thread goes by it; false: one of them has not said so in time, and the operator's word waits for it. */
+  readonly applied: boolean;
+}
+
 export interface Control extends Pick<Moves, "failover" | "failback"> {
   readonly journal: Journal;
   /** Lines of the access log; null where there is no way for them. */
@@ -71,8 +78,8 @@ export interface Control extends Pick<Moves, "failover" | "failback"> {
   plan(): Promise<Reloaded>;
   /** Reads the configuration again and applies what changed. @throws {RefusedError} when it is wrong: then nothing changed. */
   reload(): Promise<Reloaded>;
-  /** @throws {RefusedError} */
-  changeServer(backend: string, server: string, change: ServerChange): ServerView;
+  /** Says something of a server; answers when requests go by it. @throws {RefusedError} */
+  changeServer(backend: string, server: string, change: ServerChange): Promise<ServerChanged>;
   /** Ends the quarantine of a plugin. @throws {RefusedError} when there is none of this name. */
   resetPlugin(name: string): void;
   /** Hands over, drains, ends the children. Once. */

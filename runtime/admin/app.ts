@@ -98,13 +98,14 @@ export function createAdmin(control: Control): Hono {
   });
   app.put("/api/v1/backends/:backend/servers/:server", async (c) => {
     const change = decodeServerChange(await body(c), Date.now());
-    const view = control.changeServer(c.req.param("backend"), c.req.param("server"), change);
+    const { view, applied } = await control.changeServer(c.req.param("backend"), c.req.param("server"), change);
     return c.json({
       backend: view.backend,
       server: view.server,
       state: view.state,
       weight: view.weight,
       reason: view.reason,
+      applied,
     });
   });
 

@@ -2,7 +2,7 @@
 import { demand, operator } from "./admin_client.ts";
 import { CommandError, Exit } from "./exit.ts";
 import { parseOptions, reachOptions, saidOptions } from "./options.ts";
-import { print } from "./terminal.ts";
+import { print, printError } from "./terminal.ts";
 
 export async function change(verb: "drain" | "maint" | "ready" | "weight", args: readonly string[]): Promise<number> {
   const words = verb === "weight" ? 2 : 1;
@@ -20,5 +20,6 @@ export async function change(verb: "drain" | "maint" | "ready" | "weight", args:
   const wish = verb === "weight" ? { weight: Number(weight) } : { state: verb };
   const answer = await demand(values, "PUT", `/api/v1/backends/${backend}/servers/${server}`, { ...wish, ...said });
   print(`${about} is ${answer.state}, weight ${answer.weight}: ${answer.reason}`);
+  if (answer.applied === false) printError("The proxy has not confirmed it yet; requests follow as soon as it turns");
   return Exit.done;
 }

@@ -32,12 +32,14 @@ import type { Happening, Journal } from "../telemetry/events.ts";
 import type { Relay } from "../telemetry/access_log/relay.ts";
 import type { Logger } from "../telemetry/log.ts";
 import type { InstanceStatus } from "../vrrp/protocol.ts";
-import type { Control, ControlOptions, Reloaded } from "../control.ts";
+import type { Control, ControlOptions, Reloaded, ServerChanged } from "../control.ts";
 
 /** At most so long the virtual addresses wait for the first round of checks (contract 2.5), ms. */
 const firstRound = 2000;
 /** A child that does not answer a command for so long, ms, fails it. */
 const patience = 10_000;
+/** How long engine threads may take to hear of the operator's word before the operator is answered all the same, ms. */
+const obedience = 2000;
 /** How long notifiers may take to tell the last events of a node that stops, ms. */
 const lastWords = 2000;
 /** How often trackers are judged though nothing was reported, ms. */
@@ -242,7 +244,7 @@ export class Node implements Control {
 
   failback: Moves["failback"] = (instance) => this.moves.failback(instance);
 
-  changeServer(backend: string, server: string, change: ServerChange): ServerView {
+  async changeServer(backend: string, server: string, change: ServerChange): Promise<ServerChanged> {
     const configured = this.config.backends.find(({ name }) => name === backend)?.servers
       .find(({ name }) => name === server);
     if (configured === undefined) throw new RefusedError("unknown", `There is no server "${backend}/${server}"`);
@@ -250,7 +252,7 @@ export class Node implements Control {
     this.judgeServers(backend);
     const view = this.board.view(backend, server);
     if (view === null) throw new RefusedError("unknown", `There is no server "${backend}/${server}"`);
-    return view;
+    return { view, applied: await this.proxy.settled(obedience) };
   }
 
   resetPlugin(name: string): void {

@@ -1,5 +1,5 @@
 /** The proxy process as control sees it: what it was told, what it said, and everything told again after a death. */
-import type { Clock } from "../os/clock.ts";
+import { type Clock, within } from "../os/clock.ts";
 import type { Exit, RoleListener, RoleProcess } from "../os/process.ts";
 import type {
   BackendCounters,
@@ -51,6 +51,8 @@ export interface ProxyProcess {
   /** Makes `options` the wanted set; answers what listens then. */
   apply(options: ProxyOptions): Promise<readonly ListenerStatus[]>;
   send(command: Extract<ProxyCommand, { readonly type: "verdicts" | "plan" | "retire" | "reinstate" | "held" }>): void;
+  /** Whether everything told before is what every engine thread goes by, within `patience` ms. */
+  settled(patience: number): Promise<boolean>;
 }
 
 type Status = Extract<ProxyReport, { readonly type: "status" }>;
@@ -74,6 +76,8 @@ export function startProxyProcess(options: ProxyProcessOptions): ProxyProcess {
   let dropped = 0;
   let droppedBefore = 0;
   const applies = new Map<number, (listeners: readonly ListenerStatus[]) => void>();
+  /** What to do when the process, or its successor, has settled. */
+  const settling = new Map<number, () => void>();
   let nextId = 1;
 
   const applyCommand = (wanted: ProxyOptions): ProxyCommand & { readonly type: "apply" } => ({
@@ -101,6 +105,7 @@ export function startProxyProcess(options: ProxyProcessOptions): ProxyProcess {
       send(command);
       const addresses = options.held();
       if (addresses.length > 0) send({ type: "held", addresses });
+      for (const id of settling.keys()) send({ type: "settle", id });
     },
     reported(report) {
       heard = clock.monotonic();
@@ -114,6 +119,8 @@ export function startProxyProcess(options: ProxyProcessOptions): ProxyProcess {
           applies.get(report.id)?.(report.listeners);
           applies.delete(report.id);
           return options.changed();
+        case "settled":
+          return settling.get(report.id)?.();
         case "listeners":
           listeners = report.listeners;
           return options.changed();
@@ -162,5 +169,16 @@ export function startProxyProcess(options: ProxyProcessOptions): ProxyProcess {
       });
     },
     send: (command) => child.send(command),
+    async settled(patience) {
+      const id = nextId++;
+      const { promise, resolve } = Promise.withResolvers<boolean>();
+      settling.set(id, () => resolve(true));
+      child.send({ type: "settle", id });
+      try {
+        return await within(clock, patience, promise, false);
+      } finally {
+        settling.delete(id);
+      }
+    },
   };
 }

@@ -131,6 +131,11 @@ export class Engine {
     }
     this.accessLog?.turn(this.now);
     if (this.#failure !== null) throw this.#failure.error;
+    this.observeVerdicts();
+  }
+
+  /** Acts on verdicts that changed since the last time. */
+  observeVerdicts(): void {
     const { generation } = this.shared;
     if (generation === this.#generation) return;
     this.#generation = generation;

@@ -83,6 +83,9 @@ function obey(
       table.apply(command.options, command.slots, command.listeners);
       configureLog(engine, command.options.accessLog ?? null, known);
       return say({ type: "applied", id: command.id });
+    case "settle":
+      engine.observeVerdicts();
+      return say({ type: "applied", id: command.id });
     case "plan":
       return table.plan(command.backend, command.plan);
     case "retire":

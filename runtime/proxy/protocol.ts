@@ -155,6 +155,8 @@ export type ProxyCommand =
   | { readonly type: "reinstate"; readonly addresses: readonly string[] }
   /** The whole set of virtual addresses that this node holds now, for monitors that require it. */
   | { readonly type: "held"; readonly addresses: readonly string[] }
+  /** Answered with `settled` when every engine thread goes by what it was told before; unanswered where one does not turn. */
+  | { readonly type: "settle"; readonly id: number }
   /** Stop accepting, finish what runs, at most `drain` ms, exit. Said again, the shorter `drain` counts. */
   | { readonly type: "stop"; readonly drain: number };
 
@@ -211,6 +213,7 @@ export type ProxyReport =
     readonly missing: readonly string[];
   }
   | { readonly type: "applied"; readonly id: number; readonly listeners: readonly ListenerStatus[] }
+  | { readonly type: "settled"; readonly id: number }
   | { readonly type: "listeners"; readonly listeners: readonly ListenerStatus[] }
   /** Every 250 ms, from the proxy's main isolate. */
   | {

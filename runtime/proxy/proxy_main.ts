@@ -66,7 +66,7 @@ export class ProxyMain {
   /** Why servers are not up. */
   readonly #reasons = new Map<string, string>();
   /** Threads whose answer is awaited, and what to do then. */
-  readonly #awaited = new Map<number, { readonly threads: Set<number>; readonly done: () => void }>();
+  readonly #awaited = new Map<number, { readonly threads: Set<number>; readonly done: (all: boolean) => void }>();
   readonly #drained = new Set<number>();
   /** Plans of plugins by backend, and until when they hold. */
   readonly #plans = new Map<string, { readonly plan: Plan; readonly until: number }>();
@@ -102,6 +102,10 @@ export class ProxyMain {
         this.#held = command.addresses;
         for (const { worker } of this.#threads.values()) worker.send(command);
         return;
+      case "settle":
+        return this.#await((worker, id) => worker.send({ type: "settle", id }), (all) => {
+          if (all) this.#ports.report({ type: "settled", id: command.id });
+        });
       case "stop":
         return this.stop(command.drain);
     }
@@ -147,15 +151,20 @@ export class ProxyMain {
 
   /** Tells every thread what is wanted; `done` is called when all have acted on it, or did not in time. */
   #tell(done: () => void): void {
+    this.#await((_, id, thread) => this.#sendOptions(thread, id), done);
+  }
+
+  /** Sends every thread something that it answers with `applied`; `done` is called with whether all of them did in time. */
+  #await(send: (worker: EngineWorker, id: number, thread: number) => void, done: (all: boolean) => void): void {
     const id = this.#nextId++;
     const threads = new Set(this.#threads.keys());
-    const once = () => {
-      if (this.#awaited.delete(id)) done();
+    const once = (all: boolean) => {
+      if (this.#awaited.delete(id)) done(all);
     };
     this.#awaited.set(id, { threads, done: once });
-    for (const thread of threads) this.#sendOptions(thread, id);
-    if (threads.size === 0) once();
-    else setTimeout(once, OBEDIENCE);
+    for (const [thread, { worker }] of this.#threads) send(worker, id, thread);
+    if (threads.size === 0) once(true);
+    else setTimeout(() => once(false), OBEDIENCE);
   }
 
   #sendOptions(thread: number, id: number): void {
@@ -229,7 +238,7 @@ export class ProxyMain {
     const awaited = this.#awaited.get(id);
     if (awaited === undefined) return;
     awaited.threads.delete(thread);
-    if (awaited.threads.size === 0) awaited.done();
+    if (awaited.threads.size === 0) awaited.done(true);
   }
 
   #threadDied(thread: number, text: string): void {

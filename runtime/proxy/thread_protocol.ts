@@ -45,13 +45,15 @@ export type ThreadCommand =
   | { readonly type: "reasons"; readonly reasons: ReadonlyMap<string, string> }
   /** The answer to `compare`; null where nobody could compare. */
   | { readonly type: "compared"; readonly id: string; readonly matches: boolean | null }
+  /** Answered with `applied` when verdicts published before are acted on. */
+  | { readonly type: "settle"; readonly id: number }
   /** Connections end with their next response; `drained` follows when none is left. */
   | { readonly type: "drain" }
   | { readonly type: "exit" };
 
 export type ThreadReport =
   | { readonly type: "ready"; readonly io: Io["name"]; readonly reason: string }
-  /** Sockets that are no longer in the set of listeners may be closed now. */
+  /** `apply` or `settle` was obeyed; sockets that are no longer in the set of listeners may be closed then. */
   | { readonly type: "applied"; readonly id: number }
   | { readonly type: "text"; readonly text: string }
   | { readonly type: "evidence"; readonly evidence: Evidence }

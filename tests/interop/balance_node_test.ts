@@ -118,8 +118,6 @@ servers:
   const say = async (server: string, change: unknown) => {
     const { status, body } = await node.api("PUT", `/api/v1/backends/web/servers/${server}`, change);
     assert.equal(status, 200, body);
-    // The answer does not wait for the proxy's threads, which hear of it by a pipe.
-    await new Promise((resolve) => setTimeout(resolve, 100));
   };
   assert.deepEqual([...await ask(port, 10)].sort().join(""), "aaaaabbbbb");
 

@@ -176,11 +176,15 @@ Deno.test("changeServer() tells the proxy at once, and ends when its time is ove
   const { clock, control, proxy, done, stop } = await fixture();
   await done(control.start());
   const now = clock.now();
-  control.changeServer("web", "a", { state: "drain", by: "ann", reason: "disk", since: now, until: now + 60_000 });
-  assert.deepEqual(proxy.told.at(-1), {
+  const said = { by: "ann", reason: "disk", since: now, until: now + 60_000 };
+  const { view, applied } = await done(control.changeServer("web", "a", { state: "drain", ...said }));
+  assert.deepEqual([view.state, applied], ["drain", true]);
+  const [verdicts, settle] = proxy.told.slice(-2);
+  assert.deepEqual(verdicts, {
     type: "verdicts",
     verdicts: [{ backend: "web", server: "a", state: "drain", weight: 1, reason: "disk" }],
   });
+  assert.equal(settle.type, "settle", "the answer waits for the threads");
   assert.deepEqual(control.status().overrides.map(({ about, by, reason }) => [about, by, reason]), [[
     "web/a",
     "ann",
@@ -189,12 +193,26 @@ Deno.test("changeServer() tells the proxy at once, and ends when its time is ove
   await clock.advance(60_000);
   assert.deepEqual(control.status().overrides, []);
   assert.equal(control.status().backends[0].servers[0].state, "up");
-  assert.throws(
-    () => control.changeServer("web", "z", { state: "drain", by: "", reason: "", since: now, until: null }),
-    {
-      why: "unknown",
-    },
-  );
+  await assert.rejects(control.changeServer("web", "z", { state: "drain", ...said }), { why: "unknown" });
+  await stop();
+});
+
+Deno.test("changeServer() waits for the successor of a proxy that dies, and at most 2 s for one that is silent", async () => {
+  const { clock, control, proxy, done, stop } = await fixture();
+  await done(control.start());
+  const said = { by: "ann", reason: "disk", since: 0, until: null };
+  proxy.silent = true;
+  const dying = control.changeServer("web", "a", { state: "drain", ...said });
+  proxy.silent = false;
+  proxy.die();
+  assert.equal((await done(dying)).applied, true);
+  proxy.silent = true;
+  const waiting = control.changeServer("web", "a", { state: "ready", ...said });
+  await clock.advance(1999);
+  assert.equal(await Promise.race([waiting, Promise.resolve(null)]), null);
+  await clock.advance(1);
+  assert.equal((await waiting).applied, false);
+  proxy.silent = false;
   await stop();
 });
 

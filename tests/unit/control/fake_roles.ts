@@ -7,6 +7,8 @@ export interface FakeRole<Command, Report> {
   readonly spawn: (listener: RoleListener) => RoleProcess;
   /** Everything told to every process of this role, in order. */
   readonly told: Command[];
+  /** It hears commands, and does not answer. */
+  silent: boolean;
   say(report: Report): void;
   die(exit?: Exit): void;
 }
@@ -19,8 +21,9 @@ function fakeRole<Command extends { readonly type: string }, Report>(
   let current: { listener: RoleListener; exited: PromiseWithResolvers<Exit> } | null = null;
   let pid = 100;
   const say = (report: Report) => current?.listener.message(structuredClone(report));
-  return {
+  const role: FakeRole<Command, Report> = {
     told,
+    silent: false,
     say,
     die: (exit = { code: 137, signal: "SIGKILL" }) => current?.exited.resolve(exit),
     spawn(listener) {
@@ -31,6 +34,7 @@ function fakeRole<Command extends { readonly type: string }, Report>(
         send(message) {
           const command = structuredClone(message) as Command;
           told.push(command);
+          if (role.silent) return;
           queueMicrotask(() =>
             command.type === "stop" ? exited.resolve({ code: 0, signal: null }) : answer(command, say)
           );
@@ -41,11 +45,13 @@ function fakeRole<Command extends { readonly type: string }, Report>(
       };
     },
   };
+  return role;
 }
 
 /** A proxy that listens wherever it is told, but on the addresses in `taken`. */
 export function fakeProxy(taken: Set<string> = new Set()): FakeRole<ProxyCommand, ProxyReport> {
   return fakeRole<ProxyCommand, ProxyReport>((command, say) => {
+    if (command.type === "settle") return say({ type: "settled", id: command.id });
     if (command.type !== "apply") return;
     const listeners = command.options.frontends.flatMap(({ name, binds }) =>
       binds.map(({ address, port }) => {
