@@ -13,6 +13,7 @@ import {
   REFUSED,
   ResponseHead,
 } from "../http/mod.ts";
+import { TARGET_FIELD, targetOf } from "./target.ts";
 
 /** The field by which the balancer knows the backend; it goes no further. */
 export const BACKEND_FIELD = "x-tandem-backend";
@@ -29,6 +30,7 @@ const OURS: ReadonlySet<string> = new Set([
   "transfer-encoding",
   "upgrade",
   BACKEND_FIELD,
+  TARGET_FIELD,
 ]);
 const MOST_HEAD = 64 * 1024;
 const PIECE = 64 * 1024;
@@ -66,7 +68,7 @@ function closing(connection: Deno.Conn, signal: AbortSignal): () => void {
 function headOf(backend: string, request: Request): Uint8Array {
   const { method, headers, body } = request;
   const url = new URL(request.url);
-  let head = `${introduction(headers)}${method} ${url.pathname}${url.search} HTTP/1.1\r\n`;
+  let head = `${introduction(headers)}${method} ${targetOf(request)} HTTP/1.1\r\n`;
   head += `Host: ${headers.get("host") ?? url.host}\r\nConnection: close\r\n${BACKEND_FIELD}: ${backend}\r\n`;
   for (const [name, value] of headers) if (!OURS.has(name)) head += `${name}: ${value}\r\n`;
   if (body !== null && !headers.has("content-length")) head += "Transfer-Encoding: chunked\r\n";

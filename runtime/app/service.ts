@@ -3,6 +3,7 @@ import { pathToFileURL } from "node:url";
 import type { AppContext } from "../../plugins/contract.ts";
 import { forwardTo } from "./forwarder.ts";
 import type { AppCommand } from "./protocol.ts";
+import { requestOf } from "./target.ts";
 
 /** What a module must export by default: a Hono application, or what `defineApp` answers. */
 interface Application {
@@ -65,12 +66,11 @@ export async function startService(start: Start, log: ServiceLog): Promise<Servi
   };
 }
 
-/** On a Unix socket a URL has no host: the one the client asked for is in the fields. */
+/** Deno's own URL of it is not parsed yet: "http+unix://HOST/a/../b". */
 function asSent(request: Request): Request {
-  const { pathname, search } = new URL(request.url);
-  const host = request.headers.get("host") ?? "localhost";
-  const scheme = request.headers.get("x-forwarded-proto") === "https" ? "https" : "http";
-  return new Request(`${scheme}://${host}${pathname}${search}`, request);
+  const { url } = request;
+  const path = url.indexOf("/", url.indexOf("://") + 3);
+  return requestOf(path < 0 ? "*" : url.slice(path), request);
 }
 
 function removeSocket(path: string): void {

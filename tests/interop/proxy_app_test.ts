@@ -14,6 +14,7 @@ app.get("/own", (c) => c.text("own " + c.req.header("x-forwarded-for") + " " + n
 app.get("/die", () => Deno.exit(3));
 app.get("/throw", () => { throw new Error("no"); });
 app.get("/none", forward("none"));
+app.get("/x", (c) => c.env.forward("web", new Request(new URL("/elsewhere", c.req.url), c.req.raw)));
 app.use(async (c, next) => { await next(); c.res.headers.append("x-app", "after"); });
 app.all("*", forward("web", (headers) => headers.set("x-app", "before")));
 export default app;
@@ -161,6 +162,14 @@ for (const way of ways) {
       "x-forwarded-host: a.example:81",
       "x-forwarded-proto: http",
     ]);
+    for (const target of ["/a/../b/%2e%2e/c?x=/../y", "//b//c/./d", "/a%2Fb/../c;p=1", "/a?b=c#not".slice(0, 6)]) {
+      await wire.send(get(target, "X-Tandem-Target: /forged\r\n"));
+      const seen = (await wire.message()).split("\r\n\r\n")[1];
+      assert.equal(seen.split("\r\n")[0], `GET ${target} HTTP/1.1`, "as the client wrote it");
+      assert.doesNotMatch(seen, /x-tandem/i);
+    }
+    await wire.send(get("/moved/../x"));
+    assert.match(await wire.message(), /\r\n\r\nGET \/elsewhere HTTP/, "as the application wants it");
     const body = "0123456789".repeat(30_000);
     await wire.send(`POST /p HTTP/1.1\r\nHost: a\r\nContent-Length: ${body.length}\r\n\r\n${body}`);
     assert.ok((await wire.message(20_000)).endsWith(`\r\n\r\n${body}`), "a body goes there and back");
