@@ -42,6 +42,13 @@ export function parsePathPattern(text: string): ParsedPattern {
   return { ok: true, value: { text: `/${normal.join("/")}`, names, restAfter: rest ? segments.length - 1 : -1 } };
 }
 
+/** Segments that a pattern begins with and that stand for themselves, in normal form: "/api" of "/api/:id", "" of "/*". */
+export function literalPrefix(text: string): string {
+  const prefix = /^(?:\/(?![:*])[^/]*)*/.exec(text)?.[0] ?? "";
+  // deno-lint-ignore no-control-regex
+  return /^[\x00-$&-\x7f]*$/.test(prefix) ? prefix : normalEscapes(octets(prefix));
+}
+
 /** An expression with "|" would otherwise choose between the whole pattern's halves. */
 function grouped(parameter: string): string {
   return parameter.replace(/\{(.*)\}/, (whole, expression) => expression.includes("|") ? `{(?:${expression})}` : whole);

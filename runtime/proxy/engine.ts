@@ -156,7 +156,7 @@ export class Engine {
   }
 
   /** Takes the limits of a new configuration. */
-  limit(options: ProxyOptions): void {
+  limit(options: Pick<ProxyOptions, "maxconn">): void {
     this.room.most = options.maxconn;
   }
 

@@ -4,9 +4,10 @@ import { DEFAULT_LIMITS, type RequestLimits } from "../http/mod.ts";
 import type { Backend } from "./backend.ts";
 import type { ClientConnection } from "./client_connection.ts";
 import type { Engine } from "./engine.ts";
-import type { FrontendOptions } from "./protocol.ts";
-import { Routing, routingOf } from "./routing.ts";
+import { isSameRouting, type RoutingText, unpackRouting } from "./routes/routing_text.ts";
+import { Routing } from "./routing.ts";
 import { FrontendCounter } from "./shared_state.ts";
+import type { ThreadFrontend } from "./thread_protocol.ts";
 import { TcpRoutes } from "./tcp_routes.ts";
 
 export class Frontend {
@@ -24,10 +25,12 @@ export class Frontend {
   readonly #base: number;
 
   #complained = -1;
-  #options: FrontendOptions;
+  #options: ThreadFrontend;
+  /** What `routing` was made of. */
+  #routing: RoutingText | null = null;
   #trusted: readonly Cidr[];
 
-  constructor(readonly engine: Engine, options: FrontendOptions, readonly slot: number) {
+  constructor(readonly engine: Engine, options: ThreadFrontend, readonly slot: number) {
     this.#options = options;
     this.#trusted = options.trustedProxies.map(parseCidr);
     this.#route(options);
@@ -35,11 +38,11 @@ export class Frontend {
     this.#base = slot * FrontendCounter.stride;
   }
 
-  get options(): FrontendOptions {
+  get options(): ThreadFrontend {
     return this.#options;
   }
 
-  set options(options: FrontendOptions) {
+  set options(options: ThreadFrontend) {
     this.#options = options;
     this.#trusted = options.trustedProxies.map(parseCidr);
     this.#route(options);
@@ -78,13 +81,12 @@ export class Frontend {
   }
 
   /** Routes that did not change keep what they have learned. */
-  #route(options: FrontendOptions): void {
-    const { mode, tcpRoutes = [] } = options;
+  #route(options: ThreadFrontend): void {
+    const { mode, routing, tcpRoutes = [] } = options;
     this.tcpRoutes = mode === "tcp" && tcpRoutes.length > 0 ? new TcpRoutes(tcpRoutes) : null;
-    const wanted = mode === "tcp" ? null : routingOf(options);
-    const before = this.routing?.options ?? null;
-    if (JSON.stringify(wanted) === JSON.stringify(before)) return;
-    this.routing = wanted === null ? null : new Routing(this, wanted, options.name);
+    if (isSameRouting(routing, this.#routing)) return;
+    this.routing = routing === null ? null : new Routing(this, unpackRouting(routing), options.name);
+    this.#routing = routing;
   }
 
   /** Tells the operator what clients do wrong, at most once a second. */

@@ -22,7 +22,7 @@ import {
   SharedState,
 } from "./shared_state.ts";
 import { SlotTable } from "./slots.ts";
-import { serverKey, type ThreadReport } from "./thread_protocol.ts";
+import { serverKey, type ThreadOptions, threadOptions, type ThreadReport } from "./thread_protocol.ts";
 
 /** Between reports of status, ms. */
 const STATUS_INTERVAL = 250;
@@ -73,6 +73,8 @@ export class ProxyMain {
   #shared: SharedBuffers | null = null;
   #state: SharedState | null = null;
   #options: ProxyOptions | null = null;
+  /** The same for threads. */
+  #told: ThreadOptions | null = null;
   #stopping = false;
   #ending = false;
   #nextId = 1;
@@ -130,6 +132,7 @@ export class ProxyMain {
     const shared = this.#shared ??= allocateShared(Math.max(threads, navigator.hardwareConcurrency), descriptorLimit());
     this.#state ??= new SharedState(shared, 0);
     this.#options = { ...options, threads: Math.min(threads, shared.threads) };
+    this.#told = threadOptions(this.#options);
     this.#frontendSlots.assign(options.frontends.map(({ name }) => name), (slot) => this.#clearFrontend(slot));
     const names = options.backends.flatMap(({ name, servers }) =>
       servers.map((server) => serverKey(name, server.name))
@@ -168,7 +171,7 @@ export class ProxyMain {
   }
 
   #sendOptions(thread: number, id: number): void {
-    const options = this.#options;
+    const options = this.#told;
     if (options === null) return;
     const slots = {
       frontends: this.#frontendSlots.slots,

@@ -9,8 +9,9 @@ import type { ClientConnection } from "./client_connection.ts";
 import type { Frontend } from "./frontend.ts";
 import { type Answer, sentence } from "./routes/answer.ts";
 import { renderLines } from "./routes/field_changes.ts";
-import type { MonitorOptions, RoutingOptions } from "./routes/options.ts";
+import type { MonitorOptions } from "./routes/options.ts";
 import type { Route } from "./routes/route.ts";
+import type { RoutingSource } from "./routes/routing_text.ts";
 import { type Decision, Rules, type Stage } from "./routes/rules.ts";
 import { rewritten } from "./routes/target.ts";
 
@@ -42,27 +43,13 @@ const NO_PATH = sentence(400, "The rewritten path is none.");
 
 export class Routing {
   readonly #rules: Rules;
-  /** Routes that change nothing of a request: made once. */
-  readonly #plain = new Map<Route, Routed>();
+  /** What routes change that change all requests alike: made once. null = each request in its own way. */
+  readonly #plain = new Map<Route, Routed | null>();
 
-  /** @throws when the options could not be compiled, which control has ruled out */
-  constructor(readonly frontend: Frontend, readonly options: RoutingOptions, name: string) {
+  constructor(readonly frontend: Frontend, readonly options: RoutingSource, name: string) {
     const { rates, credentials } = frontend.engine.routing;
     const now = () => frontend.engine.now;
     this.#rules = new Rules(options, name, { rates, credentials, now, time: Date.now });
-    for (const route of [...this.#rules.routes, this.#rules.default]) {
-      const { action, request, response } = route;
-      const rewrites = action.type === "backend" && action.rewrite !== null;
-      if (rewrites || (request?.lines.length ?? 0) > 0 || (response?.lines.length ?? 0) > 0) continue;
-      this.#plain.set(route, {
-        route,
-        target: null,
-        requestEdits: request?.edits ?? null,
-        requestLines: null,
-        responseEdits: response?.edits ?? null,
-        responseLines: null,
-      });
-    }
   }
 
   /** What happens to a request. `granted` by the forward-auth server, if it was asked. */
@@ -95,8 +82,8 @@ export class Routing {
     const wanted = action.backend === null ? this.frontend.backend : backends.get(action.backend);
     const aside = action.otherwise !== null && wanted?.available !== true;
     const backend = aside ? backends.get(action.otherwise) : wanted;
-    const plain = this.#plain.get(route);
-    if (plain !== undefined && granted === null) return { type: "to", backend: backend ?? null, routed: plain };
+    const plain = this.#plainOf(route);
+    if (plain !== null && granted === null) return { type: "to", backend: backend ?? null, routed: plain };
     const { values } = this.#rules;
     const target = action.rewrite === null ? null : rewritten(action.rewrite, facts.sentQuery, values);
     if (action.rewrite !== null && target === null) return { type: "answer", route, answer: NO_PATH };
@@ -118,6 +105,12 @@ export class Routing {
     };
   }
 
+  #plainOf(route: Route): Routed | null {
+    let plain = this.#plain.get(route);
+    if (plain === undefined) this.#plain.set(route, plain = unvarying(route));
+    return plain;
+  }
+
   #meets({ active, backends }: MonitorOptions): boolean {
     const { engine, options } = this.frontend;
     if (engine.stopping) return false;
@@ -126,13 +119,19 @@ export class Routing {
   }
 }
 
-/** Whether options ask for anything that routing does; the rest is served without it. */
-export function routingOf(options: Partial<RoutingOptions>): RoutingOptions | null {
-  const { routes = [], monitor = null, requestHeaders = NO_CHANGES, responseHeaders = NO_CHANGES } = options;
-  const changes = [requestHeaders, responseHeaders].some(({ set, add, remove }) =>
-    remove.length > 0 || Object.keys(set).length > 0 || Object.keys(add).length > 0
-  );
-  return routes.length > 0 || monitor !== null || changes ? { routes, monitor, requestHeaders, responseHeaders } : null;
+/** What the route changes, if that does not depend on the request. */
+function unvarying(route: Route): Routed | null {
+  const { action, request, response } = route;
+  const rewrites = action.type === "backend" && action.rewrite !== null;
+  if (rewrites || (request?.lines.length ?? 0) > 0 || (response?.lines.length ?? 0) > 0) return null;
+  return {
+    route,
+    target: null,
+    requestEdits: request?.edits ?? null,
+    requestLines: null,
+    responseEdits: response?.edits ?? null,
+    responseLines: null,
+  };
 }
 
 function joined(one: Uint8Array, other: Uint8Array): Uint8Array {
@@ -143,4 +142,3 @@ function joined(one: Uint8Array, other: Uint8Array): Uint8Array {
 }
 
 const NOTHING = new Uint8Array(0);
-const NO_CHANGES = { set: {}, add: {}, remove: [] };

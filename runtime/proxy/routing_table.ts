@@ -11,9 +11,9 @@ import type { Engine } from "./engine.ts";
 import { Frontend } from "./frontend.ts";
 import { Listening } from "./listening.ts";
 import type { ListenerOptions } from "./listening.ts";
-import type { BackendOptions, ProxyOptions, ServerOptions } from "./protocol.ts";
+import type { BackendOptions, ServerOptions } from "./protocol.ts";
 import { Server } from "./server.ts";
-import { serverKey, type Slots } from "./thread_protocol.ts";
+import { serverKey, type Slots, type ThreadOptions } from "./thread_protocol.ts";
 
 export class RoutingTable {
   readonly #frontends = new Map<string, Frontend>();
@@ -23,7 +23,7 @@ export class RoutingTable {
   constructor(readonly engine: Engine) {}
 
   /** Makes `options` the wanted set. */
-  apply(options: ProxyOptions, slots: Slots, listeners: readonly ListenerOptions[]): void {
+  apply(options: ThreadOptions, slots: Slots, listeners: readonly ListenerOptions[]): void {
     this.engine.limit(options);
     this.#applyBackends(options, slots);
     this.#applyFrontends(options, slots);
@@ -57,7 +57,7 @@ export class RoutingTable {
     }
   }
 
-  #applyBackends(options: ProxyOptions, slots: Slots): void {
+  #applyBackends(options: ThreadOptions, slots: Slots): void {
     const wanted = new Set(options.backends.map(({ name }) => name));
     for (const [name, backend] of this.#backends) {
       if (wanted.has(name)) continue;
@@ -107,7 +107,7 @@ export class RoutingTable {
     return new Server(this.engine, options, slot, address, bytesOf(`${host}:${options.port}`), backend);
   }
 
-  #applyFrontends(options: ProxyOptions, slots: Slots): void {
+  #applyFrontends(options: ThreadOptions, slots: Slots): void {
     const wanted = new Set(options.frontends.map(({ name }) => name));
     for (const [name, frontend] of this.#frontends) {
       if (wanted.has(name)) continue;

@@ -12,6 +12,7 @@ export interface TcpRouteOptions {
 }
 
 interface TcpRoute {
+  readonly index: number;
   readonly clients: readonly Cidr[];
   readonly backend: string;
 }
@@ -24,7 +25,7 @@ export class TcpRoutes {
   /** @throws {SyntaxError} when a network is none */
   constructor(readonly options: readonly TcpRouteOptions[]) {
     this.byName = options.some(({ names }) => names.length > 0);
-    const routes = options.map(({ clients, backend }) => ({ clients: clients.map(parseCidr), backend }));
+    const routes = options.map(({ clients, backend }, index) => ({ index, clients: clients.map(parseCidr), backend }));
     this.#table = new HostTable(
       options.map(({ names }) => ({ hosts: names })),
       (indexes) => indexes.map((index) => routes[index]),
@@ -33,10 +34,14 @@ export class TcpRoutes {
 
   /** Name of the backend; null where no route matches. */
   find(serverName: string | null, client: Address | null): string | null {
-    for (const { clients, backend } of this.#table.find(serverName ?? "")) {
-      if (clients.length === 0) return backend;
-      if (client !== null && clients.some((network) => contains(network, client))) return backend;
-    }
-    return null;
+    const fitting = this.#table.find(serverName ?? "").flatMap((routes) =>
+      routes.find((route) => fits(route, client)) ?? []
+    );
+    fitting.sort((a, b) => a.index - b.index);
+    return fitting[0]?.backend ?? null;
   }
+}
+
+function fits({ clients }: TcpRoute, client: Address | null): boolean {
+  return clients.length === 0 || (client !== null && clients.some((network) => contains(network, client)));
 }

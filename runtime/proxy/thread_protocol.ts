@@ -2,7 +2,9 @@
 import type { Plan } from "../../plugins/contract.ts";
 import type { Io } from "../os/io.ts";
 import type { ListenerOptions } from "./listening.ts";
-import type { Evidence, ProxyOptions } from "./protocol.ts";
+import type { Evidence, FrontendOptions, ProxyOptions } from "./protocol.ts";
+import { routingOf, type RoutingOptions } from "./routes/options.ts";
+import { packRouting, type RoutingText } from "./routes/routing_text.ts";
 import type { SharedBuffers } from "./shared_state.ts";
 
 /** First message to a new Worker; the port carries all others. */
@@ -27,11 +29,21 @@ export function serverKey(backend: string, server: string): string {
   return `${backend}/${server}`;
 }
 
+/** A frontend as a thread gets it. */
+export interface ThreadFrontend extends Omit<FrontendOptions, keyof RoutingOptions> {
+  /** null where there is nothing to do but to pass on. */
+  readonly routing: RoutingText | null;
+}
+
+export interface ThreadOptions extends Omit<ProxyOptions, "frontends"> {
+  readonly frontends: readonly ThreadFrontend[];
+}
+
 export type ThreadCommand =
   | {
     readonly type: "apply";
     readonly id: number;
-    readonly options: ProxyOptions;
+    readonly options: ThreadOptions;
     readonly slots: Slots;
     readonly listeners: readonly ListenerOptions[];
   }
@@ -50,6 +62,16 @@ export type ThreadCommand =
   /** Connections end with their next response; `drained` follows when none is left. */
   | { readonly type: "drain" }
   | { readonly type: "exit" };
+
+export function threadOptions(options: ProxyOptions): ThreadOptions {
+  return {
+    ...options,
+    frontends: options.frontends.map(({ routes, monitor, requestHeaders, responseHeaders, ...rest }) => {
+      const routing = rest.mode === "tcp" ? null : routingOf({ routes, monitor, requestHeaders, responseHeaders });
+      return { ...rest, routing: routing === null ? null : packRouting(routing) };
+    }),
+  };
+}
 
 export type ThreadReport =
   | { readonly type: "ready"; readonly io: Io["name"]; readonly reason: string }

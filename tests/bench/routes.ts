@@ -1,12 +1,13 @@
 /**
  * What routes cost: one proxy process with a frontend for each case, in turns, before the same nginx. CPU a request by
- * /proc; the median of the rounds, and the difference to a frontend that has none.
+ * /proc; the median of the rounds, and the difference to a frontend that has none. Then how long a request waits at most
+ * while a reload brings thousands of routes: a thread that does not turn for a second counts as failed.
  *
  *     deno run -A tests/bench/routes.ts [--rounds N] [--seconds N] [--io uring|epoll] [--only name,…]
  */
 import { parseArgs } from "node:util";
 import type { FrontendOptions } from "../../runtime/proxy/protocol.ts";
-import { backend, freePort, frontend, ProxyUnderTest } from "../interop/proxy_support.ts";
+import { backend, freePort, frontend, ProxyUnderTest, Wire } from "../interop/proxy_support.ts";
 import { missing } from "../support/requirements.ts";
 import { Scratch } from "../support/scratch.ts";
 import { match, NO_FIELDS, route } from "../unit/proxy/routes/request.ts";
@@ -28,6 +29,20 @@ const cases: readonly (readonly [name: string, options: Partial<FrontendOptions>
   ["template", { requestHeaders: { ...NO_FIELDS, set: { "x-request-id": "{request_id}" } } }],
   ["rate", { routes: [route({ rateLimit: { key: "client_ip", rate: 1e6, burst: 1e6 }, action: toWeb })] }],
   ["respond", { routes: [route({ action: { type: "respond", status: 200, headers: {}, body: "ok" } })] }],
+];
+
+const MANY = 10_000;
+const many = (change: (i: number) => Parameters<typeof match>[0]) =>
+  Array.from({ length: MANY }, (_, i) => route({ match: match(change(i)), action: toWeb }));
+const reloads: readonly (readonly [name: string, routes: () => FrontendOptions["routes"]])[] = [
+  ["none", () => []],
+  ["paths", () => many((i) => ({ paths: [`/service${i}/*`] }))],
+  ["below one path", () => many((i) => ({ paths: [`/api/v1/service${i}/:id`] }))],
+  ["hosts", () => many((i) => ({ hosts: [`shop${i}.example`], paths: ["/cart/*"] }))],
+  ["hosts, then paths", () => [
+    ...many((i) => ({ hosts: [`shop${i}.example`], paths: ["/cart/*"] })).slice(20),
+    ...many((i) => ({ paths: [`/service${i}/*`] })).slice(0, 20),
+  ]],
 ];
 
 const { values } = parseArgs({
@@ -73,9 +88,36 @@ async function main(chosen: typeof cases): Promise<void> {
         }`,
       );
     }
+    await measureReloads(proxy, origin.ports, ports[0]);
   } finally {
     await proxy[Symbol.asyncDispose]();
     await origin.stop();
+  }
+}
+
+/** The one thread's longest silence while it takes routes, as a client sees it. */
+async function measureReloads(proxy: ProxyUnderTest, origins: readonly number[], port: number): Promise<void> {
+  say(`\nLongest wait of a request while ${MANY} routes are taken on ${values.io}, ms`);
+  const backends = [backend("web", origins)];
+  for (const [name, routes] of reloads) {
+    const longest: number[] = [];
+    for (let round = 0; round < Number(values.rounds); round++) {
+      await proxy.apply({ frontends: [frontend("none", port)], backends });
+      using wire = await Wire.to(port);
+      let applied = false;
+      let wait = 0;
+      const applying = proxy.apply({ frontends: [frontend("none", port, { routes: routes() })], backends })
+        .then(() => applied = true);
+      for (let more = 3; more > 0; more -= applied ? 1 : 0) {
+        const began = performance.now();
+        await wire.send("GET /service7777/x HTTP/1.1\r\nHost: shop7777.example\r\n\r\n");
+        await wire.message();
+        wait = Math.max(wait, performance.now() - began);
+      }
+      await applying;
+      longest.push(wait);
+    }
+    say(`${name.padEnd(18)}${median(longest).toFixed(1).padStart(7)}`);
   }
 }
 

@@ -107,3 +107,14 @@ export interface RoutingOptions {
   readonly requestHeaders: FieldOptions;
   readonly responseHeaders: FieldOptions;
 }
+
+/** Whether options ask for anything that routing does; the rest is served without it. */
+export function routingOf(options: Partial<RoutingOptions>): RoutingOptions | null {
+  const { routes = [], monitor = null, requestHeaders = NO_CHANGES, responseHeaders = NO_CHANGES } = options;
+  const changes = [requestHeaders, responseHeaders].some(({ set, add, remove }) =>
+    remove.length > 0 || Object.keys(set).length > 0 || Object.keys(add).length > 0
+  );
+  return routes.length > 0 || monitor !== null || changes ? { routes, monitor, requestHeaders, responseHeaders } : null;
+}
+
+const NO_CHANGES: FieldOptions = { set: {}, add: {}, remove: [] };

@@ -37,8 +37,11 @@ export interface Route {
   readonly response: FieldsPlan | null;
 }
 
+/** What a frontend does to all its requests. */
+type AroundRoutes = Pick<RoutingOptions, "requestHeaders" | "responseHeaders">;
+
 /** What requests get that no route matches: the default backend, with the frontend's fields. */
-export function compileDefault(frontend: RoutingOptions): Route {
+export function compileDefault(frontend: AroundRoutes): Route {
   return {
     index: -1,
     name: "default",
@@ -59,7 +62,7 @@ export function compileDefault(frontend: RoutingOptions): Route {
  * @throws {SyntaxError} on what is no pattern, template or network
  * @throws {RangeError} on a field that must not be edited
  */
-export function compileRoute(options: RouteOptions, index: number, frontend: string, around: RoutingOptions): Route {
+export function compileRoute(options: RouteOptions, index: number, frontend: string, around: AroundRoutes): Route {
   const captures = capturesOf(options.match);
   const response = compileFields([around.responseHeaders, options.responseHeaders], captures);
   return {

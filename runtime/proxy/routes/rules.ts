@@ -11,9 +11,10 @@ import { type Answer, sentence } from "./answer.ts";
 import { isAmong } from "./conditions.ts";
 import type { CredentialCache, PasswordQuestion } from "./credentials.ts";
 import { AMBIGUOUS, Matcher, NO_ROUTE } from "./matcher.ts";
-import type { RateLimitOptions, RoutingOptions } from "./options.ts";
+import type { RateLimitOptions } from "./options.ts";
 import type { RateTable } from "./rate_table.ts";
 import type { RequestFacts } from "./request_facts.ts";
+import type { RoutingSource } from "./routing_text.ts";
 import { compileDefault, compileRoute, type Route, type Values } from "./route.ts";
 
 /** How far a request has come. */
@@ -48,28 +49,32 @@ const FORBIDDEN = sentence(403, "This request is not allowed.");
 const TOO_LARGE = sentence(413, "The request body is larger than allowed.");
 
 export class Rules {
-  readonly routes: readonly Route[];
   readonly default: Route;
+  /** Compiled when the first request takes them: of thousands of routes a reload must not stop to compile each. */
+  readonly #routes: (Route | undefined)[] = [];
   readonly #matcher: Matcher | null;
   readonly #monitor: Uint8Array | null;
-  readonly #passes: readonly Decision[];
+  readonly #passes: (Decision | undefined)[] = [];
   readonly #passesDefault: Decision;
   readonly #values: Values;
   #facts: RequestFacts | null = null;
 
-  /** @throws as `compileRoute` */
-  constructor(readonly options: RoutingOptions, frontend: string, readonly ports: RulesPorts) {
-    this.routes = options.routes.map((route, index) => compileRoute(route, index, frontend, options));
+  /** @throws as `compileDefault` */
+  constructor(readonly options: RoutingSource, readonly frontend: string, readonly ports: RulesPorts) {
     this.default = compileDefault(options);
-    this.#matcher = options.routes.length === 0 ? null : new Matcher(options.routes.map(({ match }) => match));
+    this.#matcher = options.matches.length === 0 ? null : new Matcher(options.matches);
     this.#monitor = options.monitor === null ? null : new TextEncoder().encode(options.monitor.path);
-    this.#passes = this.routes.map((route) => ({ type: "pass", route }));
     this.#passesDefault = { type: "pass", route: this.default };
     const matcher = this.#matcher;
     this.#values = (name) => {
       const capture = matcher !== null && (name === "*" || isCapture(name));
       return capture ? matcher.capture(name) : this.#facts?.value(name) ?? "";
     };
+  }
+
+  /** One route, compiled. @throws as `compileRoute` */
+  route(index: number): Route {
+    return this.#routes[index] ??= compileRoute(this.options.route(index), index, this.frontend, this.options);
   }
 
   /** What is to be done with a request; the route's templates may be filled in until the next one is decided on. */
@@ -79,7 +84,7 @@ export class Rules {
     const index = this.#matcher === null ? NO_ROUTE : this.#matcher.match(facts);
     if (index === NO_ROUTE) return this.#passesDefault;
     if (index === AMBIGUOUS) return { type: "answer", route: this.default, answer: AMBIGUOUS_PATH };
-    return this.#examine(this.routes[index], facts, stage);
+    return this.#examine(this.route(index), facts, stage);
   }
 
   /** Value of a placeholder for the request decided on last. */
@@ -102,7 +107,7 @@ export class Rules {
     const length = facts.head?.framing === BY_LENGTH ? facts.head.contentLength : 0;
     if (bodyLimit !== null && length > bodyLimit) return { type: "answer", route, answer: TOO_LARGE };
     if (forwardAuth !== null && stage < APPROVED) return { type: "ask", route };
-    if (route.action.type === "backend") return this.#passes[route.index];
+    if (route.action.type === "backend") return this.#passes[route.index] ??= { type: "pass", route };
     return { type: "answer", route, answer: route.action.answer(this.#values) };
   }
 

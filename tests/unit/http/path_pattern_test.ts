@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { parsePathPattern } from "../../../runtime/http/path_pattern.ts";
+import { literalPrefix, parsePathPattern } from "../../../runtime/http/path_pattern.ts";
 
 Deno.test("parsePathPattern() reads Hono's patterns in the form that normal paths have", () => {
   const rows: readonly [string, string, readonly string[], number][] = [
@@ -21,6 +21,25 @@ Deno.test("parsePathPattern() reads Hono's patterns in the form that normal path
   for (const [text, wanted, names, restAfter] of rows) {
     assert.deepEqual(parsePathPattern(text), { ok: true, value: { text: wanted, names, restAfter } }, text);
   }
+});
+
+Deno.test("literalPrefix() is what every path begins with that the pattern matches, in normal form", () => {
+  const rows: readonly [string, string][] = [
+    ["*", ""],
+    ["/*", ""],
+    ["/", "/"],
+    ["/api/*", "/api"],
+    ["/api/:id/x", "/api"],
+    ["/a/:b?", "/a"],
+    ["/:a/b", ""],
+    ["/a/b", "/a/b"],
+    ["/a/", "/a/"],
+    ["/a/*/c", "/a"],
+    ["/a:b/c", "/a:b/c"],
+    ["/%7euser/*", "/~user"],
+    ["/café/:x", "/caf%C3%A9"],
+  ];
+  for (const [pattern, wanted] of rows) assert.equal(literalPrefix(pattern), wanted, pattern);
 });
 
 Deno.test("parsePathPattern() refuses what could never match or means something else", () => {

@@ -146,15 +146,40 @@ Deno.test("Matcher agrees with regular expressions made of the patterns, in the 
   const choose = (from: readonly string[], most: number) =>
     "/" + Array.from({ length: random(most + 1) }, () => from[random(from.length)]).join("/");
   for (let round = 0; round < 400; round++) {
-    const patterns = Array.from({ length: 1 + random(6) }, () => choose(parts, 3)).filter((pattern) =>
-      parsePathPattern(pattern).ok
-    );
+    // Many patterns are spread over more than one router.
+    const length = round % 10 === 0 ? 150 : 1 + random(6);
+    const patterns = Array.from({ length }, () => choose(parts, 3)).filter((pattern) => parsePathPattern(pattern).ok);
     const matcher = new Matcher(patterns.map((path) => match({ paths: [path] })));
     const expressions = patterns.map(expressionOf);
     for (let i = 0; i < 20; i++) {
       const path = choose(paths, 4);
       const wanted = patterns.length === 0 ? NO_ROUTE : expressions.findIndex((each) => each.test(path));
       assert.equal(matcher.match(requestOf(path)), wanted, `${path} in ${patterns}`);
+    }
+  }
+});
+
+Deno.test("Matcher takes the first of the routes that name the host, a wildcard above it, or none", () => {
+  const named = ["a.b.c", "b.c", "x.b.c", "*.b.c", "*.c", "*.a.b.c"];
+  const asked = ["a.b.c", "b.c", "x.b.c", "y.x.b.c", "c", "z.c", "d", "q.a.b.c", ".c", ".b.c"];
+  const paths = ["/p/*", "/q", "/:any"];
+  const random = generator(11);
+  const some = (from: readonly string[], most: number) =>
+    Array.from({ length: random(most + 1) }, () => from[random(from.length)]);
+  const fits = (wanted: string, host: string) =>
+    wanted.startsWith("*.") ? host.length > wanted.length - 1 && host.endsWith(wanted.slice(1)) : wanted === host;
+  for (let round = 0; round < 400; round++) {
+    const routes = Array.from({ length: random(8) }, () => ({ hosts: some(named, 2), paths: some(paths, 1) }));
+    const matcher = new Matcher(routes.map(match));
+    for (const host of asked) {
+      for (const path of ["/p/1", "/q", "/z/z", "/"]) {
+        const wanted = routes.findIndex(({ hosts, paths }) =>
+          (hosts.length === 0 || hosts.some((each) => fits(each, host))) &&
+          (paths.length === 0 || paths.some((each) => expressionOf(each).test(path)))
+        );
+        const found = matcher.match(requestOf(path, { host }));
+        assert.equal(found, wanted, `${host}${path} in ${JSON.stringify(routes)}`);
+      }
     }
   }
 });

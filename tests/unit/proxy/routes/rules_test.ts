@@ -5,6 +5,7 @@ import { renderLines } from "../../../../runtime/proxy/routes/field_changes.ts";
 import type { RouteOptions, RoutingOptions } from "../../../../runtime/proxy/routes/options.ts";
 import { allocateRates, RateTable } from "../../../../runtime/proxy/routes/rate_table.ts";
 import { APPROVED, type Decision, PROVEN, Rules } from "../../../../runtime/proxy/routes/rules.ts";
+import { packRouting, unpackRouting } from "../../../../runtime/proxy/routes/routing_text.ts";
 import { rewritten } from "../../../../runtime/proxy/routes/target.ts";
 import { match, NO_FIELDS, requestOf, type RequestOptions, route } from "./request.ts";
 
@@ -17,7 +18,12 @@ function rules(routes: readonly Partial<RouteOptions>[], around: Partial<Routing
     ...around,
   };
   const rates = new RateTable(allocateRates(64));
-  return new Rules(options, "web", { rates, credentials: new CredentialCache(), now: () => 0, time: () => 1e12 });
+  return new Rules(unpackRouting(packRouting(options)), "web", {
+    rates,
+    credentials: new CredentialCache(),
+    now: () => 0,
+    time: () => 1e12,
+  });
 }
 
 /** A decision in a word. */
@@ -127,7 +133,7 @@ Deno.test("Rules asks for passwords once, then for forward auth", () => {
   table(subject, [["/", "401", authorization("bob:secret")], ["/", "ask #0 *", authorization("ann:secret")]]);
   assert.equal(told(subject.decide(requestOf("/"), PROVEN)), "ask #0 *");
   assert.equal(told(subject.decide(requestOf("/"), APPROVED)), "pass #0 *");
-  assert.match(subject.routes[0].unauthorized.lines, /^WWW-Authenticate: Basic realm="a \\"b\\"", charset="UTF-8"\r$/m);
+  assert.match(subject.route(0).unauthorized.lines, /^WWW-Authenticate: Basic realm="a \\"b\\"", charset="UTF-8"\r$/m);
 });
 
 Deno.test("Rules rewrites paths and keeps queries", () => {
@@ -168,7 +174,7 @@ Deno.test("Rules changes fields of frontend and route; no capture ends a line", 
     },
   }], { requestHeaders: { set: { "x-fixed": "frontend", "x-all": "1" }, add: {}, remove: [] } });
   subject.decide(requestOf("/x/a%0d%0aEvil:%201/b?c=d"));
-  const plan = subject.routes[0].request;
+  const plan = subject.route(0).request;
   assert.ok(plan !== null);
   assert.deepEqual(plan.edits.drop.map((name) => new TextDecoder().decode(name)).sort(), [
     "cookie",
