@@ -81,6 +81,7 @@ export function renderStatus(status: Status, now: number): string {
           one.reason,
         ],
         ...one.isolation.missing.map((note) => ["", "", "", "", "", "", "", paint(`not confined by ${note}`, "dim")]),
+        ...one.isolation.substituted.map((note) => ["", "", "", "", "", "", "", paint(`without ${note}`, "dim")]),
       ]),
     ),
     section(

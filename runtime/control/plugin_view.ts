@@ -12,7 +12,12 @@ export interface PluginView {
   readonly reason: string;
   readonly pid: number | null;
   /** What confines it, and what this machine does not give: a sentence each. Empty before its first start. */
-  readonly isolation: { readonly in_force: readonly string[]; readonly missing: readonly string[] };
+  readonly isolation: {
+    readonly in_force: readonly string[];
+    readonly missing: readonly string[];
+    /** Missing too, but something else does the same. */
+    readonly substituted: readonly string[];
+  };
   readonly calls: number;
   readonly timeouts: number;
   readonly restarts: number;
@@ -34,7 +39,7 @@ export function viewPlugin(status: PluginStatus): PluginView {
     state,
     reason,
     pid,
-    isolation: { in_force: isolation.inForce, missing: isolation.missing },
+    isolation: { in_force: isolation.inForce, missing: isolation.missing, substituted: isolation.substituted },
     calls,
     timeouts,
     restarts,

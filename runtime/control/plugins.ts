@@ -4,6 +4,7 @@
  */
 import type { Checker, CheckerContext, Event, Target } from "../../plugins/contract.ts";
 import type { Config, NotifyConfig } from "../config/model.ts";
+import { openCgroups } from "../os/cgroup.ts";
 import type { Clock } from "../os/clock.ts";
 import { forbiddenAddresses, isForbidden } from "../plugin/endpoints.ts";
 import type { Notifications, NotifierStatus, NotifyOptions } from "../plugin/notifications.ts";
@@ -71,6 +72,7 @@ export function createPlugins(options: PluginsOptions): Plugins {
     const registry = new Registry({
       directory: place.code,
       host,
+      cgroups: openCgroups(),
       isolation: config.isolation,
       clock,
       log,

@@ -26,6 +26,8 @@ export interface ConfinementOptions {
   readonly view: View | null;
   /** Address families (AF_*) a socket may have. */
   readonly socketFamilies: readonly number[];
+  /** A cgroup with limits to be in, or why there is none. */
+  readonly cgroup: { readonly path: string } | { readonly missing: string };
 }
 
 /** A place where the process finds what it needs, whatever the way to it is for others. */
@@ -39,6 +41,7 @@ export interface View {
 }
 
 export type MeasureName =
+  | "memory cgroup"
   | "limits"
   | "own network"
   | "own mounts"
@@ -70,6 +73,16 @@ export function shortfalls(measures: readonly Measure[]): string[] {
     measure.state === "in force" || (measure.coveredBy !== null && inForce.has(measure.coveredBy))
       ? []
       : [`${measure.name}: ${measure.detail}`]
+  );
+}
+
+/** What is missing and made up for by something else: nothing to refuse, and still to be said. */
+export function substitutes(measures: readonly Measure[]): string[] {
+  const inForce = new Set(measures.filter((measure) => measure.state === "in force").map((measure) => measure.name));
+  return measures.flatMap((measure) =>
+    measure.state === "missing" && measure.coveredBy !== null && inForce.has(measure.coveredBy)
+      ? [`${measure.name}: ${measure.detail}; ${measure.coveredBy} instead`]
+      : []
   );
 }
 
@@ -120,6 +133,7 @@ export function confine(options: ConfinementOptions): Measure[] {
   const ownUid = canChangeUser(options.user);
   // Paths are opened first: later there may be no way to them.
   using ruleset = attempt(() => prepareLandlock({ paths: options.paths }));
+  take("memory cgroup", "limits", () => joinCgroup(options.cgroup));
   take("closed descriptors", null, closeOnExecute);
   take("own session", null, ownSession);
   take("own network", options.socketFamilies.length === 0 ? "seccomp" : null, ownNamespaces);
@@ -183,6 +197,13 @@ function number(call: keyof typeof CALL_NUMBERS): bigint {
   const found = CALL_NUMBERS[call][Deno.build.arch];
   if (found === null) throw new Error(`Cannot call ${call}: ${Deno.build.arch} does not have it`);
   return BigInt(found);
+}
+
+/** First of all, while the way there and the right to it are there. RLIMIT_DATA counts less, and nothing that is shared. */
+function joinCgroup(cgroup: ConfinementOptions["cgroup"]): string {
+  if ("missing" in cgroup) throw new Error(cgroup.missing);
+  Deno.writeTextFileSync(`${cgroup.path}/cgroup.procs`, "0");
+  return `${Deno.readTextFileSync(`${cgroup.path}/memory.max`).trim()} bytes`;
 }
 
 /** Not closed at once: the runtime of this stage still uses them. */

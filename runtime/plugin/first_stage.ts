@@ -5,14 +5,14 @@
 import { confine } from "../os/confine.ts";
 import { execute, runtimePaths } from "../os/confine_exec.ts";
 import { encodeFrame } from "./frame.ts";
-import { hostArguments, type PluginStage, pluginView } from "./stage.ts";
+import { hostArguments, pluginView, type StageArgument } from "./stage.ts";
 
 /** Everything stage 2 finds in its environment, beside where Deno keeps what it compiled. */
 const ENVIRONMENT = { NO_COLOR: "1", DENO_NO_UPDATE_CHECK: "1", LANG: "C.UTF-8" };
 
 /** Returns only by throwing. */
 export function runPluginStage(argument: string): never {
-  const stage: PluginStage = JSON.parse(argument);
+  const stage: StageArgument = JSON.parse(argument);
   const path = Deno.execPath();
   const own = { executable: path, directory: stage.directory, kit: stage.kit, cache: "/nonexistent" };
   const { view, places: shown } = pluginView(stage, path);

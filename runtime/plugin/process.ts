@@ -4,6 +4,7 @@
  *
  *     starting ──confined──▶ confined ──ready──▶ loading ──loaded──▶ running ──▶ ended
  */
+import type { Cgroup, Cgroups } from "../os/cgroup.ts";
 import type { Clock } from "../os/clock.ts";
 import { type Measure, shortfalls } from "../os/confine.ts";
 import { type CallOptions, Calls } from "./calls.ts";
@@ -14,10 +15,12 @@ import { HEARTBEAT, Heartbeat } from "./heartbeat.ts";
 import { Flood, readFrames, readLines } from "./intake.ts";
 import { LogGate, plainFields, plainLine, redactDeep } from "./output.ts";
 import type { FromPlugin, HostInfo, LogLevel, Method, PluginKind, ToPlugin, WireError } from "./protocol.ts";
-import { type PluginStage, residentLimit } from "./stage.ts";
+import { cgroupLimits, type PluginStage, residentLimit, type StageArgument } from "./stage.ts";
 import { readUsage, type Usage } from "./usage.ts";
 
 export interface ProcessOptions {
+  /** Names its cgroup. */
+  readonly name: string;
   readonly command: { readonly path: string; readonly args: readonly string[] };
   readonly stage: PluginStage;
   readonly entry: string;
@@ -25,6 +28,7 @@ export interface ProcessOptions {
   readonly host: HostInfo;
   /** Bytes plugin code may use. */
   readonly memory: number;
+  readonly cgroups: Cgroups;
   /** `strict`: load no code where confinement is less than full. */
   readonly isolation: "available" | "strict";
   /** Takes secrets out of text. */
@@ -85,6 +89,7 @@ export class PluginProcess {
   #measures: readonly Measure[] = [];
   /** Where the plugin's files are for stage 2. */
   #directory = "";
+  #cgroup: Cgroup | null = null;
   #unread = 0;
   /** The first line on stderr. */
   #firstWords = "";
@@ -103,13 +108,19 @@ export class PluginProcess {
     this.#calls = new Calls(clock, (message) => this.#send(message));
     this.#gate = new LogGate(clock.monotonic());
     this.#heartbeat = new Heartbeat(residentLimit(memory));
-    this.#child = new Deno.Command(command.path, {
-      args: [...command.args, JSON.stringify(stage)],
-      env: { NO_COLOR: "1" },
-      stdin: "piped",
-      stdout: "piped",
-      stderr: "piped",
-    }).spawn();
+    const argument: StageArgument = { ...stage, cgroup: this.#openCgroup() };
+    try {
+      this.#child = new Deno.Command(command.path, {
+        args: [...command.args, JSON.stringify(argument)],
+        env: { NO_COLOR: "1" },
+        stdin: "piped",
+        stdout: "piped",
+        stderr: "piped",
+      }).spawn();
+    } catch (error) {
+      this.#cgroup?.remove();
+      throw error;
+    }
     this.pid = this.#child.pid;
     this.#writer = this.#child.stdin.getWriter();
     this.#writer.closed.catch(() => {});
@@ -159,6 +170,9 @@ export class PluginProcess {
       ),
       readLines(this.#child.stderr, log, intake),
     ]);
+    const kills = this.#cgroup?.oomKills() ?? 0;
+    await this.#removeCgroup();
+    if (kills > 0) this.#end ??= { cause: "memory", reason: "it filled its memory cgroup" };
     const how = status.signal ?? `exit code ${status.code}`;
     // Until the plugin is loaded stderr is the runtime's, and says why.
     const why = this.#phase === "running" || this.#firstWords === "" ? "" : `: ${this.#firstWords}`;
@@ -169,6 +183,25 @@ export class PluginProcess {
     this.#loaded.reject(new PluginUnavailable(this.#end.reason));
     this.#calls.end(this.#end.reason);
     this.#ended.resolve(this.#end);
+  }
+
+  /** The kernel's own words where there is none: they are for `status`. */
+  #openCgroup(): StageArgument["cgroup"] {
+    const { cgroups, name, stage, memory } = this.options;
+    try {
+      this.#cgroup = cgroups.create(name, cgroupLimits(stage, memory));
+      return { path: this.#cgroup.path };
+    } catch (error) {
+      return { missing: error instanceof Error ? error.message : String(error) };
+    }
+  }
+
+  /** The kernel takes a moment to see that the last thread is gone. What stays is swept by the next start. */
+  async #removeCgroup(): Promise<void> {
+    for (let tries = 0; this.#cgroup !== null && tries < 20; tries++) {
+      if (this.#cgroup.remove()) return;
+      await new Promise<void>((resolve) => this.options.clock.after(25, resolve));
+    }
   }
 
   /** Whatever the plugin says ends in a log, a status or an event; only what it writes to its target must be whole. */

@@ -2,8 +2,9 @@
  * The plugins of a configuration, and what of them runs. A reload swaps a plugin only when something of it has changed, and
  * only once its new self is initialised: a failure keeps the old one.
  */
+import type { Cgroups } from "../os/cgroup.ts";
 import type { Clock } from "../os/clock.ts";
-import { type Measure, shortfalls } from "../os/confine.ts";
+import { type Measure, shortfalls, substitutes } from "../os/confine.ts";
 import type { Logger } from "../telemetry/log.ts";
 import type { Capabilities } from "./broker.ts";
 import { PluginError } from "./failure.ts";
@@ -52,6 +53,7 @@ export interface RegistryOptions {
   /** Holds what plugins run from; must be reachable by every uid. */
   readonly directory: string;
   readonly host: HostInfo;
+  readonly cgroups: Cgroups;
   readonly isolation: "available" | "strict";
   readonly clock: Clock;
   readonly log: Logger;
@@ -71,7 +73,12 @@ export interface PluginStatus extends SandboxStatus {
   readonly plugin: string;
   readonly kind: PluginKind;
   readonly sha256: string;
-  readonly isolation: { readonly inForce: readonly Measure["name"][]; readonly missing: readonly string[] };
+  readonly isolation: {
+    readonly inForce: readonly Measure["name"][];
+    readonly missing: readonly string[];
+    /** Missing too, and made up for: a sentence each. */
+    readonly substituted: readonly string[];
+  };
 }
 
 interface Running {
@@ -143,7 +150,7 @@ export class Registry {
         plugin: `${source.manifest.name} ${source.manifest.version}`,
         kind: source.manifest.kind,
         sha256: source.sha256,
-        isolation: { inForce, missing: shortfalls(status.measures) },
+        isolation: { inForce, missing: shortfalls(status.measures), substituted: substitutes(status.measures) },
       };
     });
   }
@@ -214,7 +221,7 @@ export class Registry {
     uid: number | null,
     memory: number,
   ): Sandbox {
-    const { directory, host, isolation, clock, log, changed, metric } = this.options;
+    const { directory, host, cgroups, isolation, clock, log, changed, metric } = this.options;
     const { manifest } = source;
     const place = placeSource(source, directory);
     const kit = installKit(directory);
@@ -231,6 +238,8 @@ export class Registry {
       name,
       clock,
       process: {
+        name,
+        cgroups,
         command: kit.command,
         stage,
         entry: manifest.entry,

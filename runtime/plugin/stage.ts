@@ -2,8 +2,8 @@
 import type { ConfinementOptions, View } from "../os/confine.ts";
 import type { Kit } from "./kit.ts";
 
-/** The one argument of stage 1, as JSON. Visible in `ps`: it holds paths and limits, no secrets. */
-export interface PluginStage extends Omit<ConfinementOptions, "paths" | "view"> {
+/** What stage 1 is told, but for what only the process that starts it knows. */
+export interface PluginStage extends Omit<ConfinementOptions, "paths" | "view" | "cgroup"> {
   /** Pid of control; a plugin whose control is gone does not start. */
   readonly parent: number;
   /** The plugin's files. */
@@ -15,6 +15,9 @@ export interface PluginStage extends Omit<ConfinementOptions, "paths" | "view"> 
   /** V8's old space, MiB. */
   readonly heap: number;
 }
+
+/** The one argument of stage 1, as JSON. Visible in `ps`: it holds paths and limits, no secrets. */
+export interface StageArgument extends PluginStage, Pick<ConfinementOptions, "cgroup"> {}
 
 export interface StageOptions {
   readonly parent: number;
@@ -94,6 +97,14 @@ export function hostArguments({ entry, heap }: PluginStage, { directory, kit }: 
     `${kit}/${entry[0]}`,
     ...entry.slice(1),
   ];
+}
+
+/** What its cgroup may hold: that, and the files it makes in memory. */
+export function cgroupLimits(
+  { threads }: PluginStage,
+  memory: number,
+): { readonly memory: number; readonly tasks: number } {
+  return { memory: residentLimit(memory) + WRITABLE, tasks: threads };
 }
 
 /** Above this the process is killed even where RLIMIT_DATA does not see the memory. */

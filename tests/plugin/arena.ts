@@ -1,4 +1,5 @@
 /** A place where plugins of a test run for real: their files, their sandbox, and what the operator would have seen. */
+import { type Cgroups, openCgroups } from "../../runtime/os/cgroup.ts";
 import { systemClock } from "../../runtime/os/clock.ts";
 import type { Verdict } from "../../plugins/contract.ts";
 import type { Capabilities } from "../../runtime/plugin/broker.ts";
@@ -28,12 +29,15 @@ export interface ArenaOptions {
   readonly config?: unknown;
   readonly secrets?: readonly string[];
   readonly isolation?: "available" | "strict";
+  /** @default what this machine has */
+  readonly cgroups?: Cgroups;
 }
 
 /** Gone with everything in it when disposed. */
 export class Arena implements AsyncDisposable {
   readonly #directory = Deno.makeTempDirSync({ prefix: "tandem-arena-" });
   readonly #sandboxes: Sandbox[] = [];
+  readonly #cgroups = openCgroups();
   #uids = new Set<number>();
 
   constructor() {
@@ -68,6 +72,8 @@ export class Arena implements AsyncDisposable {
       name,
       clock: systemClock,
       process: {
+        name,
+        cgroups: options.cgroups ?? this.#cgroups,
         command: kit.command,
         stage: pluginStage({
           parent: Deno.pid,

@@ -4,6 +4,7 @@
  */
 import assert from "node:assert/strict";
 import { fileURLToPath } from "node:url";
+import { openCgroups } from "../../runtime/os/cgroup.ts";
 import { systemClock } from "../../runtime/os/clock.ts";
 import { connect } from "../../runtime/health/connection.ts";
 import { Registry } from "../../runtime/plugin/registry.ts";
@@ -24,6 +25,7 @@ if (binaries !== undefined && Deno.uid() === 0) {
     const registry = new Registry({
       directory,
       host: { node: "dlp1", cluster: "edge", labels: {} },
+      cgroups: openCgroups(),
       isolation: "available",
       clock: systemClock,
       log: createLogger({ role: "control", write: () => {} }),

@@ -1,5 +1,6 @@
 /** Plugins as an operator has them: a directory, grants, uses, reloads. */
 import assert from "node:assert/strict";
+import { openCgroups } from "../../runtime/os/cgroup.ts";
 import { systemClock } from "../../runtime/os/clock.ts";
 import type { CheckerContext, Event, PolicyInput, Target } from "../../plugins/contract.ts";
 import { nothingGranted } from "../../runtime/plugin/grants.ts";
@@ -32,6 +33,7 @@ class Place implements AsyncDisposable {
     this.registry = new Registry({
       directory: this.directory,
       host: { node: "dlp1", cluster: "edge", labels: { zone: "a" } },
+      cgroups: openCgroups(),
       isolation: "available",
       clock: systemClock,
       log: createLogger({ role: "control", write: (line) => this.lines.push(line), format: "json" }),

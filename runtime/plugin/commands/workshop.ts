@@ -1,4 +1,5 @@
 /** Where commands run a plugin: its real sandbox, in a directory that is gone afterwards. */
+import { openCgroups } from "../../os/cgroup.ts";
 import { systemClock } from "../../os/clock.ts";
 import type { Capabilities } from "../broker.ts";
 import { installKit, type Kit } from "../kit.ts";
@@ -42,6 +43,8 @@ export async function openWorkshop(source: PluginSource, { directory, kit }: Kit
   const uid = pluginUid(manifest.name, new Set());
   const log: string[] = [];
   const process = new PluginProcess({
+    name: manifest.name,
+    cgroups: openCgroups(),
     command: kit.command,
     stage: pluginStage({
       parent: Deno.pid,
