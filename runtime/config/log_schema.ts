@@ -11,6 +11,12 @@ import { type Parsed, parseEndpoint, parseSize } from "./values.ts";
 /** A file smaller than this would be rotated all the time. */
 const SMALLEST = 64 * 1024;
 
+/** Names of syslog.conf, in the order of their numbers (RFC 5424 §6.2.1). */
+const facilities = [
+  ...["kern", "user", "mail", "daemon", "auth", "syslog", "lpr", "news", "uucp", "cron", "authpriv", "ftp"],
+  ...["ntp", "audit", "alert", "cron2", "local0", "local1", "local2", "local3", "local4", "local5", "local6", "local7"],
+];
+
 const words = choice(["stdout", "none"]);
 const path = text({ pattern: /^\/.*[^/]$/, wanted: "an absolute path of a file" });
 const rotation = fields({
@@ -34,13 +40,22 @@ const receiver = parsedText((source): Parsed<string> => {
   }
   return { ok: false, reason: `must be IP:PORT or the path of a socket such as /dev/log, got "${source}"` };
 }, { examples: ["127.0.0.1:514", "/dev/log"] });
-const syslogSink = fields({ syslog: required(receiver) });
+const syslogFields = fields({
+  syslog: required(receiver),
+  transport: optional(choice(["udp", "tcp"])),
+  facility: optional(choice(facilities), "local0"),
+});
+const syslogSink = map(syslogFields, (value, tree, report) => {
+  const transport = child(tree, "transport");
+  if (transport === undefined || !value.syslog?.startsWith("/")) return value;
+  return fail(report, transport, "has no effect with a path: a socket is a stream or takes datagrams by itself");
+});
 const noSink: Decoder<never> = {
   schema: {},
   decode: (tree, report) => fail(report, tree, "must be stdout, none, { file: PATH } or { syslog: IP:PORT|PATH }"),
 };
 
-type SinkDraft = "stdout" | "none" | Decoded<typeof fileSink.known> | Decoded<typeof syslogSink.known>;
+type SinkDraft = "stdout" | "none" | Decoded<typeof fileSink.known> | Decoded<typeof syslogFields.known>;
 
 const sink: Decoder<SinkDraft> = either<SinkDraft>(
   (tree: Tree) => {
@@ -77,7 +92,10 @@ export function buildAccess(draft: AccessDraft | null | undefined): AccessLogCon
   const format = draft.format ?? "json";
   const { to } = draft;
   if (to === "stdout") return { format, to: { type: "stdout" } };
-  if ("syslog" in to) return { format, to: { type: "syslog", address: to.syslog ?? "" } };
+  if ("syslog" in to) {
+    const facility = facilities.indexOf(to.facility ?? "local0");
+    return { format, to: { type: "syslog", address: to.syslog ?? "", transport: to.transport ?? "udp", facility } };
+  }
   const rotate = to.rotate ? { size: to.rotate.size ?? 100e6, keep: to.rotate.keep ?? 10 } : null;
   return { format, to: { type: "file", path: to.file ?? "", rotate } };
 }

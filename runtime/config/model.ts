@@ -50,8 +50,13 @@ export interface AccessLogConfig {
       readonly path: string;
       readonly rotate: { readonly size: number; readonly keep: number } | null;
     }
-    /** "IP:PORT" or the path of a socket. */
-    | { readonly type: "syslog"; readonly address: string };
+    | {
+      readonly type: "syslog";
+      /** "IP:PORT" or the path of a socket. */
+      readonly address: string;
+      readonly transport: "udp" | "tcp";
+      readonly facility: number;
+    };
 }
 
 export interface PluginConfig {

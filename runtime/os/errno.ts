@@ -19,6 +19,7 @@ export const Errno = {
   EPIPE: 32,
   ENOSYS: 38,
   ETIME: 62,
+  EPROTOTYPE: 91,
   EADDRINUSE: 98,
   EADDRNOTAVAIL: 99,
   ENETDOWN: 100,

@@ -166,7 +166,7 @@ function openSink(options: SinkOptions, origin: SyslogOrigin): Promise<Sink> {
     case "file":
       return openFileSink(options);
     case "syslog":
-      return Promise.resolve(syslogSink(options.address, origin));
+      return Promise.resolve(syslogSink(options, origin));
   }
 }
 

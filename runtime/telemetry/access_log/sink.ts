@@ -8,8 +8,15 @@ export type SinkOptions =
     /** Beyond `size` bytes the file becomes PATH.1, PATH.1 becomes PATH.2, … of which `keep` stay; null = never. */
     readonly rotate: { readonly size: number; readonly keep: number } | null;
   }
-  /** "127.0.0.1:514", "[::1]:514" or the path of a Unix socket. */
-  | { readonly type: "syslog"; readonly address: string };
+  | {
+    readonly type: "syslog";
+    /** "127.0.0.1:514", "[::1]:514" or the path of a Unix socket. */
+    readonly address: string;
+    /** To a Unix socket it is what listens there that decides. */
+    readonly transport: "udp" | "tcp";
+    /** Number of it, RFC 5424 §6.2.1. */
+    readonly facility: number;
+  };
 
 /** Lines that were not kept. */
 export interface Loss {

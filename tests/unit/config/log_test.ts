@@ -26,13 +26,20 @@ const sinks: readonly [log: string, access: AccessLogConfig | null][] = [
   }],
   ['{ access: { to: { syslog: "127.0.0.1:514" } } }', {
     format: "json",
-    to: { type: "syslog", address: "127.0.0.1:514" },
+    to: { type: "syslog", address: "127.0.0.1:514", transport: "udp", facility: 16 },
   }],
   ['{ access: { to: { syslog: "[2001:DB8::1]:514" } } }', {
     format: "json",
-    to: { type: "syslog", address: "[2001:db8::1]:514" },
+    to: { type: "syslog", address: "[2001:db8::1]:514", transport: "udp", facility: 16 },
   }],
-  ["{ access: { to: { syslog: /dev/log } } }", { format: "json", to: { type: "syslog", address: "/dev/log" } }],
+  ["{ access: { to: { syslog: /dev/log } } }", {
+    format: "json",
+    to: { type: "syslog", address: "/dev/log", transport: "udp", facility: 16 },
+  }],
+  ['{ access: { to: { syslog: "192.0.2.1:601", transport: tcp, facility: daemon } } }', {
+    format: "json",
+    to: { type: "syslog", address: "192.0.2.1:601", transport: "tcp", facility: 3 },
+  }],
 ];
 
 Deno.test("load() reads every form of log.access", () => {
@@ -73,6 +80,14 @@ const mistakes: readonly [line: string, problem: string][] = [
   [
     "log: { access: { to: { syslog: logs.example:514 } } }",
     '2:32: log.access.to.syslog: must be IP:PORT or the path of a socket such as /dev/log, got "logs.example:514"',
+  ],
+  [
+    "log: { access: { to: { syslog: /dev/log, transport: tcp } } }",
+    "2:53: log.access.to.transport: has no effect with a path: a socket is a stream or takes datagrams by itself",
+  ],
+  [
+    "log: { access: { to: { syslog: /dev/log, facility: locl0 } } }",
+    '2:52: log.access.to.facility: must be kern, user, mail, daemon, auth, syslog, lpr, news, uucp, cron, authpriv, ftp, ntp, audit, alert, cron2, local0, local1, local2, local3, local4, local5, local6 or local7, got "locl0"; did you mean local0?',
   ],
   ["metrics: {}", "2:10: metrics.bind: is required"],
   ["metrics: { bind: 9701 }", '2:18: metrics.bind: must have a port ("9701:80"), got "9701"'],

@@ -94,7 +94,7 @@ Deno.test("startRelay() goes from one place to another without losing a line", a
 Deno.test("startRelay() counts what is lost and complains once a minute", async () => {
   await rig(async ({ feed, relay, told, path, time }) => {
     // Nobody receives there.
-    await relay.configure({ type: "syslog", address: path });
+    await relay.configure({ type: "syslog", address: path, transport: "udp", facility: 16 });
     const first = passed(relay, "b");
     feed.put("a\nb\n");
     await first;
