@@ -1,6 +1,7 @@
 /** What `defaults`, `frontend`, `backend` and `listen` of haproxy.cfg say beside their binds and servers. */
 import { type BalanceDocument, readBalance, readCookie, type StickyDocument } from "./haproxy_balance.ts";
 import { type Health, readHealth } from "./haproxy_health.ts";
+import { saysOfLogging } from "./haproxy_log.ts";
 import { ROUTING } from "./haproxy_routes.ts";
 import type { Leave, Line, Section } from "./haproxy_text.ts";
 import { time } from "./haproxy_time.ts";
@@ -49,7 +50,7 @@ export function readProxy(section: Section, settings: Settings, leave: Leave): P
     if (keyword === "bind") binds.push(line);
     else if (keyword === "server") servers.push(line);
     else if (ROUTING.has(keyword)) routing.push(line);
-    else {
+    else if (!saysOfLogging(line)) {
       const why = readSetting(line, settings, leave);
       if (why !== null) leave(line, why);
     }
@@ -153,10 +154,6 @@ function readOption(line: Line, settings: Settings, leave: Leave): string | null
     case "splice-auto":
       // Tandem does so by itself.
       return null;
-    case "httplog":
-    case "tcplog":
-    case "logasap":
-      return "requests of all frontends are logged alike: log: { access: { format: text } }";
     default:
       return "means nothing to Tandem";
   }
@@ -169,7 +166,6 @@ function reasonFor(keyword: string): string {
   }
   if (keyword === "stats") return "the dashboard of the admin API takes its place (admin:)";
   if (keyword === "errorfile" || keyword === "errorfiles") return "answers of your own are not in this version";
-  if (keyword.startsWith("log")) return "requests of all frontends are logged alike, by log.access";
   if (keyword === "compression") return "compression is not part of Tandem";
   return "means nothing to Tandem";
 }

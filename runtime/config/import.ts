@@ -25,6 +25,7 @@ export function importConfiguration({ keepalived, haproxy }: ImportSources): Imp
     frontends: proxy?.frontends ?? {},
     backends: proxy?.backends ?? {},
     proxy: proxy?.proxy ?? {},
+    log: proxy?.log ?? {},
   };
   const present = Object.entries(sections).filter(([, section]) => Object.keys(section).length > 0);
   const files = [...keepalived.map(({ file }) => file), ...(haproxy ? [haproxy.file] : [])];

@@ -1,5 +1,6 @@
 /** haproxy.cfg to the `proxy`, `frontends` and `backends` of a tandem.yaml. */
 import { isIP } from "node:net";
+import { readLogging, saysOfLogging } from "./haproxy_log.ts";
 import { readServers, type ServerDocument } from "./haproxy_servers.ts";
 import { initial, isCount, type ProxyLines, readProxy, type Settings } from "./haproxy_settings.ts";
 import { type Leave, type Line, parseHaproxy, type Section } from "./haproxy_text.ts";
@@ -21,6 +22,7 @@ export interface ImportedProxy {
   readonly proxy: Document;
   readonly frontends: Readonly<Record<string, Document>>;
   readonly backends: Readonly<Record<string, Document>>;
+  readonly log: Document;
   readonly leftovers: readonly Leftover[];
 }
 
@@ -32,7 +34,9 @@ export function importHaproxy({ file, text, instances = new Map() }: HaproxySour
   const proxy: Record<string, unknown> = {};
   const frontends: Record<string, Document> = {};
   const backends: Record<string, Document> = {};
-  for (const section of parseHaproxy(text)) {
+  const sections = parseHaproxy(text);
+  const access = readLogging(sections, leave);
+  for (const section of sections) {
     const from = section.head.words.indexOf("from");
     const base = from < 0 ? defaults : named.get(section.head.words[from + 1]) ?? defaults;
     if (section.kind === "global") readGlobal(section, proxy, leave);
@@ -53,7 +57,7 @@ export function importHaproxy({ file, text, instances = new Map() }: HaproxySour
       if (frontend !== null) frontends[section.name] = frontend;
     } else leave(section.head, "has no counterpart in this version");
   }
-  return { proxy, frontends, backends, leftovers };
+  return { proxy, frontends, backends, log: access === null ? {} : { access }, leftovers };
 }
 
 function readGlobal(section: Section, proxy: Record<string, unknown>, leave: Leave): void {
@@ -61,16 +65,13 @@ function readGlobal(section: Section, proxy: Record<string, unknown>, leave: Lea
     const [keyword, value] = line.words;
     if (keyword === "maxconn" && isCount(value)) proxy.maxconn = Number(value);
     else if (keyword === "nbthread" && isCount(value)) proxy.threads = Number(value);
-    else leave(line, reasonForGlobal(keyword));
+    else if (!saysOfLogging(line)) leave(line, reasonForGlobal(keyword));
   }
 }
 
 function reasonForGlobal(keyword: string): string {
   if (["user", "group", "uid", "gid", "chroot"].includes(keyword)) {
     return "the proxy runs as proxy.user, without rights of its own";
-  }
-  if (keyword === "log") {
-    return 'events go to stderr, requests where log.access says, such as { syslog: "127.0.0.1:514" }';
   }
   if (keyword === "stats") return "the admin API and its socket take its place (admin:)";
   return "means nothing to Tandem";

@@ -580,3 +580,51 @@ Deno.test("importConfiguration() makes routes by name of what goes by the Client
     "h.cfg:7: use_backend api if { path /a }: path is nothing to go by in mode tcp",
   ]);
 });
+
+Deno.test("importConfiguration() carries where HAProxy logs requests", () => {
+  const to = (log: string) => `    to: ${log}`;
+  const rows: readonly (readonly [global: string, proxy: string, to: string | null, left: readonly string[]])[] = [
+    ["log /dev/log local0", "log global\noption httplog", to("{ syslog: /dev/log }"), []],
+    ["log 127.0.0.1 local0 info", "log global", to("{ syslog: 127.0.0.1:514 }"), []],
+    [
+      "log 192.0.2.1:5514 len 4096 format rfc5424 daemon",
+      "log global",
+      to("{ syslog: 192.0.2.1:5514, facility: daemon }"),
+      [],
+    ],
+    ["", "log [2001:db8::1]:514 local0\noption tcplog", to('{ syslog: "[2001:db8::1]:514" }'), []],
+    ["log stdout format raw daemon", "log global", to("stdout"), []],
+    // Debian's: events on their own facility, which requests never go to.
+    [
+      "log /dev/log local0\nlog /dev/log local1 notice",
+      "log global",
+      to("{ syslog: /dev/log }"),
+      ['log /dev/log local1 notice: takes no requests, which are "info"; events go to stderr'],
+    ],
+    ["log /dev/log local0", "option httplog", null, [
+      'log /dev/log local0: no proxy says "log global", so no request is logged; events go to stderr',
+      "option httplog: no request is logged before a target is: log: { access: { format: text } }",
+    ]],
+    ["", "log loghost:514 local0", null, [
+      'log loghost:514 local0: log.access.to is stdout, { file }, or { syslog } with an IP address, such as "192.0.2.1:514", or a path',
+    ]],
+    [
+      "log 192.0.2.1 local0",
+      "log global\nlog 192.0.2.2 local0\nlog-format %ci\nno log",
+      to("{ syslog: 192.0.2.1:514 }"),
+      [
+        "log 192.0.2.2 local0: requests are logged to one place, log.access.to",
+        "log-format %ci: a line has the format log.access.format: json or text",
+        "no log: requests of all frontends are logged alike, by log.access",
+      ],
+    ],
+  ];
+  for (const [global, proxy, wanted, left] of rows) {
+    const text = `global\n${global || "\n"}\ndefaults\n${proxy}\nlisten a\nbind :80\nserver s 192.0.2.9:80\n`;
+    const imported = fromHaproxy(text);
+    assertGood(imported);
+    const [, log = null] = imported.yaml.split("log:\n  access:\n    format: text\n");
+    assert.equal(log, wanted === null ? null : `${wanted}\n`, text);
+    assert.deepEqual(leftovers(imported).map((line) => line.replace(/^h\.cfg:\d+: /, "")), left, text);
+  }
+});
