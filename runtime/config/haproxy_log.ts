@@ -3,6 +3,7 @@
  * the same one; Tandem has one place for the requests of all frontends, and its events go to stderr.
  */
 import { isIP } from "node:net";
+import { facilities } from "./log_schema.ts";
 import type { Leave, Line, Section } from "./haproxy_text.ts";
 
 type Document = Readonly<Record<string, unknown>>;
@@ -82,13 +83,10 @@ function readTarget({ words }: Line): { readonly to: Document | string } | { rea
       why: 'log.access.to is stdout, { file }, or { syslog } with an IP address, such as "192.0.2.1:514", or a path',
     };
   }
-  return {
-    to: {
-      syslog,
-      ...(kind.startsWith("tcp") && { transport: "tcp" }),
-      ...(facility !== "local0" && { facility: FACILITIES[facility] ?? facility }),
-    },
-  };
+  const name = FACILITIES[facility] ?? facility;
+  if (!facilities.includes(name)) return { why: `there is no facility ${name}` };
+  const transport = kind.startsWith("tcp") ? { transport: "tcp" } : {};
+  return { to: { syslog, ...transport, ...(name !== "local0" && { facility: name }) } };
 }
 
 /** HAProxy's names that syslog.conf does not have. */

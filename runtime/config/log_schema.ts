@@ -12,7 +12,7 @@ import { type Parsed, parseEndpoint, parseSize } from "./values.ts";
 const SMALLEST = 64 * 1024;
 
 /** Names of syslog.conf, in the order of their numbers (RFC 5424 §6.2.1). */
-const facilities = [
+export const facilities = [
   ...["kern", "user", "mail", "daemon", "auth", "syslog", "lpr", "news", "uucp", "cron", "authpriv", "ftp"],
   ...["ntp", "audit", "alert", "cron2", "local0", "local1", "local2", "local3", "local4", "local5", "local6", "local7"],
 ];

@@ -593,6 +593,7 @@ Deno.test("importConfiguration() carries where HAProxy logs requests", () => {
       [],
     ],
     ["", "log [2001:db8::1]:514 local0\noption tcplog", to('{ syslog: "[2001:db8::1]:514" }'), []],
+    ["log 192.0.2.1 locl0", "log global", null, ["log 192.0.2.1 locl0: there is no facility locl0"]],
     ["log stdout format raw daemon", "log global", to("stdout"), []],
     // Debian's: events on their own facility, which requests never go to.
     [
