@@ -32,10 +32,11 @@ export type Verdict =
     readonly wanted?: string;
   };
 
-/** A TCP connection to the target of a check. Every call rejects when the check's deadline passes. */
+/** A TCP connection or a UDP socket to the target of a check. Every call rejects when the check's deadline passes. */
 export interface Connection extends AsyncDisposable {
-  /** Bytes that arrived, or null after the end of the stream. */
+  /** Bytes that arrived, or null after the end of the stream. By UDP: the next datagram. */
   read(): Promise<Uint8Array | null>;
+  /** By UDP: sends one datagram. */
   write(bytes: Uint8Array): Promise<void>;
   close(): void;
 }
@@ -86,6 +87,8 @@ export interface RunOptions {
   readonly args?: readonly string[];
   /** Given on its standard input. */
   readonly input?: string;
+  /** Added to its environment, which holds no more than a PATH and a LANG. Names begin with TANDEM_ or HAPROXY_. */
+  readonly env?: Readonly<Record<string, string>>;
 }
 
 export interface RunResult {
@@ -119,14 +122,24 @@ export interface FetchOptions {
 }
 
 export interface CheckerContext<Config> extends Context<Config> {
-  /** Connects to the target, and only there. `port` for a check on another port. Rejects with a message like "connect refused". */
-  connect(options?: { readonly port?: number; readonly tls?: boolean }): Promise<Connection>;
+  /** Connects to the target, and only there. Rejects with a message like "connect refused". */
+  connect(options?: ConnectOptions): Promise<Connection>;
+}
+
+export interface ConnectOptions {
+  /** For a check on another port. @default the server's own */
+  readonly port?: number;
+  readonly tls?: boolean;
+  /** By UDP nothing is told of a port where nobody listens: no answer comes. @default "tcp" */
+  readonly transport?: "tcp" | "udp";
 }
 
 export interface Checker<Config> {
   readonly kind: "checker";
   /** The keys of `with:`; see {@linkcode s}. A plugin without any has no configuration. */
   readonly config?: Declaration<Config>;
+  /** Its verdict depends on the names of backend and server. Without it servers at one address and port share a check. */
+  readonly named?: boolean;
   init?(ctx: Context<Config>): void | Promise<void>;
   check(target: Target, ctx: CheckerContext<Config>): Verdict | Promise<Verdict>;
   /** The target is no longer checked. */

@@ -20,7 +20,7 @@ export interface OpenedPlugins {
 type Kind = "checker" | "policy" | "notifier";
 
 const builtIns: Readonly<Record<Kind, readonly string[]>> = {
-  checker: ["tcp", "http"],
+  checker: ["tcp", "http", "grpc", "dns", "command"],
   policy: ["roundrobin", "leastconn", "random", "first", "source", "uri", "header", "cookie"],
   notifier: ["webhook", "command", "syslog", "keepalived"],
 };

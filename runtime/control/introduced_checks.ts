@@ -30,8 +30,9 @@ function greeting(checker: Checker<unknown>, version: ProxyVersion): Checker<unk
         ...ctx,
         async connect(options) {
           const connection = await ctx.connect(options);
-          // Another port is another service, which expects nothing of the kind.
-          if ((options?.port ?? target.port) === target.port) await connection.write(header);
+          // Another port is another service, which expects nothing of the kind, and a datagram has no beginning to be in.
+          const same = (options?.port ?? target.port) === target.port && options?.transport !== "udp";
+          if (same) await connection.write(header);
           return connection;
         },
       }),

@@ -1,12 +1,12 @@
 /** A node at work: children, checks, trackers and operator verbs tied together; `status` and events out. */
 import type { Checker } from "../../plugins/contract.ts";
-import http from "../../plugins/health/http.ts";
 import tcp from "../../plugins/health/tcp.ts";
 import { diff } from "../config/diff.ts";
 import type { Config } from "../config/model.ts";
 import { type Apps, createApps } from "./apps.ts";
 import { addressChange, heldAddresses } from "./addresses.ts";
 import { Applier } from "./applier.ts";
+import { builtInCheckers } from "./builtin_checkers.ts";
 import { eject, type Ejection, isEjected } from "./ejections.ts";
 import type { Names } from "./names.ts";
 import { introducing } from "./introduced_checks.ts";
@@ -44,8 +44,6 @@ const obedience = 2000;
 const lastWords = 2000;
 /** How often trackers are judged though nothing was reported, ms. */
 const tick = 500;
-
-const builtIns: Readonly<Record<string, unknown>> = { tcp, http };
 
 export class Node implements Control {
   readonly accessLog: Relay | null;
@@ -129,13 +127,12 @@ export class Node implements Control {
       send: (backend, plan) => this.proxy.send({ type: "plan", backend, plan }),
     });
     journal.subscribe((event) => this.plugins.notify(event));
+    const builtIn = builtInCheckers(options.spawn.proxyUser ?? null);
     this.prober = createProber({
       clock,
       log: log.with({ part: "health" }),
       host: { node: config.node, cluster: config.cluster.name, labels },
-      checker: introducing((use) =>
-        Object.hasOwn(builtIns, use) ? builtIns[use] as Checker<unknown> : this.plugins.checker(use)
-      ),
+      checker: introducing((use) => builtIn(use) ?? this.plugins.checker(use)),
       substitute: tcp as Checker<unknown>,
       observed: ({ target }) => this.judgeServers(target.backend),
     });

@@ -3,6 +3,7 @@ import type { Checker, CheckerContext, Target, Verdict } from "../../plugins/con
 import { type Clock, sleep, within } from "../os/clock.ts";
 import type { Logger } from "../telemetry/log.ts";
 import { connect } from "./connection.ts";
+import { openDatagrams } from "./datagrams.ts";
 
 /** What checkers are told of the node that runs them. */
 export interface Host {
@@ -50,8 +51,9 @@ export async function probe(
     signal,
     clock: { now: clock.now, monotonic: clock.monotonic, sleep: (ms) => sleep(clock, ms, signal) },
     log: { debug: log.debug, info: log.info, warn: log.warning, error: log.error },
-    async connect({ port = target.port, tls = false } = {}) {
+    async connect({ port = target.port, tls = false, transport = "tcp" } = {}) {
       if (tls) throw new Error("TLS to the target of a check is not in this version");
+      if (transport === "udp") return await openDatagrams(target.address, port, signal);
       try {
         return await connect(target.address, port, signal);
       } catch (error) {

@@ -161,7 +161,7 @@ export function createProber(options: ProberOptions): Prober {
 
   function set(server: CheckedServer): void {
     const name = nameOf(server.target.backend, server.target.server);
-    const key = probeKey(server);
+    const key = probeKey(server, options.checker(server.check.use).named ?? false);
     const known = subjects.get(name);
     if (known !== undefined && samePlace(known.server.target, server.target)) {
       known.server = server;
@@ -219,8 +219,9 @@ function samePlace(a: Target, b: Target): boolean {
 }
 
 /** Equal for checks whose answers must be equal. Rise, fall and initial are each server's own. */
-function probeKey({ target, check }: CheckedServer): string {
+function probeKey({ target, check }: CheckedServer, named: boolean): string {
   return JSON.stringify([
+    named ? nameOf(target.backend, target.server) : null,
     check.use,
     check.with,
     check.interval,

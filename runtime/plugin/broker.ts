@@ -2,19 +2,19 @@
  * What control does on behalf of one call of a plugin. The process itself has no sockets and no files: it asks, and what is
  * asked is done here, with the rights of exactly this call, and is over when the call is.
  */
-import type { Connection } from "../../plugins/contract.ts";
+import type { Connection, ConnectOptions } from "../../plugins/contract.ts";
 import { ProtocolViolation } from "./frame.ts";
 import { type Ask, CHUNK_LIMIT, CONNECTIONS_PER_CALL } from "./protocol.ts";
 
 /** What a call may use; what is absent is refused. */
 export interface Capabilities {
-  readonly connect?: (options: { readonly port?: number; readonly tls?: boolean }) => Promise<Connection>;
+  readonly connect?: (options: ConnectOptions) => Promise<Connection>;
   readonly fetch?: (request: EndpointRequest) => Promise<EndpointResponse>;
   readonly send?: (endpoint: string, message: Uint8Array<ArrayBuffer>) => Promise<void>;
   readonly run?: (
     command: string,
     args: readonly string[],
-    input: string,
+    options: { readonly input: string; readonly env: Readonly<Record<string, string>> },
     signal: AbortSignal,
   ) => Promise<CommandResult>;
   readonly store?: {
@@ -86,7 +86,7 @@ export class Broker implements Disposable {
         return null;
       case "run":
         if (!this.capabilities.run) throw new Error(`Command "${ask.command}" is not granted`);
-        return await this.capabilities.run(ask.command, ask.args, ask.input, this.#end.signal);
+        return await this.capabilities.run(ask.command, ask.args, ask, this.#end.signal);
       case "get":
         if (!this.capabilities.store) throw new Error("No store is granted");
         return await this.capabilities.store.get(ask.key);
@@ -97,14 +97,14 @@ export class Broker implements Disposable {
     }
   }
 
-  async #connect({ port, tls }: Extract<Ask, { what: "connect" }>): Promise<number> {
+  async #connect({ port, tls, transport }: Extract<Ask, { what: "connect" }>): Promise<number> {
     if (!this.capabilities.connect) throw new Error("Connections are not granted");
     if (this.#held.size + this.#opening >= CONNECTIONS_PER_CALL) {
       throw new Error(`A call may hold ${CONNECTIONS_PER_CALL} connections at a time`);
     }
     const handle = ++this.#opened;
     this.#opening++;
-    const connection = await this.capabilities.connect({ port, tls }).finally(() => this.#opening--);
+    const connection = await this.capabilities.connect({ port, tls, transport }).finally(() => this.#opening--);
     if (this.#end.signal.aborted) {
       connection.close();
       throw new Error("The call is over");

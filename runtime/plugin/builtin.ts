@@ -72,10 +72,10 @@ function grantedBy(config: Readonly<Record<string, unknown>>, outward: EndpointO
   return {
     fetch: (request) => requestEndpoint({ webhook }, request, outward),
     send: (_endpoint, message) => sendDatagram(String(server), message, { ...outward, unsafe: true }),
-    run(name, args, input, signal) {
+    run(name, args, options, signal) {
       const argv = config[name];
       if (!Array.isArray(argv)) return Promise.reject(new Error(`Command "${name}" is not configured`));
-      return runCommand([...argv.map(String), ...args], input, signal);
+      return runCommand([...argv.map(String), ...args], options, signal);
     },
   };
 }

@@ -52,7 +52,7 @@ function decodeAsk(value: unknown): Ask {
     case "connect": {
       const port = ask.port === undefined ? undefined : count(ask.port, "port");
       if (port !== undefined && (port < 1 || port > 65535)) throw wrong("port", port);
-      return { what, port, tls: ask.tls === true };
+      return { what, port, tls: ask.tls === true, transport: ask.transport === "udp" ? "udp" : "tcp" };
     }
     case "read":
     case "close":
@@ -76,6 +76,9 @@ function decodeAsk(value: unknown): Ask {
         command: text(ask.command, "command"),
         args: list(ask.args, "args").map((argument) => text(argument, "argument")),
         input: text(ask.input, "input"),
+        env: Object.fromEntries(
+          Object.entries(record(ask.env ?? {}, "env")).map(([name, value]) => [name, text(value, "env")]),
+        ),
       };
     case "get":
       return { what, key: text(ask.key, "key") };

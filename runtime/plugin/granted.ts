@@ -54,9 +54,9 @@ function endpointCapabilities(
 }
 
 function commandCapability(names: readonly string[], commands: Granted["commands"]): NonNullable<Capabilities["run"]> {
-  return (command, args, input, signal) => {
+  return (command, args, options, signal) => {
     if (!names.includes(command)) return Promise.reject(new Error(`Command "${command}" is not granted`));
-    return runCommand([...commands[command], ...args], input, signal);
+    return runCommand([...commands[command], ...args], options, signal);
   };
 }
 

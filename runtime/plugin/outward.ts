@@ -2,11 +2,11 @@
 import { createSocket } from "node:dgram";
 import { lookup } from "node:dns/promises";
 import { isIP } from "node:net";
+import { runProgram } from "../os/program.ts";
 import { sendUnixDatagram } from "../os/unix_datagram.ts";
 import type { CommandResult } from "./broker.ts";
 import { type EndpointOptions, EndpointRefused, forbiddenAddresses, isForbidden } from "./endpoints.ts";
 
-const MOST_OUTPUT = 16 * 1024;
 const MOST_DATAGRAM = 64 * 1024;
 
 /** "192.0.2.1:514", "[2001:db8::1]:514", "log.example:514", "unix:/dev/log". @throws {SyntaxError} */
@@ -50,47 +50,17 @@ export async function sendDatagram(
   }
 }
 
-/** Runs a program with an environment of its own, no shell, and nothing of ours; it is killed when `signal` is aborted. */
+/** What a plugin may add to an environment: nothing that a loader, a shell or an interpreter obeys. */
+const ENV_NAME = /^(TANDEM|HAPROXY)_[A-Z0-9_]+$/;
+
+/** Runs a program of the operator's; it and what it started are killed when `signal` is aborted. */
 export async function runCommand(
   argv: readonly string[],
-  input: string,
+  { input, env }: { readonly input: string; readonly env: Readonly<Record<string, string>> },
   signal: AbortSignal,
 ): Promise<CommandResult> {
-  signal.throwIfAborted();
-  const [path, ...args] = argv;
-  const child = new Deno.Command(path, {
-    args,
-    clearEnv: true,
-    env: { PATH: "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", LANG: "C.UTF-8" },
-    stdin: "piped",
-    stdout: "piped",
-    stderr: "piped",
-    signal,
-  }).spawn();
-  const writing = write(child.stdin, input);
-  const [stdout, stderr, status] = await Promise.all([beginning(child.stdout), beginning(child.stderr), child.status]);
-  await writing;
-  signal.throwIfAborted();
-  return { code: status.code, output: [stdout, stderr].filter(Boolean).join("\n") };
-}
-
-/** A program that does not read what it is given is no failure. */
-async function write(stream: WritableStream<Uint8Array<ArrayBuffer>>, text: string): Promise<void> {
-  try {
-    const writer = stream.getWriter();
-    await writer.write(new TextEncoder().encode(text));
-    await writer.close();
-  } catch {
-    // It has closed its standard input, or ended.
-  }
-}
-
-async function beginning(stream: ReadableStream<Uint8Array>): Promise<string> {
-  const chunks: Uint8Array[] = [];
-  let size = 0;
-  for await (const chunk of stream) {
-    if (size < MOST_OUTPUT) chunks.push(chunk.subarray(0, MOST_OUTPUT - size));
-    size += chunk.length;
-  }
-  return chunks.map((chunk) => new TextDecoder().decode(chunk)).join("").trim();
+  const wrong = Object.keys(env).find((name) => !ENV_NAME.test(name));
+  if (wrong !== undefined) throw new Error(`Environment variable "${wrong}" must begin with TANDEM_ or HAPROXY_`);
+  const { code, stdout, stderr } = await runProgram(argv, signal, { input, env });
+  return { code, output: [stdout, stderr].filter(Boolean).join("\n") };
 }

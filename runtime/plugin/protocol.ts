@@ -87,7 +87,7 @@ export type FromPlugin =
 export type LogLevel = "debug" | "info" | "warn" | "error";
 
 export type Ask =
-  | { readonly what: "connect"; readonly port?: number; readonly tls?: boolean }
+  | { readonly what: "connect"; readonly port?: number; readonly tls?: boolean; readonly transport?: "tcp" | "udp" }
   | { readonly what: "read"; readonly connection: number }
   | { readonly what: "write"; readonly connection: number; readonly data: string }
   | { readonly what: "close"; readonly connection: number }
@@ -100,6 +100,12 @@ export type Ask =
     readonly body: string | null;
   }
   | { readonly what: "send"; readonly endpoint: string; readonly data: string }
-  | { readonly what: "run"; readonly command: string; readonly args: readonly string[]; readonly input: string }
+  | {
+    readonly what: "run";
+    readonly command: string;
+    readonly args: readonly string[];
+    readonly input: string;
+    readonly env: Readonly<Record<string, string>>;
+  }
   | { readonly what: "get"; readonly key: string }
   | { readonly what: "set"; readonly key: string; readonly value: string | null };

@@ -1,6 +1,6 @@
 /** Questions of a plugin to control: connections, endpoints, the store. All else a plugin could ask is not there. */
 import { type Ask, ASK_CREDITS, CHUNK_LIMIT } from "../protocol.ts";
-import type { Connection } from "../../../plugins/contract.ts";
+import type { Connection, ConnectOptions } from "../../../plugins/contract.ts";
 import { fromWireError } from "./authored.ts";
 import type { Pipe } from "./pipe.ts";
 import type { ToPlugin } from "../protocol.ts";
@@ -55,7 +55,7 @@ export class Asking {
   /** Connects to the target of `call` through control. */
   async connect(
     call: number,
-    options: { readonly port?: number; readonly tls?: boolean },
+    options: ConnectOptions,
     signal: AbortSignal,
   ): Promise<Connection> {
     const connection = await this.ask(call, { what: "connect", ...options }, signal) as number;

@@ -1,4 +1,5 @@
 /** `ctx.fetch` and `ctx.store`: control does the work and adds what a plugin never sees, the address and the secrets. */
+import type { RunOptions } from "../../../plugins/contract.ts";
 import type { Ask } from "../protocol.ts";
 
 /** Whoever passes questions on to control. */
@@ -58,10 +59,11 @@ export function createSend(asking: Asking, call: number, signal: AbortSignal) {
 }
 
 export function createRun(asking: Asking, call: number, signal: AbortSignal) {
-  return async (command: string, options: { readonly args?: readonly string[]; readonly input?: string } = {}) => {
+  return async (command: string, options: RunOptions = {}) => {
     const args = (options.args ?? []).map(String);
     const input = String(options.input ?? "");
-    return await asking.ask(call, { what: "run", command: String(command), args, input }, signal) as {
+    const env = Object.fromEntries(Object.entries(options.env ?? {}).map(([name, value]) => [name, String(value)]));
+    return await asking.ask(call, { what: "run", command: String(command), args, input, env }, signal) as {
       code: number;
       output: string;
     };

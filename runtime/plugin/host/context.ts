@@ -1,4 +1,5 @@
 /** `ctx`: the only capability of a plugin, made new for each call. */
+import type { ConnectOptions } from "../../../plugins/contract.ts";
 import type { HostInfo, LogLevel } from "../protocol.ts";
 import type { Asking } from "./asking.ts";
 import { createFetch, createRun, createSend, createStore } from "./capabilities.ts";
@@ -39,7 +40,7 @@ export function createContext({ call, config, host, signal, asking, pipe }: Cont
     }),
     log: Object.freeze({ debug: say("debug"), info: say("info"), warn: say("warn"), error: say("error") }),
     metrics: Object.freeze({ count: measure("count"), gauge: measure("gauge") }),
-    connect: (options: { port?: number; tls?: boolean } = {}) => asking.connect(call, options, signal),
+    connect: (options: ConnectOptions = {}) => asking.connect(call, options, signal),
     fetch: createFetch(asking, call, signal),
     send: createSend(asking, call, signal),
     run: createRun(asking, call, signal),

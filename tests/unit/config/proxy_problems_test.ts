@@ -169,11 +169,14 @@ Deno.test("load() reads checks in both forms and refuses what is none", () => {
     ["check: {}"],
     ["check: { type: tcp, port: 8080 }"],
     ["check: { use: http, with: { path: /x, expect: { status: [200-299, 404] } }, interval: 1s }"],
-    ["check: { type: htp }", '5:20: check.type: must be tcp or http, got "htp"; did you mean http?'],
+    [
+      "check: { type: htp }",
+      '5:20: check.type: must be tcp, http, grpc, dns or command, got "htp"; did you mean http?',
+    ],
     ["check: { use: htp }", '5:19: check.use: unknown checker "htp"; did you mean "http"?'],
     [
       "check: { use: pg-role, with: { role: x } }",
-      '5:19: check.use: unknown checker "pg-role"; there is tcp, http',
+      '5:19: check.use: unknown checker "pg-role"; there is tcp, http, grpc, dns, command',
     ],
     [
       "check: { type: tcp, path: / }",

@@ -9,7 +9,9 @@ const valid: unknown[] = [
   { type: "answer", id: 1, value: { state: "up" } },
   { type: "answer", id: 1, error: { name: "Retry", message: "later", afterMs: 5 } },
   { type: "answer", id: 1, abandoned: true },
-  { type: "ask", id: 1, call: 2, ask: { what: "connect", port: 80, tls: false } },
+  { type: "ask", id: 1, call: 2, ask: { what: "connect", port: 80, tls: false, transport: "tcp" } },
+  { type: "ask", id: 1, call: 2, ask: { what: "connect", port: 53, tls: false, transport: "udp" } },
+  { type: "ask", id: 1, call: 2, ask: { what: "run", command: "x", args: ["a"], input: "", env: { TANDEM_A: "b" } } },
   { type: "ask", id: 1, call: 2, ask: { what: "read", connection: 1 } },
   { type: "ask", id: 1, call: 2, ask: { what: "write", connection: 1, data: "AQI=" } },
   { type: "ask", id: 1, call: 2, ask: { what: "set", key: "k", value: null } },
@@ -38,6 +40,10 @@ const invalid: [message: unknown, error: RegExp][] = [
   [{ type: "metric", kind: "count", name: "x", value: null }, /value is wrong/],
   [{ type: "ask", id: 1, call: 1, ask: { what: "exec" } }, /question is wrong: got "exec"/],
   [{ type: "ask", id: 1, call: 1, ask: { what: "connect", port: 65536 } }, /port is wrong/],
+  [
+    { type: "ask", id: 1, call: 1, ask: { what: "run", command: "x", args: [], input: "", env: { A: 1 } } },
+    /env is wrong/,
+  ],
   [{ type: "ask", id: 1, call: 1, ask: { what: "connect", port: 0 } }, /port is wrong/],
   [
     { type: "ask", id: 1, call: 1, ask: { what: "write", connection: 1, data: "A".repeat(90_000) } },

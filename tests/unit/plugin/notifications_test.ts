@@ -80,8 +80,8 @@ Deno.test("createGranting() offers what was granted, and nothing by another name
   const grants = { targets: false, endpoints: ["hook"], commands: ["hi"], store: 100 };
   const made = createGranting({ directory, forbidden: [] })("sample", grants, granted);
   const { signal } = new AbortController();
-  assert.deepEqual(await made.run!("hi", ["you"], "", signal), { code: 0, output: "hello you" });
-  await assert.rejects(made.run!("constructor", [], "", signal), /"constructor" is not granted/);
+  assert.deepEqual(await made.run!("hi", ["you"], { input: "", env: {} }, signal), { code: 0, output: "hello you" });
+  await assert.rejects(made.run!("constructor", [], { input: "", env: {} }, signal), /"constructor" is not granted/);
   await assert.rejects(made.send!("toString", new Uint8Array(0)), /"toString" is not granted/);
   const request = { endpoint: "hook", method: "GET", path: "", headers: [], body: null };
   await assert.rejects(made.fetch!(request), /reached only under net_unsafe/);
