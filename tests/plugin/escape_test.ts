@@ -19,6 +19,13 @@ const attempts: readonly [name: string, expression: string][] = [
     "a file outside by import",
     `import(new URL("../canary.txt", import.meta.url).href, { with: { type: "text" } } as any)`,
   ],
+  ["the configuration", `Deno.readTextFile(new URL("../tandem.yaml", import.meta.url))`],
+  [
+    "the configuration by a dynamic import",
+    `import(new URL("../tandem.yaml", import.meta.url).href, { with: { type: "text" } } as any)`,
+  ],
+  ["the configuration by a path of its own making", `Deno.readTextFile("CONFIGURATION")`],
+  ["the configuration by Node", `import("node:fs").then((fs) => fs.readFileSync("CONFIGURATION", "utf8"))`],
   ["the files of another plugin", `Deno.readTextFile(new URL("../neighbour/main.ts", import.meta.url))`],
   ["a directory outside", `Array.fromAsync(Deno.readDir(new URL("..", import.meta.url)))`],
   ["the environment", `Promise.resolve(Deno.env.toObject())`],
@@ -31,6 +38,11 @@ const attempts: readonly [name: string, expression: string][] = [
   ["its parent's command line", `Deno.readTextFile("/proc/" + Deno.ppid + "/cmdline")`],
   ["its parent's memory", `Deno.readFile("/proc/" + Deno.ppid + "/mem")`],
   ["its parent's environment", `Deno.readFile("/proc/" + Deno.ppid + "/environ")`],
+  ["memory of another plugin", `Deno.readFile("/proc/NEIGHBOUR/mem")`],
+  ["the command line of another plugin", `Deno.readTextFile("/proc/NEIGHBOUR/cmdline")`],
+  ["the environment of the first process", `Deno.readTextFile("/proc/1/environ")`],
+  ["who else runs", `Array.fromAsync(Deno.readDir("/proc"))`],
+  ["who else runs by Node", `import("node:fs").then((fs) => fs.readdirSync("/proc"))`],
   ["its own descriptors", `Array.fromAsync(Deno.readDir("/proc/self/fd"))`],
   ["a TCP connection", `Deno.connect({ hostname: "127.0.0.1", port: PORT })`],
   [
@@ -98,12 +110,16 @@ const inOwnMemory: readonly [name: string, expression: string][] = [
   ],
 ];
 
-const source = (port: number) =>
+const source = (places: Readonly<Record<string, string>>) =>
   checkerWith(
     `const achieved: Record<string, string> = {};
     const attempts: [string, () => unknown][] = [
       ${
-      attempts.map(([name, code]) => `[${JSON.stringify(name)}, () => ${code.replaceAll("PORT", String(port))}],`).join(
+      attempts.map(([name, code]) =>
+        `[${JSON.stringify(name)}, () => ${
+          code.replaceAll(/\b(PORT|NEIGHBOUR|CONFIGURATION)\b/g, (word) => places[word])
+        }],`
+      ).join(
         "\n",
       )
     }
@@ -130,8 +146,17 @@ Deno.test("a plugin cannot read, reach or write anything", async (t) => {
   await using arena = new Arena();
   Deno.writeTextFileSync(`${arena.directory}/canary.txt`, "canary");
   Deno.chmodSync(`${arena.directory}/canary.txt`, 0o644);
-  await arena.plugin("neighbour", checkerWith(""));
-  const plugin = await arena.plugin("escape", source(listener.addr.port));
+  Deno.writeTextFileSync(`${arena.directory}/tandem.yaml`, "version: 1\n");
+  const neighbour = await arena.plugin("neighbour", checkerWith(""));
+  await neighbour.sandbox.start();
+  const plugin = await arena.plugin(
+    "escape",
+    source({
+      PORT: String(listener.addr.port),
+      NEIGHBOUR: String(neighbour.sandbox.status().pid),
+      CONFIGURATION: `${arena.directory}/tandem.yaml`,
+    }),
+  );
   for (const [index, [name]] of attempts.entries()) {
     await t.step(name, async () => {
       let reason: string;
@@ -164,6 +189,16 @@ const entries: readonly [name: string, source: string, reason: RegExp][] = [
     /etc\/passwd/,
   ],
   [
+    "a text import of the configuration",
+    `import text from "../tandem.yaml" with { type: "text" }; export default { kind: "checker", text };`,
+    /tandem\.yaml/,
+  ],
+  [
+    "the configuration as a module",
+    `import * as all from "../tandem.yaml"; export default { kind: "checker", all };`,
+    /tandem\.yaml/,
+  ],
+  [
     "a module outside of its directory",
     `import "../neighbour/main.ts"; export default { kind: "checker" };`,
     /neighbour\/main\.ts/,
@@ -183,6 +218,7 @@ const entries: readonly [name: string, source: string, reason: RegExp][] = [
 
 Deno.test("a plugin that cannot be loaded is told why, and is not tried again", async (t) => {
   await using arena = new Arena();
+  Deno.writeTextFileSync(`${arena.directory}/tandem.yaml`, "version: 1\n");
   await arena.plugin("neighbour", checkerWith(""));
   await Promise.all(entries.map(([name, text, reason], index) =>
     t.step({
