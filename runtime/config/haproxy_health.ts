@@ -1,9 +1,41 @@
-/** HAProxy's HTTP checks: `option httpchk`, `http-check send`, `http-check expect`. */
+/** HAProxy's checks by HTTP (`option httpchk`, `http-check send`, `http-check expect`) and by program (`option external-check`). */
 import type { Line } from "./haproxy_text.ts";
 
 export interface Health {
   /** null: a server is up when it accepts a connection. */
   readonly http: Readonly<Record<string, unknown>> | null;
+  /** Said by `external-check command`, whether `option external-check` chooses it or not. */
+  readonly program: string | null;
+  readonly byProgram: boolean;
+}
+
+export const initialHealth: Health = { http: null, program: null, byProgram: false };
+
+/** Where programs of `type: command` are looked for. */
+const path = ["/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"];
+
+/** The check that was chosen, as far as it says what is looked for. */
+export function checkOf({ http, program, byProgram }: Health): Readonly<Record<string, unknown>> | null {
+  return byProgram && program !== null ? { type: "command", command: [program], arguments: "haproxy" } : http;
+}
+
+/** Adds what a line about a program says, and answers why it cannot, or null. */
+export function readExternalCheck(line: Line, settings: { health: Health }): string | null {
+  const [keyword, name, value] = line.words;
+  if (keyword === "option") {
+    settings.health = { ...settings.health, byProgram: true };
+    return null;
+  }
+  if (name === "command" && value !== undefined) {
+    settings.health = { ...settings.health, program: value };
+    return null;
+  }
+  const strange = name === "path" &&
+    value?.split(":").find((directory) => !path.includes(directory.replace(/\/$/, "")));
+  if (strange === undefined) return null;
+  return strange
+    ? `programs are found in ${path.join(":")}; name the others by their paths`
+    : "means nothing to Tandem";
 }
 
 /** Adds what a line says to `settings.health`, and answers why it cannot, or null. */
@@ -13,7 +45,11 @@ export function readHealth(line: Line, settings: { health: Health }): string | n
   if (keyword === "option") {
     const [method, path, , ...version] = rest.length === 1 ? [undefined, rest[0]] : rest;
     const host = /Host:\s*([^\r\n]+)/i.exec([...version, rest[2] ?? ""].join(" "))?.[1].trim();
-    settings.health = { http: { ...http, ...(path && { path }), ...(host && { host }) } };
+    settings.health = {
+      ...settings.health,
+      http: { ...http, ...(path && { path }), ...(host && { host }) },
+      byProgram: false,
+    };
     return method === undefined || method === "GET" || path === undefined
       ? null
       : `the check asks by GET, not ${method}`;
@@ -24,6 +60,7 @@ export function readHealth(line: Line, settings: { health: Health }): string | n
   const [kind, value] = rest[0] === "!" ? ["!"] : rest;
   if (kind !== "status" || value === undefined) return "only expect status is in this version";
   settings.health = {
+    ...settings.health,
     http: { ...http, expect: { status: value.split(",").map((one) => /^\d+$/.test(one) ? Number(one) : one) } },
   };
   return null;
@@ -47,6 +84,6 @@ function readSend(
       else next.headers = { ...next.headers as object, [value]: field };
     } else if (key !== "meth" && key !== "ver") why = `the check sends no ${key}`;
   }
-  settings.health = { http: next };
+  settings.health = { ...settings.health, http: next };
   return why;
 }

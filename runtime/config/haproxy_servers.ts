@@ -1,5 +1,5 @@
 /** HAProxy's `server` lines, with what `default-server` says before them. */
-import type { Health } from "./haproxy_health.ts";
+import { checkOf, type Health } from "./haproxy_health.ts";
 import type { Leave, Line } from "./haproxy_text.ts";
 import { time } from "./haproxy_time.ts";
 import { nameShape } from "./value_decoders.ts";
@@ -59,7 +59,7 @@ const valued: ReadonlySet<string> = new Set([
 export function readServers(
   lines: readonly Line[],
   defaults: readonly string[],
-  { http }: Health,
+  health: Health,
   checkTimeout: string | undefined,
   leave: Leave,
 ): Servers {
@@ -68,6 +68,8 @@ export function readServers(
   for (const line of lines) {
     const [, name, address] = line.words;
     const parameters = readParameters([...defaults, ...line.words.slice(3)]);
+    // HAProxy tells a program the server's own port.
+    if (checkOf(health)?.type === "command") parameters.delete("port");
     const why = reasonAgainst(name, address, parameters);
     if (why !== null) {
       leave(line, why);
@@ -98,12 +100,13 @@ export function readServers(
     };
     return [name, Object.keys(document).length === 1 ? document.address : document];
   }));
+  const check = checkOf(health);
   return {
     servers,
     sendProxy: sendProxy ?? null,
     check: shared === undefined
       ? null
-      : { ...http, ...timingOf(shared), ...(checkTimeout && { timeout: checkTimeout }) },
+      : { ...check, ...timingOf(shared), ...(checkTimeout && { timeout: checkTimeout }) },
     slowStart: sharedSlowStart(read, leave),
     closes: read.some(({ parameters }) => parameters.get("on-marked-down") === "shutdown-sessions"),
   };
@@ -145,7 +148,7 @@ const carried: ReadonlySet<string> = new Set([
 
 type Parameters = ReadonlyMap<string, string>;
 
-function readParameters(words: readonly string[]): Parameters {
+function readParameters(words: readonly string[]): Map<string, string> {
   const parameters = new Map<string, string>();
   for (let i = 0; i < words.length; i++) {
     if (words[i] === "no-check") parameters.delete("check");

@@ -1,6 +1,6 @@
 /** What `defaults`, `frontend`, `backend` and `listen` of haproxy.cfg say beside their binds and servers. */
 import { type BalanceDocument, readBalance, readCookie, type StickyDocument } from "./haproxy_balance.ts";
-import { type Health, readHealth } from "./haproxy_health.ts";
+import { type Health, initialHealth, readExternalCheck, readHealth } from "./haproxy_health.ts";
 import { saysOfLogging } from "./haproxy_log.ts";
 import { ROUTING } from "./haproxy_routes.ts";
 import type { Leave, Line, Section } from "./haproxy_text.ts";
@@ -28,7 +28,7 @@ export const initial: Settings = {
   maxconn: null,
   retries: null,
   defaultBackend: null,
-  health: { http: null },
+  health: initialHealth,
   serverDefaults: [],
   balance: null,
   sticky: null,
@@ -114,14 +114,18 @@ function readSetting(line: Line, settings: Settings, leave: Leave): string | nul
       return null;
     case "no":
       if (value === "option" && rest[0] === "forwardfor") settings.forwardfor = null;
-      else if (value === "option" && rest[0] === "httpchk") settings.health = { http: null };
-      else return "means nothing to Tandem";
+      else if (value === "option" && rest[0] === "httpchk") settings.health = { ...settings.health, http: null };
+      else if (value === "option" && rest[0] === "external-check") {
+        settings.health = { ...settings.health, byProgram: false };
+      } else return "means nothing to Tandem";
       return null;
     case "option":
       return readOption(line, settings, leave);
     case "http-check":
     case "tcp-check":
       return readHealth(line, settings);
+    case "external-check":
+      return readExternalCheck(line, settings);
     default:
       return reasonFor(keyword);
   }
@@ -140,6 +144,8 @@ function readOption(line: Line, settings: Settings, leave: Leave): string | null
     }
     case "httpchk":
       return readHealth(line, settings);
+    case "external-check":
+      return readExternalCheck(line, settings);
     case "tcp-check":
     case "redispatch":
     case "dontlognull":

@@ -60,12 +60,15 @@ export function importHaproxy({ file, text, instances = new Map() }: HaproxySour
   return { proxy, frontends, backends, log: access === null ? {} : { access }, leftovers };
 }
 
+/** What HAProxy needs before it runs programs that check. */
+const permissions: ReadonlySet<string> = new Set(["external-check", "insecure-fork-wanted"]);
+
 function readGlobal(section: Section, proxy: Record<string, unknown>, leave: Leave): void {
   for (const line of section.lines) {
     const [keyword, value] = line.words;
     if (keyword === "maxconn" && isCount(value)) proxy.maxconn = Number(value);
     else if (keyword === "nbthread" && isCount(value)) proxy.threads = Number(value);
-    else if (!saysOfLogging(line)) leave(line, reasonForGlobal(keyword));
+    else if (!saysOfLogging(line) && !permissions.has(keyword)) leave(line, reasonForGlobal(keyword));
   }
 }
 

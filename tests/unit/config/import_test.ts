@@ -345,6 +345,22 @@ Deno.test("importConfiguration() carries what HAProxy's proxies say", () => {
         server,
       ],
     ],
+    [
+      "global\n external-check\n insecure-fork-wanted\ndefaults\n external-check command /usr/local/bin/ok\n" +
+      listen("option external-check", "external-check path /usr/bin:/bin").replace(
+        ":80\nopt",
+        ":80 check inter 5s port 81\nopt",
+      ),
+      [
+        ...tcp,
+        "check:",
+        "  type: command",
+        "  command: [ /usr/local/bin/ok ]",
+        "  arguments: haproxy",
+        "  interval: 5s",
+        server,
+      ],
+    ],
     [listen("balance leastconn"), [...tcp, "balance: leastconn", server]],
     [listen("mode http", "balance hdr(X-User)", "hash-type consistent"), [
       ...http,
