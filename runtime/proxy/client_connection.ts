@@ -12,27 +12,27 @@
  * flushing: what was queued is sent, then our stream is ended; bytes of a request that nobody reads any more are thrown
  * away for a while, because closing at once would reset the connection and take the answer from the client.
  */
-import type { Address, Cidr } from "../bytes/address.ts";
 import { NO_REGION } from "../os/arena.ts";
-import { canned, NEED_MORE, parseRequest, REFUSED, type RequestHead } from "../http/mod.ts";
+import { canned, type RequestHead } from "../http/mod.ts";
 import type { End } from "./access_log/end.ts";
-import { Connection } from "./connection.ts";
-import type { Engine } from "./engine.ts";
-import { Exchange } from "./exchange.ts";
-import type { Frontend } from "./frontend.ts";
-import { gather, type Gathered } from "./gather.ts";
-import { backendFor, Opening, OPENING_LIMIT } from "./opening.ts";
-import type { ProxyPeers } from "./proxy_protocol.ts";
 import type { Backend } from "./backend.ts";
+import { ClientPeer } from "./client_peer.ts";
+import { Exchange } from "./exchange.ts";
+import type { Gathered } from "./gather.ts";
+import { backendFor, Opening, OPENING_LIMIT } from "./opening.ts";
+import { RequestReader } from "./request_reader.ts";
 import { type Answer, answerHead, mayHaveBody } from "./routes/answer.ts";
-import type { Peer } from "./routes/request_facts.ts";
-import { giveSegment, type Segment, takeSegment } from "./segment.ts";
+import { giveSegment } from "./segment.ts";
 import { FrontendCounter } from "./shared_state.ts";
+import { Stash } from "./stash.ts";
 
 type Phase = "opening" | "idle" | "head" | "exchange" | "replying" | "flushing" | "closed";
 
 /** How long bytes of an abandoned request are thrown away, ms. */
 const LINGER = 2000;
+/** Pieces that are stashed before the client is no longer received from. */
+const STASH = 2;
+const NO_BYTES = new Uint8Array(0);
 
 /** How a route's answer is framed, and whether the connection stays behind it. */
 interface ReplyOptions {
@@ -43,65 +43,15 @@ interface ReplyOptions {
   readonly linger: boolean;
 }
 
-/** Most octets of a piece of an answer of ours. */
-const PIECE = 16 * 1024;
-const NO_BYTES = new Uint8Array(0);
-
-export class ClientConnection extends Connection implements Peer {
+export class ClientConnection extends ClientPeer {
   phase: Phase = "idle";
-  /** The client's address as text, made when first needed. */
-  address: string | null = null;
-  /** The same, parsed when a rule first asked for it; null where it is no IP address. */
-  parsedAddress: Address | null | undefined = undefined;
-  /** The address it connected to; null on a wildcard listener, until asked. */
-  localAddress: string | null;
-  /** The client's port, when the access log has asked. */
-  port: number | null = null;
   #exchange: Exchange | null = null;
-  #opening: Opening | null = null;
-  /** A head that came in pieces, and its parser's state. */
-  #head: RequestHead | null = null;
-  #gathered: Gathered | null = null;
+  readonly #reader: RequestReader = new RequestReader(this);
   /** Bytes behind the head: of its body until the origin takes them, or of the next request. */
-  #first: Segment | null = null;
-  #last: Segment | null = null;
-  #stashed = 0;
+  readonly stashed: Stash = new Stash();
   /** How to close when everything is sent: late, so that our answer is not cut off, or with a reset. */
   #linger = false;
   #reset = false;
-  /** When a head that came in pieces began, where that is logged. */
-  #began = 0;
-
-  constructor(engine: Engine, readonly frontend: Frontend, fd: number, localAddress: string | null) {
-    super(engine);
-    this.fd = fd;
-    this.localAddress = localAddress;
-  }
-
-  /** Address of whoever sent the request, as text, valid until the next one is asked for. A trusted proxy says whose it is. */
-  ipOf(head: RequestHead | null): Uint8Array {
-    const { engine, frontend } = this;
-    const direct = head === null || frontend.trustedProxies.length === 0;
-    return engine.addressBytes.of(direct ? engine.addressOf(this) : engine.routing.facts.begin(head, this).clientText);
-  }
-
-  /** As routes know it. */
-  get addressText(): string {
-    return this.engine.addressOf(this);
-  }
-
-  get scheme(): "http" | "https" {
-    return "http";
-  }
-
-  /** Both ends as a PROXY header told them; null where there was none. */
-  get relayed(): ProxyPeers | null {
-    return this.#opening?.peers ?? null;
-  }
-
-  get trusted(): readonly Cidr[] {
-    return this.frontend.trustedProxies;
-  }
 
   /** Begins. `headerDue`: a PROXY header comes before anything else. */
   start(headerDue: boolean): void {
@@ -112,14 +62,14 @@ export class ClientConnection extends Connection implements Peer {
       return this.serve(frontend.options.mode === "tcp" ? backendFor(engine, frontend, null, this) : null, null);
     }
     this.phase = "opening";
-    this.#opening = new Opening(engine, this, headerDue);
+    this.opening = new Opening(engine, this, headerDue);
     this.arm(OPENING_LIMIT);
   }
 
   /** Serves: HTTP waits for a request, TCP connects onward at once, to `backend`. `first` came already. */
   serve(backend: Backend | null, first: Gathered | null): void {
     if (this.frontend.options.mode === "tcp") {
-      if (first !== null) this.unread(first.region, first.start, first.length);
+      if (first !== null) this.stashed.add(first.region, first.start, first.length);
       this.phase = "exchange";
       this.#exchange = this.engine.takeExchange();
       this.#exchange.trace = this.engine.accessLog?.begin(this, null, this.engine.now) ?? null;
@@ -140,23 +90,39 @@ export class ClientConnection extends Connection implements Peer {
     this.frontend.count(FrontendCounter.bytesIn, length);
     switch (this.phase) {
       case "opening":
-        return this.#opening?.received(region, start, length);
+        return this.opening?.received(region, start, length);
       case "idle":
-        this.#parse(region, start, start + length);
-        return;
       case "head":
-        this.#parseMore(region, start, length);
-        return;
+        return this.#reader.received(region, start, length);
       case "replying":
         return this.stash(region, start, length);
       case "exchange":
         // Not past what is stashed: the order is what makes it a body.
-        if (this.#stashed === 0 && this.#exchange?.takesBody === true) this.#exchange.fromClient(region, start, length);
-        else this.stash(region, start, length);
+        if (this.stashed.count === 0 && this.#exchange?.takesBody === true) {
+          this.#exchange.fromClient(region, start, length);
+        } else this.stash(region, start, length);
         return;
       case "flushing":
         this.engine.io.give(region);
     }
+  }
+
+  /** A part of a head is there: the rest must come in time. */
+  awaitHead(): void {
+    this.phase = "head";
+    this.arm(this.frontend.options.timeouts.httpRequest);
+  }
+
+  /** A head is whole: its request begins. `[bodyStart, end)` of `region` follows it. */
+  begin(head: RequestHead, region: number, bodyStart: number, end: number): void {
+    const log = this.engine.accessLog;
+    const trace = log === null ? null : log.begin(this, head, this.#reader.began);
+    this.phase = "exchange";
+    this.frontend.count(FrontendCounter.requests, 1);
+    const exchange = this.engine.takeExchange();
+    this.#exchange = exchange;
+    exchange.trace = trace;
+    exchange.start(this, head, region, bodyStart, end);
   }
 
   ended(errno: number): void {
@@ -169,8 +135,7 @@ export class ClientConnection extends Connection implements Peer {
         else this.#linger = false;
         return;
       case "head":
-        if (this.#head?.begun === true) this.#logHead("client_closed_in_headers");
-        this.close();
+        this.#reader.ended();
         return;
       default:
         this.close();
@@ -182,13 +147,13 @@ export class ClientConnection extends Connection implements Peer {
   expired(): void {
     switch (this.phase) {
       case "opening":
-        return this.#opening?.expired();
+        return this.opening?.expired();
       case "idle":
         if (this.stillTakes()) this.arm(this.frontend.options.timeouts.client);
         else this.close(this.pending > 0);
         return;
       case "head":
-        this.#answerHead(408, "client_timeout_in_headers");
+        this.#reader.expired();
         return;
       case "exchange":
         this.#exchange?.expired();
@@ -200,50 +165,23 @@ export class ClientConnection extends Connection implements Peer {
     }
   }
 
-  /** Whether bytes wait here that came before any that are still to be received. */
-  get stashes(): boolean {
-    return this.#stashed > 0;
-  }
-
   /** Keeps bytes until the exchange takes them or the next request is parsed. */
   stash(region: number, start: number, length: number): void {
-    const segment = takeSegment(start, length, region);
-    if (this.#last === null) this.#first = segment;
-    else this.#last.next = segment;
-    this.#last = segment;
-    if (++this.#stashed >= 2) this.pause();
+    this.stashed.add(region, start, length);
+    if (this.stashed.count >= STASH) this.pause();
   }
 
-  /** Puts bytes back in front of what is stashed. */
-  unread(region: number, start: number, length: number): void {
-    const segment = takeSegment(start, length, region);
-    segment.next = this.#first;
-    this.#first = segment;
-    if (this.#last === null) this.#last = segment;
-    this.#stashed++;
-  }
-
-  /** The oldest stashed bytes, or null. The caller gives the segment back. */
-  unstash(): Segment | null {
-    const segment = this.#first;
-    if (segment === null) return null;
-    this.#first = segment.next;
-    if (this.#first === null) this.#last = null;
-    this.#stashed--;
-    return segment;
+  /** Puts back `[start, end)` of what was received, if anything is left of it. */
+  unread(region: number, start: number, end: number): void {
+    if (start < end) this.stashed.putBack(region, start, end - start);
+    else if (region !== NO_REGION) this.engine.io.give(region);
   }
 
   /** Answers with a status of our own and ends the connection; `linger`: there may be more of the request to come. */
   answer(status: number, toHead = false, linger = true): void {
-    const { arena } = this.engine.io;
-    const bytes = canned(status, { close: true, toHead });
-    const region = this.engine.takeRegion(bytes.length);
     this.frontend.countResponse(status);
-    if (region === NO_REGION) return this.close();
-    const start = arena.start(region);
-    arena.bytes.set(bytes, start);
-    this.push(start, bytes.length, region);
-    this.finish(linger);
+    if (this.pushCopy(canned(status, { close: true, toHead }))) this.finish(linger);
+    else this.close();
   }
 
   /** Answers with what a route says; the connection stays unless it is to close. */
@@ -252,23 +190,11 @@ export class ClientConnection extends Connection implements Peer {
     this.#exchange = null;
     const head = answerHead(answer, { close, toHead, clientMinor: minor });
     const body = toHead || !mayHaveBody(answer.status) ? NO_BYTES : answer.body;
-    if (!this.#pushBytes(head) || !this.#pushBytes(body)) return this.close(true);
+    if (!this.pushCopy(head) || !this.pushCopy(body)) return this.close(true);
     if (close) return this.finish(linger);
     // What came ahead waits: a client that never reads must not fill our memory with answers.
     this.phase = "replying";
     this.arm(this.frontend.options.timeouts.client);
-  }
-
-  #pushBytes(bytes: Uint8Array): boolean {
-    const { arena } = this.engine.io;
-    for (let at = 0; at < bytes.length; at += PIECE) {
-      const piece = bytes.subarray(at, at + PIECE);
-      const region = this.engine.takeRegion(piece.length);
-      if (region === NO_REGION) return false;
-      arena.bytes.set(piece, arena.start(region));
-      this.push(arena.start(region), piece.length, region);
-    }
-    return true;
   }
 
   /**
@@ -277,8 +203,8 @@ export class ClientConnection extends Connection implements Peer {
    */
   finish(linger: boolean, reset = false): void {
     this.#exchange = null;
-    this.#forgetHead();
-    const unread = this.#dropStash();
+    this.#reader.end();
+    const unread = this.stashed.clear(this.engine.io);
     this.phase = "flushing";
     this.#linger = (linger || unread) && !reset;
     this.#reset = reset;
@@ -294,14 +220,13 @@ export class ClientConnection extends Connection implements Peer {
     this.#armIdle();
     // What came ahead is parsed in its order, until it is used up or makes a request.
     while (this.phase === "idle" || this.phase === "head") {
-      const segment = this.unstash();
+      const segment = this.stashed.take();
       if (segment === null) break;
       const { region, start, length } = segment;
       giveSegment(segment);
-      if (this.phase === "idle") this.#parse(region, start, start + length);
-      else this.#parseMore(region, start, length);
+      this.#reader.received(region, start, length);
     }
-    if (this.fd >= 0 && this.paused && this.#stashed < 2) this.resume();
+    if (this.fd >= 0 && this.paused && this.stashed.count < STASH) this.resume();
   }
 
   /** A client that still takes the last response is not idle yet. */
@@ -315,9 +240,9 @@ export class ClientConnection extends Connection implements Peer {
     if (this.phase === "closed") return;
     this.phase = "closed";
     this.#exchange = null;
-    this.#opening?.end();
-    this.#forgetHead();
-    this.#dropStash();
+    this.opening?.end();
+    this.#reader.end();
+    this.stashed.clear(this.engine.io);
     this.shut(reset);
     this.frontend.closed(this);
   }
@@ -356,98 +281,5 @@ export class ClientConnection extends Connection implements Peer {
     this.engine.io.finish(this.fd);
     this.arm(LINGER);
     if (this.paused) this.resume();
-  }
-
-  #parse(region: number, start: number, end: number): void {
-    const head = this.engine.requestHead;
-    head.reset();
-    const length = parseRequest(head, this.engine.io.arena.bytes, start, end, this.frontend.limits);
-    if (length > 0) {
-      this.#begin(head, region, start + length, end);
-      return;
-    }
-    if (length === REFUSED) {
-      this.engine.io.give(region);
-      this.#refuse(head);
-      return;
-    }
-    // The parser remembers how far it came: its object stays with this connection until the head is whole.
-    this.#head = head;
-    this.engine.requestHead = this.engine.takeRequestHead();
-    this.phase = "head";
-    if (this.engine.accessLog !== null) this.#began = this.engine.now;
-    this.arm(this.frontend.options.timeouts.httpRequest);
-    this.#gathered = gather(this.engine, null, region, start, end - start);
-    if (this.#gathered === null) this.close();
-  }
-
-  #parseMore(region: number, start: number, length: number): void {
-    const head = this.#head;
-    const gathered = gather(this.engine, this.#gathered, region, start, length);
-    this.#gathered = gathered;
-    if (gathered === null || head === null) return this.close();
-    const end = gathered.start + gathered.length;
-    const answer = parseRequest(head, this.engine.io.arena.bytes, gathered.start, end, this.frontend.limits);
-    if (answer === NEED_MORE) return;
-    if (answer === REFUSED) return this.#refuse(head);
-    this.#gathered = null;
-    this.#head = null;
-    this.#begin(head, gathered.region, gathered.start + answer, end);
-    this.engine.giveRequestHead(head);
-  }
-
-  #begin(head: RequestHead, region: number, bodyStart: number, end: number): void {
-    const log = this.engine.accessLog;
-    const trace = log === null ? null : log.begin(this, head, this.#headBegan);
-    this.phase = "exchange";
-    this.frontend.count(FrontendCounter.requests, 1);
-    const exchange = this.engine.takeExchange();
-    this.#exchange = exchange;
-    exchange.trace = trace;
-    exchange.start(this, head, region, bodyStart, end);
-  }
-
-  #refuse(head: RequestHead): void {
-    this.frontend.count(FrontendCounter.requests, 1);
-    this.#answerHead(head.refusal?.status ?? 400, "client_bad_request", head.refusal?.text);
-  }
-
-  /** Answers what is no request. */
-  #answerHead(status: number, end: End, detail = ""): void {
-    const log = this.engine.accessLog;
-    const trace = log === null ? null : log.begin(this, null, this.#headBegan);
-    this.answer(status);
-    if (log === null || trace === null) return;
-    trace.status = status;
-    trace.detail = detail;
-    log.end(trace, end, this, null);
-  }
-
-  #logHead(end: End): void {
-    const log = this.engine.accessLog;
-    if (log !== null) log.end(log.begin(this, null, this.#headBegan), end, this, null);
-  }
-
-  /** When the first octet of the head arrived that is being read; only right where there is an access log. */
-  get #headBegan(): number {
-    return this.phase === "head" && this.#began > 0 ? this.#began : this.engine.now;
-  }
-
-  #forgetHead(): void {
-    if (this.#head !== null) this.engine.giveRequestHead(this.#head);
-    if (this.#gathered !== null) this.engine.io.give(this.#gathered.region);
-    this.#head = null;
-    this.#gathered = null;
-  }
-
-  /** Whether there was something. */
-  #dropStash(): boolean {
-    let any = false;
-    for (let segment = this.unstash(); segment !== null; segment = this.unstash()) {
-      if (segment.region !== NO_REGION) this.engine.io.give(segment.region);
-      giveSegment(segment);
-      any = true;
-    }
-    return any;
   }
 }

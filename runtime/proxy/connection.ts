@@ -9,6 +9,9 @@ import type { Engine } from "./engine.ts";
 import { giveSegment, type Segment, takeSegment } from "./segment.ts";
 import { Timed } from "./timer_wheel.ts";
 
+/** Most octets of a piece of what is ours. */
+const PIECE = 16 * 1024;
+
 export abstract class Connection extends Timed implements Endpoint {
   fd = -1;
   /** Pieces to send, the one under way included. */
@@ -63,6 +66,19 @@ export abstract class Connection extends Timed implements Endpoint {
     this.#region = region;
     this.#length = length;
     this.engine.io.send(this.fd, start, length, region);
+  }
+
+  /** Sends a copy of `bytes[0, end)`; false where there is no memory for it. */
+  pushCopy(bytes: Uint8Array, end = bytes.length): boolean {
+    const { arena } = this.engine.io;
+    for (let at = 0; at < end; at += PIECE) {
+      const length = Math.min(PIECE, end - at);
+      const region = this.engine.takeRegion(length);
+      if (region === NO_REGION) return false;
+      arena.bytes.set(bytes.subarray(at, at + length), arena.start(region));
+      this.push(arena.start(region), length, region);
+    }
+    return true;
   }
 
   sent(errno: number): void {

@@ -56,11 +56,11 @@ export function writeRequestHead(
     changes.trusted = false;
   }
   changes.host = server.host;
-  const { routed } = exchange;
+  const { course: { routed }, attempts: { cookies }, request } = exchange;
   changes.target = routed === null ? null : routed.target;
   changes.edits = routed === null ? null : routed.requestEdits;
   changes.append = routed === null ? null : routed.requestLines;
-  if (exchange.cookies !== null) changes.append = joined(changes.append, exchange.cookies);
+  if (cookies !== null) changes.append = joined(changes.append, cookies);
   let region = arena.take(SLAB);
   for (;;) {
     if (region === NO_REGION) return false;
@@ -68,9 +68,9 @@ export function writeRequestHead(
     const size = arena.size(region);
     const end = writeRequest(arena.bytes, start, start + size, head, changes);
     if (end !== DOES_NOT_FIT) {
-      exchange.headRegion = region;
-      exchange.headStart = start;
-      exchange.headLength = end - start;
+      request.headRegion = region;
+      request.headStart = start;
+      request.headLength = end - start;
       return true;
     }
     engine.io.give(region);
@@ -94,12 +94,11 @@ export function writeResponseHead(
   const { arena } = engine.io;
   const { bytes } = arena;
   const changes = engine.responseChanges;
-  changes.clientMinor = exchange.minor;
-  changes.close = exchange.closes;
-  const { routed } = exchange;
+  const { course: { routed }, attempts: { stickyField }, request, response } = exchange;
+  changes.clientMinor = request.minor;
+  changes.close = response.closes;
   changes.edits = routed === null ? null : routed.responseEdits;
   changes.append = routed === null ? null : routed.responseLines;
-  const { stickyField } = exchange;
   if (stickyField !== null) changes.append = joined(changes.append, stickyField);
   const start = engine.scratch;
   const end = writeResponse(bytes, start, start + engine.scratchSize, head, changes);

@@ -1,0 +1,135 @@
+/**
+ * Which server gets the request, and the connection to it: an idle one or a new one, in the queue where all are full, at the
+ * next server where one cannot be connected to. A request is delivered at most once: it goes to another server only while
+ * nothing of it was sent, and is repeated only where a connection that had served before was closed without an answer to a
+ * GET, HEAD or OPTIONS without body.
+ */
+import type { RequestHead } from "../http/mod.ts";
+import { Errno, errnoName } from "../os/errno.ts";
+import type { Backend } from "./backend.ts";
+import type { ClientConnection } from "./client_connection.ts";
+import type { Exchange } from "./exchange.ts";
+import { OriginConnection } from "./origin_connection.ts";
+import { type Place, type Placed, Placement } from "./placement.ts";
+import type { Server } from "./server.ts";
+import { ServerCounter } from "./shared_state.ts";
+
+export class Attempts implements Placed {
+  backend: Backend | null = null;
+  /** The server tried last. */
+  server: Server | null = null;
+  readonly #placement = new Placement(this);
+
+  constructor(readonly exchange: Exchange) {}
+
+  /** Cookie fields for the server instead of those that held our own cookie; null = as they came. */
+  get cookies(): Uint8Array | null {
+    return this.#placement.cookies;
+  }
+
+  /** A field for the response that makes the client come back to this server, or null. */
+  get stickyField(): Uint8Array | null {
+    return this.#placement.cookieFor(this.server);
+  }
+
+  /** Chooses the first server; `head` is null in `mode: tcp`. */
+  begin(backend: Backend | null, head: RequestHead | null, client: ClientConnection): Place {
+    this.backend = backend;
+    return backend === null ? null : this.#placement.begin(backend, head, client);
+  }
+
+  /** Connects to the chosen server, or waits for one. */
+  go(place: Place): void {
+    if (place === "queued") this.#wait();
+    else if (place !== null) this.#connect(place, this.exchange.tunnel.wanted);
+    else if (this.backend === null) this.exchange.fail(404, "no_backend");
+    else this.exchange.turnAway("no_server");
+  }
+
+  /** A server that was full has a place for the request that waited. */
+  admitted(server: Server): void {
+    this.exchange.phase = "connecting";
+    this.#connect(server, this.exchange.tunnel.wanted);
+  }
+
+  /** No server is left that the request could wait for. */
+  abandoned(): void {
+    this.exchange.turnAway("no_server");
+  }
+
+  connectFailed(errno: number): void {
+    const { exchange, server, backend } = this;
+    const { engine, trace } = exchange;
+    exchange.origin = null;
+    if (server === null || backend === null) return;
+    engine.shared.servers[server.counters + ServerCounter.connectFailures]++;
+    engine.connectFailed(server, errno);
+    server.erred(`cannot connect: ${errnoName(errno)}`);
+    trace?.fails(server.options.name, errnoName(errno));
+    const retries = exchange.course.routed?.route.options?.retry.attempts ?? backend.options.retries;
+    const next = this.#placement.tried.length < retries ? this.#placement.after(server) : null;
+    if (next !== null) return this.go(next);
+    if (errno === Errno.ETIMEDOUT) exchange.fail(504, "connect_timeout");
+    else exchange.turnAway("connect_failed");
+  }
+
+  /** The time to connect is over. */
+  expired(): void {
+    this.exchange.origin?.close();
+    this.connectFailed(Errno.ETIMEDOUT);
+  }
+
+  /** The server closed the connection before it answered. */
+  diedUnanswered(): void {
+    const { exchange, server, backend } = this;
+    const { origin, request, response } = exchange;
+    if (origin === null || server === null) return;
+    // One that it used before it may close at any time.
+    if (origin.uses === 0) server.erred("the connection ended without an answer");
+    const again = request.retryable && (origin.uses > 0 || request.repeatable) && !response.begun;
+    request.repeatable = false;
+    if (again && origin.uses === 0 && backend?.mayRepeat() !== true) {
+      return response.refuse("server_closed_in_headers");
+    }
+    if (!again || !request.saveHead(origin)) return response.refuse("server_closed_in_headers");
+    origin.close();
+    request.refused = false;
+    this.#connect(server, true);
+  }
+
+  /** Ready for the next one. */
+  end(): void {
+    this.#placement.end();
+    this.backend = null;
+    this.server = null;
+  }
+
+  /** Waits until a server has a place (`timeouts.queue`). */
+  #wait(): void {
+    const { exchange, backend } = this;
+    exchange.phase = "queued";
+    exchange.trace?.waits(backend?.queue.length ?? 0, exchange.engine.now);
+    exchange.client?.arm(backend?.options.timeouts.queue ?? 0);
+  }
+
+  /** `fresh`: not over a connection that served before. */
+  #connect(server: Server, fresh: boolean): void {
+    const { exchange, backend } = this;
+    const { engine, client } = exchange;
+    this.server = server;
+    exchange.trace?.connects(backend?.options.name ?? "", server.options.name, engine.now);
+    const idle = fresh ? null : server.takeIdle();
+    if (idle !== null) {
+      exchange.origin = idle;
+      idle.exchange = exchange;
+      return exchange.request.send();
+    }
+    const origin = new OriginConnection(engine, server);
+    exchange.phase = "connecting";
+    exchange.origin = origin;
+    const { routed } = exchange.course;
+    client?.arm(routed?.route.options?.timeouts.connect ?? backend?.options.timeouts.connect ?? 0);
+    const errno = origin.open(exchange, client);
+    if (errno !== 0) this.connectFailed(errno);
+  }
+}
