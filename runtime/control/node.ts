@@ -83,11 +83,7 @@ export class Node implements Control {
       holds: () => operator.overrides.holds,
       status: (instance, before) => this.hearInstance(instance, before),
       // The process has logged it itself.
-      event: (event) => {
-        const priority = this.vrrp.instances().find(({ name }) => name === event.about)?.priority.effective;
-        const fields = { ...event.fields, ...(priority !== undefined && { priority }) };
-        journal.add({ ...event, fields, text: `${event.about}: ${event.text}` });
-      },
+      event: (event) => void journal.add({ ...event, text: `${event.about}: ${event.text}` }),
       died: (exit, wait) => this.tellDeath("vrrp", exit, wait),
     });
     this.proxy = startProxyProcess({

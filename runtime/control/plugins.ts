@@ -7,7 +7,7 @@ import type { Config, NotifyConfig } from "../config/model.ts";
 import { openCgroups } from "../os/cgroup.ts";
 import type { Clock } from "../os/clock.ts";
 import { forbiddenAddresses, isForbidden } from "../plugin/endpoints.ts";
-import type { Notifications, NotifierStatus, NotifyOptions } from "../plugin/notifications.ts";
+import type { DroppedEvents, Notifications, NotifierStatus, NotifyOptions } from "../plugin/notifications.ts";
 import type { PluginStatus, Registry, UseOptions } from "../plugin/registry.ts";
 import type { RemotePolicy, Unknown } from "../plugin/remote.ts";
 import type { Happening, JournalEvent } from "../telemetry/events.ts";
@@ -86,7 +86,14 @@ export function createPlugins(options: PluginsOptions): Plugins {
       },
     });
     const builtIn = { host, clock, log: log.with({ part: "notify" }), outward: { forbidden } };
-    return { registry, place, notifications: new Notifications({ registry, builtIn, clock, log }) };
+    const notifications = new Notifications({
+      registry,
+      builtIn,
+      clock,
+      log,
+      dropped: (dropped) => options.tell(dropHappening(dropped)),
+    });
+    return { registry, place, notifications };
   }
 
   return {
@@ -145,6 +152,17 @@ export function createPlugins(options: PluginsOptions): Plugins {
       await loaded?.place[Symbol.asyncDispose]();
       loaded = null;
     },
+  };
+}
+
+function dropHappening({ notifier, use, count, last: { event, reason } }: DroppedEvents): Happening {
+  const what = count === 1 ? `${event.id}, ${event.type} of ${event.about}` : `${count} events, the last ${event.id}`;
+  return {
+    type: "dropped",
+    severity: "warning",
+    about: notifier,
+    text: `${use} (${notifier}) was not told of ${what}: ${reason}`,
+    fields: { notifier, use, count, event: event.id, reason },
   };
 }
 

@@ -55,22 +55,31 @@ export class Deliveries implements Disposable {
   #wait: Disposable | null = null;
   #over = false;
 
-  constructor(private readonly options: DeliveryOptions) {}
+  #options: DeliveryOptions;
+
+  constructor(options: DeliveryOptions) {
+    this.#options = options;
+  }
+
+  /** Goes on by other options: what waits is kept, in its order; what is under way ends as it began. */
+  change(options: DeliveryOptions): void {
+    const settled = options.interest.flap !== this.#options.interest.flap;
+    this.#options = options;
+    // Told too early rather than after something newer, which would wait for less.
+    if (settled) { for (const about of [...this.#settling.keys()]) this.#settle(about); }
+  }
 
   /** Takes the event, or does not; never waits. */
   offer(event: Event): void {
-    if (this.#over || !isWanted(event, this.options.interest)) return;
-    const { flap } = this.options.interest;
+    if (this.#over || !isWanted(event, this.#options.interest)) return;
+    const { flap } = this.#options.interest;
     if (flap <= 0) return this.#enqueue(event);
     const before = this.#settling.get(event.about);
     before?.timer[Symbol.dispose]();
     this.#settling.delete(event.about);
     // What began and ended while it was settling has not been told, and need not be.
     if (before && event.resolves === before.event.id) return;
-    const timer = this.options.clock.after(flap, () => {
-      this.#settling.delete(event.about);
-      this.#enqueue(event);
-    });
+    const timer = this.#options.clock.after(flap, () => this.#settle(event.about));
     this.#settling.set(event.about, { event, timer });
   }
 
@@ -82,6 +91,13 @@ export class Deliveries implements Disposable {
     this.#over = true;
     this.#wait?.[Symbol.dispose]();
     for (const { timer } of this.#settling.values()) timer[Symbol.dispose]();
+  }
+
+  #settle(about: string): void {
+    const { event, timer } = this.#settling.get(about)!;
+    timer[Symbol.dispose]();
+    this.#settling.delete(about);
+    this.#enqueue(event);
   }
 
   #enqueue(event: Event): void {
@@ -104,8 +120,8 @@ export class Deliveries implements Disposable {
   }
 
   async #deliver(event: Event): Promise<void> {
-    const { notifier, deadline } = this.options;
     for (let attempt = 1; !this.#over; attempt++) {
+      const { notifier, deadline } = this.#options;
       const delivery = await notifier.notify({ ...event, attempt }, deadline);
       switch (delivery.result) {
         case "delivered":
@@ -123,10 +139,10 @@ export class Deliveries implements Disposable {
 
   #drop(event: Event, reason: string): void {
     this.#counters.dropped++;
-    this.options.dropped(event, reason);
+    this.#options.dropped(event, reason);
   }
 
   #pause(ms: number): Promise<void> {
-    return new Promise((resolve) => this.#wait = this.options.clock.after(ms, resolve));
+    return new Promise((resolve) => this.#wait = this.#options.clock.after(ms, resolve));
   }
 }

@@ -3,10 +3,12 @@ import type { Event } from "../../plugins/contract.ts";
 import type { Logger } from "../telemetry/log.ts";
 import type { Clock } from "../os/clock.ts";
 import { builtInNotifier, type BuiltInOptions, builtInSchema, isBuiltInNotifier } from "./builtin.ts";
-import { Deliveries, type DeliveryStatus, type Interest } from "./deliveries.ts";
+import { Deliveries, type DeliveryOptions, type DeliveryStatus, type Interest } from "./deliveries.ts";
+import { Drops, type Loss } from "./drops.ts";
+import { successions } from "./successions.ts";
 import { checkOptions } from "./options.ts";
 import type { Registry } from "./registry.ts";
-import type { RemoteNotifier } from "./remote.ts";
+import type { Delivery, RemoteNotifier } from "./remote.ts";
 
 /** One entry of `notify:`. */
 export interface NotifyOptions {
@@ -26,6 +28,17 @@ export interface NotificationsOptions {
   readonly builtIn: BuiltInOptions;
   readonly clock: Clock;
   readonly log: Logger;
+  /** Something was not told to somebody: an event `dropped`. */
+  readonly dropped: (dropped: DroppedEvents) => void;
+}
+
+export interface DroppedEvents {
+  /** "notify.0" */
+  readonly notifier: string;
+  readonly use: string;
+  readonly count: number;
+  /** The newest of them, and why. */
+  readonly last: Loss;
 }
 
 export interface NotifierStatus extends DeliveryStatus {
@@ -34,8 +47,9 @@ export interface NotifierStatus extends DeliveryStatus {
 }
 
 interface Running {
-  readonly options: NotifyOptions;
+  options: NotifyOptions;
   readonly deliveries: Deliveries;
+  readonly drops: Drops;
 }
 
 export class Notifications {
@@ -43,22 +57,23 @@ export class Notifications {
   constructor(private readonly options: NotificationsOptions) {}
 
   /**
-   * Makes `wanted` what runs, after the registry has applied its part. What did not change keeps its queue. Answers what
-   * could not be done, one sentence each.
+   * Makes `wanted` what runs, after the registry has applied its part. What did not change is not touched, what changed takes
+   * over what waited, and what cannot be goes on as it was. Answers what could not be done, one sentence each.
    */
   apply(wanted: readonly NotifyOptions[]): readonly string[] {
     const problems: string[] = [];
-    const next = wanted.flatMap((options): Running[] => {
-      const before = this.#running.find((one) => JSON.stringify(one.options) === JSON.stringify(options));
-      if (before) return [before];
+    const before = successions(wanted, this.#running);
+    const next = wanted.flatMap((options, index): Running[] => {
+      const running = before[index];
+      if (running && JSON.stringify(running.options) === JSON.stringify(options)) return [running];
       try {
-        return [{ options, deliveries: this.#deliveries(options) }];
+        return [this.#settle(options, running)];
       } catch (error) {
         problems.push(error instanceof Error ? error.message : String(error));
-        return [];
+        return running ? [running] : [];
       }
     });
-    for (const gone of this.#running.filter((one) => !next.includes(one))) gone.deliveries[Symbol.dispose]();
+    for (const gone of this.#running.filter((one) => !next.includes(one))) end(gone);
     this.#running = next;
     return problems;
   }
@@ -69,7 +84,11 @@ export class Notifications {
    * @param whom @default everybody
    */
   tell(event: Event, whom: (options: NotifyOptions) => boolean = () => true): void {
-    for (const { options, deliveries } of this.#running) if (whom(options)) deliveries.offer(event);
+    for (const { options, deliveries } of this.#running) {
+      // Who lost it is not told so: whatever keeps it from hearing would lose that, too.
+      const own = event.type === "dropped" && event.fields.notifier === options.id;
+      if (!own && whom(options)) deliveries.offer(event);
+    }
   }
 
   status(): NotifierStatus[] {
@@ -77,18 +96,41 @@ export class Notifications {
   }
 
   stop(): void {
-    for (const { deliveries } of this.#running.splice(0)) deliveries[Symbol.dispose]();
+    this.#running.splice(0).forEach(end);
   }
 
-  #deliveries(options: NotifyOptions): Deliveries {
-    const { clock, log } = this.options;
-    return new Deliveries({
-      interest: options.interest,
-      notifier: this.#notifier(options),
-      deadline: options.deadline,
-      clock,
-      dropped: (event, reason) => log.warning(`${options.use} (${options.id}) was not told of ${event.id}: ${reason}`),
+  /** @throws {Error} when `with:` is wrong, or no such plugin runs; then nothing has changed. */
+  #settle(options: NotifyOptions, running: Running | null): Running {
+    const notifier = this.#notifier(options);
+    if (running !== null) {
+      running.options = options;
+      running.deliveries.change(this.#delivery(running, notifier));
+      return running;
+    }
+    const drops = new Drops(this.options.clock, (last, count) => {
+      const { id, use } = fresh.options;
+      this.options.dropped({ notifier: id, use, count, last });
     });
+    const place = { options, drops };
+    const fresh: Running = Object.assign(place, { deliveries: new Deliveries(this.#delivery(place, notifier)) });
+    return fresh;
+  }
+
+  /** @param place what of it may change is looked up when it is needed */
+  #delivery(place: Pick<Running, "options" | "drops">, notifier: RemoteNotifier): DeliveryOptions {
+    const { clock, log } = this.options;
+    const { interest, deadline } = place.options;
+    return {
+      interest,
+      notifier,
+      deadline,
+      clock,
+      dropped(event, reason) {
+        const { use, id } = place.options;
+        log.warning(`${use} (${id}) was not told of ${event.id}: ${reason}`);
+        place.drops.observe({ event, reason });
+      },
+    };
   }
 
   /** @throws {Error} when `with:` is wrong, or no such plugin runs. */
@@ -96,10 +138,7 @@ export class Notifications {
     if (!isBuiltInNotifier(use)) {
       // Looked up for each event: a reload may have put another process in its place.
       this.options.registry.notifier(id);
-      return {
-        kind: "notifier",
-        notify: (event, deadline) => this.options.registry.notifier(id).notify(event, deadline),
-      };
+      return { kind: "notifier", notify: (event, deadline) => this.#ask(id, event, deadline) };
     }
     const { value, problems } = checkOptions(builtInSchema(use), written);
     if (problems.length > 0) {
@@ -107,4 +146,18 @@ export class Notifications {
     }
     return builtInNotifier(use, value, this.options.builtIn);
   }
+
+  /** A reload may have taken the plugin away, or put it somewhere else, while something waited for it. */
+  async #ask(id: string, event: Event, deadline: number): Promise<Delivery> {
+    try {
+      return await this.options.registry.notifier(id).notify(event, deadline);
+    } catch (error) {
+      return { result: "again", reason: error instanceof Error ? error.message : String(error), afterMs: null };
+    }
+  }
+}
+
+function end({ deliveries, drops }: Running): void {
+  deliveries[Symbol.dispose]();
+  drops[Symbol.dispose]();
 }

@@ -26,16 +26,21 @@ export class Reporter {
     this.#options = options;
   }
 
-  /** `connections`: what becomes of established ones in a planned move, null = they are kept; undefined = no such move. */
+  /**
+   * @param priority effective as it moved: what keepalived gives its hooks
+   * @param connections what becomes of established ones in a planned move, null = they are kept; undefined = no such move
+   */
   transition(
     { from, to, reason }: Extract<Effect, { type: "transition" }>,
+    priority: number,
     connections: string | null | undefined,
   ): void {
     const note = typeof connections === "string" ? `; connections are not kept: ${connections}` : "";
     const text = `${from} → ${to}: ${reason}${note}`;
     const severity = to === "fault" ? "error" : "notice";
     this.#options.log[severity](`${this.#options.name}: ${text}`, { from, to });
-    const fields = { from, to, reason, ...(connections === undefined ? {} : { connections: connections ?? "kept" }) };
+    const kept = connections === undefined ? {} : { connections: connections ?? "kept" };
+    const fields = { from, to, reason, priority, ...kept };
     this.#event("vrrp.transition", severity, text, fields);
   }
 

@@ -377,7 +377,7 @@ export class VirtualRouter {
     this.#counters.transitions++;
     this.#since = this.ports.wallClock();
     this.#reason = effect.reason;
-    this.#reporter.transition(effect, this.#planned ? this.#mover.keep : undefined);
+    this.#reporter.transition(effect, this.#priority(), this.#planned ? this.#mover.keep : undefined);
     if (effect.to === "active") {
       this.#errand.moved("It is active here");
       this.#mover.tell("active", now);
