@@ -6,15 +6,20 @@ import type { MatchDraft } from "./route_schema.ts";
 type List = readonly (string | undefined)[] | null | undefined;
 type Named = ReadonlyMap<string, List | undefined> | null | undefined;
 
-/** Whether every request that meets `narrow` meets `wide`. Where this cannot be told, it is not so. */
+/**
+ * Whether every request that meets `narrow` meets `wide`; null meets everything. Where this cannot be told, as of a key
+ * whose value is wrong, it is not so.
+ */
 export function covers(wide: MatchDraft | null, narrow: MatchDraft | null): boolean {
-  return coversList(wide?.host, narrow?.host, coversHost) &&
-    coversList(wide?.path, narrow?.path, coversPath) &&
-    coversList(wide?.method, narrow?.method, (one, other) => one === other) &&
-    coversNamed(wide?.header, narrow?.header, (name) => name.toLowerCase()) &&
-    coversNamed(wide?.query, narrow?.query, (name) => name) &&
-    coversList(wide?.sni, narrow?.sni, coversHost) &&
-    coversList(wide?.client, narrow?.client, coversNetwork);
+  if (wide === null) return true;
+  if (Object.values(wide).includes(undefined)) return false;
+  return coversList(wide.host, narrow?.host, coversHost) &&
+    coversList(wide.path, narrow?.path, coversPath) &&
+    coversList(wide.method, narrow?.method, (one, other) => one === other) &&
+    coversNamed(wide.header, narrow?.header, (name) => name.toLowerCase()) &&
+    coversNamed(wide.query, narrow?.query, (name) => name) &&
+    coversList(wide.sni, narrow?.sni, coversHost) &&
+    coversList(wide.client, narrow?.client, coversNetwork);
 }
 
 /** Whether each of `narrow` is covered by one of `wide`; nothing given is everything. */

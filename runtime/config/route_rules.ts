@@ -4,7 +4,7 @@ import type { FrontendDraft } from "./frontend_schema.ts";
 import { hint } from "./nearest.ts";
 import { judgeRoutesOfMode } from "./mode_rules.ts";
 import { covers } from "./route_cover.ts";
-import type { BodyDraft, RouteDraft } from "./route_schema.ts";
+import { type BodyDraft, match as matchSchema, route as routeSchema, type RouteDraft } from "./route_schema.ts";
 import type { Case } from "./rules.ts";
 import { capturesOf, judgeLocation, judgeTemplate } from "./template_rules.ts";
 import { child, reach, type Tree } from "./tree.ts";
@@ -178,16 +178,25 @@ export function readBody(
 }
 
 /** A route that every request it would match is taken from, by one before it. */
+/** A route with an unknown key matches less than it seems to, if only its author had written "match" in the right way. */
 function judgeReach(routes: readonly (RouteDraft | undefined)[], tree: Tree, report: Report): void {
-  for (const [index, route] of routes.entries()) {
-    if (route === undefined || route.match === undefined) continue;
-    const before = routes.slice(0, Math.min(index, MOST_COMPARED)).findIndex((other) =>
-      other !== undefined && other.match !== undefined &&
-      covers(other.match, route.match as NonNullable<typeof route.match>)
+  const matches = routes.map((route, index) => isSpelled(reach(tree, index)) ? route?.match : undefined);
+  for (const [index, match] of matches.entries()) {
+    if (match === undefined) continue;
+    const before = matches.slice(0, Math.min(index, MOST_COMPARED)).findIndex((other) =>
+      other !== undefined && covers(other, match)
     );
     if (before < 0) continue;
-    const all = covers(routes[before]?.match ?? null, null);
+    const all = covers(matches[before] ?? null, null);
     const what = all ? "matches everything" : "matches all that this one would";
     report(reach(tree, index), `can never be reached: routes[${before}] before it ${what}`);
   }
+}
+
+function isSpelled(tree: Tree): boolean {
+  return knowsAll(tree, routeSchema.known) && knowsAll(child(tree, "match"), matchSchema.known);
+}
+
+function knowsAll(tree: Tree | undefined, known: object): boolean {
+  return tree?.kind !== "map" || [...tree.entries.keys()].every((key) => Object.hasOwn(known, key));
 }

@@ -22,7 +22,7 @@ import { duration, network } from "./value_decoders.ts";
 
 const some = { single: true, nonEmpty: "must not be empty: leave the key out to match everything" };
 
-const match = fields({
+export const match = fields({
   host: optional(list(host, some)),
   path: optional(list(pathPattern, some)),
   method: optional(list(method, some)),

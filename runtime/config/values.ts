@@ -106,6 +106,7 @@ export function parseEndpoint(text: string): Parsed<Endpoint> {
   const [, bracketed, plain, digits] = /^(?:\[([^\]]*)\]|([^:[\]]*)):(\d*)$/.exec(text) ?? [];
   if (digits === undefined) {
     if (isIP(text) === 6) return wrong(`must be "[IPv6]:PORT", got "${text}"`);
+    if (/^\d+$/.test(text)) return wrong(`must be ADDRESS:PORT: write ":${text}" for every address`);
     if (isIP(text) === 4 || /^[\w.-]+$/.test(text)) return wrong(`must have a port ("${text}:80"), got "${text}"`);
     return wrong(`must be ADDRESS:PORT, got "${text}"`);
   }

@@ -90,7 +90,7 @@ const mistakes: readonly [line: string, problem: string][] = [
     '2:52: log.access.to.facility: must be kern, user, mail, daemon, auth, syslog, lpr, news, uucp, cron, authpriv, ftp, ntp, audit, alert, cron2, local0, local1, local2, local3, local4, local5, local6 or local7, got "locl0"; did you mean local0?',
   ],
   ["metrics: {}", "2:10: metrics.bind: is required"],
-  ["metrics: { bind: 9701 }", '2:18: metrics.bind: must have a port ("9701:80"), got "9701"'],
+  ["metrics: { bind: 9701 }", '2:18: metrics.bind: must be ADDRESS:PORT: write ":9701" for every address'],
   ['metrics: { bind: "name:9701" }', '2:18: metrics.bind: must be IP:PORT or :PORT, got "name:9701"'],
   ['metrics: { bind: ":9701", allow: [] }', "2:34: metrics.allow: must not be empty: nobody could ask"],
   ['metrics: { bind: ":9701", allow: [10.0.0.0/40] }', '2:35: metrics.allow[0]: must have a prefix of 0–32, got "/40"'],

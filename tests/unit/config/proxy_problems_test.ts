@@ -19,7 +19,7 @@ Deno.test("load() reads every form of bind and refuses what is none", () => {
     ['bind: "*:80"'],
     ['bind: [192.0.2.1:80, "[2001:db8::1]:80"]'],
     ["bind: [{ address: 192.0.2.1:80 }]"],
-    ["bind: 80", '6:11: bind: must have a port ("80:80"), got "80"'],
+    ["bind: 80", '6:11: bind: must be ADDRESS:PORT: write ":80" for every address'],
     ["bind: 192.0.2.1", '6:11: bind: must have a port ("192.0.2.1:80"), got "192.0.2.1"'],
     ["bind: 192.0.2.1:0", "6:11: bind: must have a port of 1–65535, got 0"],
     ["bind: []", "6:11: bind: must not be empty: a frontend listens somewhere"],

@@ -155,6 +155,19 @@ Deno.test("load() refuses routes that nobody reaches", () => {
     [["{ match: { path: /a/* }, backend: app }", "{ match: { path: /a/b }, backend: app }"], `9:9: routes[1]: ${all}`],
     [["{ match: { path: /a/* }, backend: app }", "{ match: { path: /a }, backend: app }"], `9:9: routes[1]: ${all}`],
     [["{ match: { path: /a/* }, backend: app }", "{ match: { path: /ab }, backend: app }"]],
+    // A mistake is said once, and not again by everything behind it.
+    [
+      ["{ mtach: { path: /a }, backend: app }", "{ match: { path: /b }, backend: app }"],
+      '8:11: routes[0].mtach: unknown key; did you mean "match"?',
+    ],
+    [
+      ["{ match: { paht: /a }, backend: app }", "{ match: { path: /b }, backend: app }"],
+      '8:20: routes[0].match.paht: unknown key; did you mean "path"?',
+    ],
+    [
+      ["{ match: { host: a.b:80 }, backend: app }", "{ match: { path: /b }, backend: app }"],
+      '8:26: routes[0].match.host: must have no port, as hosts are compared without theirs, got "a.b:80"',
+    ],
     [["{ match: { path: /a/:x }, backend: app }", "{ match: { path: /a/b }, backend: app }"]],
     [
       ["{ match: { host: '*.b' }, backend: app }", "{ match: { host: [a.b, x.a.b] }, backend: app }"],
