@@ -1,5 +1,6 @@
 /** Our vrrp process beside a real keepalived: both directions, both versions, multicast and unicast. */
 import assert from "node:assert/strict";
+import { AddressWatch } from "../support/address_watch.ts";
 import { Lan } from "../support/namespaces.ts";
 import { type KeepalivedInstance, startCapture, startKeepalived } from "../support/peers.ts";
 import { until } from "../support/command.ts";
@@ -87,6 +88,33 @@ for (const { name, ours, theirs, interval } of variants) {
       log += keepalived.output;
     });
 
+    await t.step("it takes over when we die, and gives in when we are back", async () => {
+      await using role = await VrrpRole.start(one, scratch.path, options(200));
+      await role.reaches("active");
+      await using keepalived = await startKeepalived(two, {
+        directory: scratch.path,
+        instances: [keepalivedOf(100)],
+      });
+      await wait(Math.max(1000, 5 * interval));
+      assert.doesNotMatch(keepalived.output, /Entering MASTER STATE/);
+
+      await lan.port("dlp1", "down");
+      await role.kill();
+      await until("keepalived is master", () => /Entering MASTER STATE/.test(keepalived.output), {
+        timeout: downAfter,
+        interval: 5,
+      });
+      // A dead machine holds nothing: its lease ends.
+      await until("the lease ends", async () => (await lan.holders(vip)).join() === "dlp2", { timeout: 3500 });
+
+      await lan.port("dlp1", "up");
+      await using back = await VrrpRole.start(one, scratch.path, options(200));
+      await back.reaches("active", downAfter + 2000);
+      await until("it stepped down", () => /MASTER STATE[\s\S]*Entering BACKUP STATE/.test(keepalived.output));
+      assert.deepEqual(await lan.holders(vip), ["dlp1"]);
+      log += keepalived.output;
+    });
+
     await t.step("we preempt it, stay backup under its adverts, and take over when it dies", async () => {
       await using keepalived = await startKeepalived(two, {
         directory: scratch.path,
@@ -137,9 +165,11 @@ Deno.test("one node at version 2 and one at version 3: never two holders", async
   const [one, two] = [lan.host("dlp1"), lan.host("dlp2")];
   const first = [instanceOf(one, { version: 2, priority: 101 })];
   const second = [instanceOf(two, { version: 3, priority: 100 })];
-  const watch = new Watch(lan);
+  await using watch = await AddressWatch.start(lan, vip);
+  const neverTwo = (from: number) => assert.deepEqual(watch.doubles({ from, to: Infinity }), []);
 
   await t.step("started together", async () => {
+    const from = Date.now();
     await using a = await VrrpRole.start(one, scratch.path, first);
     await using b = await VrrpRole.start(two, scratch.path, second);
     await a.reaches("active");
@@ -161,6 +191,7 @@ Deno.test("one node at version 2 and one at version 3: never two holders", async
     await using again = await VrrpRole.start(one, scratch.path, first);
     await wait(5000);
     assert.deepEqual([again.state, b.state], ["backup", "active"]);
+    neverTwo(from);
   });
 
   await t.step("split and healed: both were active, one gives in", async () => {
@@ -168,63 +199,31 @@ Deno.test("one node at version 2 and one at version 3: never two holders", async
     await using b = await VrrpRole.start(two, scratch.path, second);
     await a.reaches("active");
     await wait(1500);
-    await watch.pause();
     await lan.isolate(["dlp1", "dlp2"], true);
     await b.reaches("active", 6000);
     await lan.isolate(["dlp1", "dlp2"], false);
     await b.reaches("backup", 3000);
-    watch.resume();
+    await wait(200);
+    const from = Date.now();
     await wait(5000);
     assert.deepEqual([a.state, b.state], ["active", "backup"]);
+    neverTwo(from);
   });
 
   await t.step("beside keepalived of the other version", async () => {
-    await watch.pause();
     const instance = { version: 2, virtualRouterId: 51, priority: 90, addresses: [`${vip}/24`] } as const;
     await using keepalived = await startKeepalived(two, { directory: scratch.path, instances: [instance] });
     await until("keepalived is master", () => /Entering MASTER STATE/.test(keepalived.output));
-    watch.resume();
+    const from = Date.now();
     await using role = await VrrpRole.start(one, scratch.path, [instanceOf(one, { version: 3, priority: 200 })]);
     await wait(6000);
     assert.equal(role.state, "backup");
     await keepalived.stop();
     await role.reaches("active", 6000);
+    neverTwo(from);
+    assert.deepEqual(watch.spans().filter(({ to }) => to > from).map(({ host }) => host), ["dlp2", "dlp1"]);
   });
-
-  await watch.pause();
-  assert.ok(watch.looks > 100, `looked ${watch.looks} times`);
-  assert.deepEqual(watch.doubles, []);
 });
-
-/** Looks all the time whether the address is on more than one host. */
-class Watch {
-  readonly doubles: string[] = [];
-  looks = 0;
-  #on = true;
-  #looping: Promise<void>;
-  constructor(private readonly lan: Lan) {
-    this.#looping = this.#loop();
-  }
-
-  async pause(): Promise<void> {
-    this.#on = false;
-    await this.#looping;
-  }
-
-  resume(): void {
-    this.#on = true;
-    this.#looping = this.#loop();
-  }
-
-  async #loop(): Promise<void> {
-    while (this.#on) {
-      const holders = await this.lan.holders(vip);
-      this.looks++;
-      if (holders.length > 1) this.doubles.push(`${holders.join(" and ")} at look ${this.looks}`);
-      await wait(30);
-    }
-  }
-}
 
 function wait(ms: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, ms));

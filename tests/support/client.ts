@@ -3,13 +3,12 @@ import { fileURLToPath } from "node:url";
 import { failures, longestGap, type Sample, shares, type Window } from "../../runtime/demo/measure.ts";
 import type { ClientReport } from "../../runtime/demo/client.ts";
 import type { TrafficOptions } from "../../runtime/demo/traffic.ts";
+import { ahead } from "./ahead.ts";
 import { until } from "./command.ts";
 import type { Host } from "./namespaces.ts";
 
 export class Client implements AsyncDisposable {
   readonly samples: Sample[] = [];
-  /** Times in which the client got no processor. */
-  readonly stalls: Window[] = [];
   /** Its ARP entry for the virtual IP, every value it had and since when. */
   readonly neighbours: { readonly at: number; readonly mac: string | null }[] = [];
   #child: Deno.ChildProcess;
@@ -19,14 +18,8 @@ export class Client implements AsyncDisposable {
 
   constructor(host: Host, options: TrafficOptions) {
     const program = fileURLToPath(new URL("./client_program.ts", import.meta.url));
-    const [file, ...args] = host.inside([
-      Deno.execPath(),
-      "run",
-      "-A",
-      "--no-prompt",
-      program,
-      JSON.stringify(options),
-    ]);
+    const argv = [Deno.execPath(), "run", "-A", "--no-prompt", program, JSON.stringify(options)];
+    const [file, ...args] = host.inside(ahead(argv));
     this.#child = new Deno.Command(file, { args, stdin: "piped", stdout: "piped", stderr: "piped" }).spawn();
     this.#reading = this.#read();
     this.#errors = new Response(this.#child.stderr).text();
@@ -44,9 +37,9 @@ export class Client implements AsyncDisposable {
     return { from, to };
   }
 
-  /** Longest time without a success among requests of `kind`, ms. @default new connections */
+  /** Longest time without a success among requests of `kind`, ms; nothing is left out. @default new connections */
   gap(window: Window, kind: "new" | "kept" | "all" = "new"): number {
-    return longestGap(this.samples.filter((sample) => kind === "all" || sample.kind === kind), window, this.stalls);
+    return longestGap(this.samples.filter((sample) => kind === "all" || sample.kind === kind), window);
   }
 
   failures(window: Window): Sample[] {
@@ -89,10 +82,8 @@ export class Client implements AsyncDisposable {
   }
 
   #take(report: ClientReport): void {
-    if (report.type === "samples") {
-      this.samples.push(...report.samples);
-      this.stalls.push(...report.stalls);
-    } else this.neighbours.push({ at: report.at, mac: report.mac });
+    if (report.type === "samples") this.samples.push(...report.samples);
+    else this.neighbours.push({ at: report.at, mac: report.mac });
   }
 }
 

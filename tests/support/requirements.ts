@@ -10,6 +10,7 @@ export const interopNeeds: readonly Requirement[] = [
     "ip",
     "bridge",
     "nsenter",
+    "chrt",
     "unshare",
     "setpriv",
     "sysctl",
