@@ -171,10 +171,13 @@ function reasonFor(keyword: string): string {
     return "there are no tables; stickiness: goes by a cookie or by client_ip";
   }
   if (keyword === "stats") return "the dashboard of the admin API takes its place (admin:)";
-  if (keyword === "errorfile" || keyword === "errorfiles") return "answers of your own are not in this version";
+  if (keyword.startsWith("errorfile")) return ERROR_FILES;
   if (keyword === "compression") return "compression is not part of Tandem";
   return "means nothing to Tandem";
 }
+
+const ERROR_FILES =
+  "a backend without servers can answer with a page: when_empty: { respond: { body: { file: PATH } } }";
 
 export function isCount(text: string | undefined): boolean {
   return /^\d+$/.test(text ?? "");

@@ -45,6 +45,11 @@ export function importHaproxy({ file, text, instances = new Map() }: HaproxySour
       leaveRouting(readProxy(section, defaults, leave), leave);
       named.set(section.name, defaults);
     } else if (["frontend", "backend", "listen"].includes(section.kind)) {
+      const stats = section.lines.filter(({ words }) => words[0] === "stats");
+      if (stats.length > 0 && section.kind === "listen" && !section.lines.some(({ words }) => words[0] === "server")) {
+        leave(section.head, "the dashboard of the admin API takes its place (admin:)");
+        continue;
+      }
       const settings = { ...base };
       const lines = readProxy(section, settings, leave);
       if (!nameShape.pattern.test(section.name)) leave(section.head, `the name must be ${nameShape.wanted}`);

@@ -3,6 +3,7 @@ import type { Checker } from "../../plugins/contract.ts";
 import tcp from "../../plugins/health/tcp.ts";
 import { diff } from "../config/diff.ts";
 import type { Config } from "../config/model.ts";
+import { hint } from "../config/nearest.ts";
 import { type Apps, createApps } from "./apps.ts";
 import { addressChange, heldAddresses } from "./addresses.ts";
 import { Applier } from "./applier.ts";
@@ -120,6 +121,7 @@ export class Node implements Control {
       policy: (id) => this.plugins.policy(id),
       view: (backend, server) => this.board.view(backend, server),
       counters: () => this.proxy.counters().servers,
+      pace: (backend, server) => this.proxy.pace(backend, server),
       send: (backend, plan) => this.proxy.send({ type: "plan", backend, plan }),
     });
     journal.subscribe((event) => this.plugins.notify(event));
@@ -207,6 +209,7 @@ export class Node implements Control {
       waiting: this.phase === "starting" ? "waiting for the first round of checks" : "not started yet",
       proxy: proxy.facts(),
       counters: proxy.counters(),
+      pace: proxy.pace,
       addressOf: this.names.addressOf,
       lostLines: this.accessLog?.lost ?? 0,
       servers: this.board.view,
@@ -240,7 +243,11 @@ export class Node implements Control {
   async changeServer(backend: string, server: string, change: ServerChange): Promise<ServerChanged> {
     const configured = this.config.backends.find(({ name }) => name === backend)?.servers
       .find(({ name }) => name === server);
-    if (configured === undefined) throw new RefusedError("unknown", `There is no server "${backend}/${server}"`);
+    if (configured === undefined) {
+      const about = `${backend}/${server}`;
+      const known = this.config.backends.flatMap(({ name, servers }) => servers.map((each) => `${name}/${each.name}`));
+      throw new RefusedError("unknown", `There is no server "${about}"${hint(about, known)}`);
+    }
     this.operator.set(changeServer(this.operator.overrides, backend, server, change, configured.weight));
     this.judgeServers(backend);
     const view = this.board.view(backend, server);

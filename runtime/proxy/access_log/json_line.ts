@@ -77,7 +77,8 @@ export function writeClient(line: Line, { client, port }: Trace): void {
 export function whyOf({ end, detail }: Trace): string | null {
   const { good, sentence } = ENDS[end];
   if (good) return null;
-  return detail === "" ? sentence : `${sentence}: ${detail}`;
+  // Lines are ASCII, and "\u00a7" helps nobody to find the place.
+  return detail === "" ? sentence : `${sentence}: ${detail.replaceAll("§", "section ")}`;
 }
 
 function writeRequest(line: Line, trace: Trace): void {

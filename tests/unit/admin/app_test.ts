@@ -135,7 +135,7 @@ Deno.test("the admin API answers wishes with the right status and a sentence", a
       "/api/v1/backends/web/servers/z",
       { weight: 1 },
       404,
-      /There is no server \\"web\/z\\"/,
+      /There is no server \\"web\/z\\"; did you mean \\"web\/a\\"\?/,
     ],
     ["reload", "backup", "POST", "/api/v1/reload", undefined, 200, /"text":"nothing changed"/],
     ["unknown path", "backup", "GET", "/api/v2/status", undefined, 404, '{"error":"There is no GET /api/v2/status"}'],

@@ -410,6 +410,16 @@ Deno.test("importConfiguration() carries what HAProxy's proxies say", () => {
   }
 });
 
+Deno.test("importConfiguration() says once that a page of statistics is left out", () => {
+  const imported = fromHaproxy(
+    "listen stats\nbind :8404\nstats enable\nstats uri /\nlisten a\nbind :80\nserver s 192.0.2.1:80\n",
+  );
+  assert.deepEqual(leftovers(imported), [
+    "h.cfg:1: listen stats: the dashboard of the admin API takes its place (admin:)",
+  ]);
+  assertGood(imported);
+});
+
 Deno.test("importConfiguration() leaves out what would not be served, and says so", () => {
   const imported = fromHaproxy(
     "frontend a\n bind :443 ssl crt x\n default_backend b\nbackend b\n server x web:443 ssl\npeers p\n peer x\n",

@@ -190,7 +190,7 @@ const json: readonly [what: string, course: Course, value: Record<string, unknow
       attempts: 1,
     },
   ],
-  ["what did not come to pass is null", { end: "client_bad_request", status: 400, detail: "Bare CR" }, {
+  ["what did not come to pass is null", { end: "client_bad_request", status: 400, detail: "Bare CR (RFC 9112 §2.2)" }, {
     at: "2009-02-06T12:14:14.655Z",
     id: "",
     client: "10.0.1.2:33317",
@@ -204,7 +204,7 @@ const json: readonly [what: string, course: Course, value: Record<string, unknow
     protocol: null,
     status: 400,
     end: "client_bad_request",
-    why: "The request was refused: Bare CR",
+    why: "The request was refused: Bare CR (RFC 9112 section 2.2)",
     t: { head: 0, queue: 0, connect: null, ttfb: null, total: 0 },
     bytes: { in: 0, out: 0 },
     attempts: 0,
