@@ -27,7 +27,7 @@ async function dispatch(args: readonly string[]): Promise<number> {
   }
   const command = find(first);
   const end = rest.indexOf("--");
-  if (!command.hidden && !command.nested && rest.slice(0, end === -1 ? undefined : end).some(isHelp)) {
+  if (!command.hidden && command.nested === undefined && rest.slice(0, end === -1 ? undefined : end).some(isHelp)) {
     return say(helpOf(command));
   }
   return await (await command.load()).run(rest);

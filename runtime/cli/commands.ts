@@ -16,7 +16,7 @@ export interface CommandEntry {
   readonly options: readonly (readonly [option: string, what: string])[];
   readonly hidden?: boolean;
   /** Its words are commands of their own, which explain themselves. */
-  readonly nested?: boolean;
+  readonly nested?: readonly string[];
   readonly load: () => Promise<CommandModule>;
 }
 
@@ -33,6 +33,8 @@ const chosen: CommandEntry["options"] = [
   ["--config FILE", "else TANDEM_CONFIG, ./tandem.yaml, /etc/tandem/tandem.yaml"],
   ["--node NAME", "else TANDEM_NODE, else the hostname"],
 ];
+
+const pluginVerbs = ["new", "check", "test", "pack", "add", "remove", "list", "reset"];
 
 /** The four verbs about a server are one module. */
 async function servers(verb: "drain" | "maint" | "ready" | "weight"): Promise<CommandModule> {
@@ -173,10 +175,10 @@ export const commands: readonly CommandEntry[] = [
   },
   {
     name: "plugin",
-    usage: "new|check|test|pack|add|list|remove",
+    usage: pluginVerbs.join("|"),
     summary: "write, check and add plugins",
     options: [],
-    nested: true,
+    nested: pluginVerbs,
     load: () => import("./plugin.ts"),
   },
   {

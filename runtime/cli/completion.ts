@@ -15,8 +15,8 @@ export async function run(args: readonly string[]): Promise<number> {
 }
 
 /** "--for TIME" → "--for". */
-function flags({ options }: CommandEntry): string[] {
-  return [...options.map(([option]) => option.split(" ")[0]), "--help"];
+function flags({ options, nested = [] }: CommandEntry): string[] {
+  return [...nested, ...options.map(([option]) => option.split(" ")[0]), "--help"];
 }
 
 function bash(entries: readonly CommandEntry[]): string {
@@ -44,6 +44,7 @@ function zsh(entries: readonly CommandEntry[]): string {
         value === undefined ? "" : `:${value}:_files`
       }'`;
     });
+    if (entry.nested) specs.push(`'1:command:(${entry.nested.join(" ")})'`);
     return `    ${entry.name}) _arguments ${specs.join(" ")} '*:word:_files' ;;`;
   });
   return `#compdef tandem

@@ -1,7 +1,7 @@
 /** `tandem plugin …`: what authors and operators of plugins do by hand. */
 import { CommandFailed, say, UsageError } from "./commands/terminal.ts";
 
-interface Verb {
+export interface Verb {
   readonly usage: string;
   readonly summary: string;
   readonly load: () => Promise<{ run(args: readonly string[]): Promise<number> }>;
@@ -33,20 +33,23 @@ const verbs: Readonly<Record<string, Verb>> = {
     summary: "what it asks for, and its content into tandem.lock; SOURCE: directory, packed file, .tgz or npm:PACKAGE",
     load: () => import("./commands/add.ts"),
   },
-  list: {
-    usage: "",
-    summary: "what tandem.lock holds, and what has changed",
-    load: () => import("./commands/list.ts"),
-  },
   remove: { usage: "NAME", summary: "out of tandem.lock", load: () => import("./commands/remove.ts") },
 };
 
-/** Runs `tandem plugin ARGS…` and answers the exit code: 0 done, 1 it did not work, 2 usage. Never throws. */
-export async function pluginCommand(args: readonly string[]): Promise<number> {
+/**
+ * Runs `tandem plugin ARGS…` and answers the exit code: 0 done, 1 it did not work, 2 usage.
+ *
+ * @param others verbs of whoever calls; what they throw is theirs to tell, all else is told here
+ */
+export async function pluginCommand(
+  args: readonly string[],
+  others: Readonly<Record<string, Verb>> = {},
+): Promise<number> {
   const [name, ...rest] = args;
-  const verb = name !== undefined && Object.hasOwn(verbs, name) ? verbs[name] : undefined;
+  const all = { ...verbs, ...others };
+  const verb = name !== undefined && Object.hasOwn(all, name) ? all[name] : undefined;
   if (verb === undefined) {
-    const known = Object.entries(verbs).map(([name, { usage, summary }]) => `  ${name} ${usage}\n      ${summary}`);
+    const known = Object.entries(all).map(([name, { usage, summary }]) => `  ${name} ${usage}\n      ${summary}`);
     const help = name === undefined || name === "--help" || name === "-h";
     say(
       help
@@ -62,6 +65,7 @@ export async function pluginCommand(args: readonly string[]): Promise<number> {
     say(`tandem plugin ${name} ${verb.usage}\n\n${verb.summary}`);
     return 0;
   }
+  if (Object.hasOwn(others, name)) return await (await verb.load()).run(rest);
   try {
     return await (await verb.load()).run(rest);
   } catch (error) {

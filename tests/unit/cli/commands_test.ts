@@ -54,6 +54,18 @@ Deno.test("the command line answers with the exit codes of contract §3, and in 
       3,
       /^tandem: No node answers at http:\/\/127\.0\.0\.1:1; is it running\?/,
     ],
+    ["help of plugin", ["plugin", "--help"], 0, /^$/],
+    ["help of plugin reset", ["plugin", "reset", "--help"], 0, /^$/],
+    [
+      "a plugin to reset",
+      ["plugin", "reset"],
+      2,
+      /^tandem: "plugin reset" needs more words; see tandem plugin reset --help/,
+    ],
+    ["nobody to reset it", ["plugin", "reset", "x", "--admin", nobody], 3, /^tandem: No node answers at/],
+    ["nothing to list, and nobody to ask", ["plugin", "list"], 0, /^$/],
+    ["nobody to ask who was named", ["plugin", "list", "--admin", nobody], 3, /^tandem: No node answers at/],
+    ["a mistyped verb", ["plugin", "rest"], 2, /^tandem: Unknown command "plugin rest"/],
     [
       "nobody at the socket",
       ["events", "--admin", "/nonexistent.sock"],
@@ -87,6 +99,7 @@ Deno.test("completion scripts are good shell", async () => {
   await writer.write(new TextEncoder().encode(stdout));
   await writer.close();
   assert.equal((await bash.status).code, 0);
+  assert.match(stdout, /^ {4}plugin\) words="new check test pack add remove list reset --help" ;;$/m);
   assert.match((await tandem(["completion", "zsh"])).stdout, /^#compdef tandem\n/);
 });
 
