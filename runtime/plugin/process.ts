@@ -15,6 +15,7 @@ import { HEARTBEAT, Heartbeat } from "./heartbeat.ts";
 import { Flood, readFrames, readLines } from "./intake.ts";
 import { LogGate, plainFields, plainLine, redactDeep } from "./output.ts";
 import type { FromPlugin, HostInfo, LogLevel, Method, PluginKind, ToPlugin, WireError } from "./protocol.ts";
+import { stepBack } from "../os/scheduling.ts";
 import { cgroupLimits, type PluginStage, residentLimit, type StageArgument } from "./stage.ts";
 import { readUsage, type Usage } from "./usage.ts";
 
@@ -122,6 +123,8 @@ export class PluginProcess {
       throw error;
     }
     this.pid = this.#child.pid;
+    // A plugin that crashes starts again and again: not at the cost of a request. What it executes next is lower still.
+    stepBack(this.pid);
     this.#writer = this.#child.stdin.getWriter();
     this.#writer.closed.catch(() => {});
     this.#deadline = clock.after(START_DEADLINE, () => this.#kill("start", `not ready within ${START_DEADLINE} ms`));

@@ -1,71 +1,199 @@
 /**
- * The worst plugins at once beside a running pair under load: no transition, adverts on time, no request lost. Control is not
- * asked: the sandboxes are in this process, the pair in its namespaces, and what they share is the machine.
+ * Every hostile plugin beside a running pair under load, a family at a time, each as often as it is let: no transition, adverts
+ * on time, no request lost, no other plugin disturbed. First in sandboxes of this process, which shares with the pair only the
+ * machine; then the worst of them in the hands of the pair's own control.
  */
 import assert from "node:assert/strict";
 import { soundAdverts } from "../interop/vrrp_capture.ts";
 import { Client } from "../support/client.ts";
 import { Pair } from "../support/pair.ts";
-import { startCapture } from "../support/peers.ts";
+import { type Capture, startCapture } from "../support/peers.ts";
 import { interopNeeds, missing } from "../support/requirements.ts";
 import { explain } from "../../runtime/demo/measure.ts";
-import { Arena, checkerWith } from "./arena.ts";
+import { Arena, type ArenaPlugin, checkerWith } from "./arena.ts";
+import { type Attack, attacks } from "./attacks.ts";
 
-const burners: readonly [name: string, body: string][] = [
-  ["loop-1", "for (;;);"],
-  ["loop-2", "for (;;);"],
-  ["loop-3", "for (;;);"],
-  ["regular-expression", `/^(a+)+$/.test("a".repeat(60) + "!");`],
-  ["heap", "const all: any[] = []; for (;;) all.push({ a: [all.length] });"],
-  [
-    "buffers",
-    "const all: any[] = []; for (;;) { try { all.push(new Uint8Array(1 << 20).fill(1)); } catch { all.length = 0; } }",
-  ],
-  [
-    "workers",
-    `for (let i = 0; i < 50; i++) new Worker("data:application/javascript,for(;;);", { type: "module" }); for (;;);`,
-  ],
-  ["log", `for (;;) { ctx.log.info("x".repeat(4000)); await new Promise((r) => setTimeout(r, 0)); }`],
-  ["stderr", `const bytes = new Uint8Array(65536).fill(120); for (;;) Deno.stderr.writeSync(bytes);`],
-];
-const INTERVAL = 100, SECONDS = 12;
+const INTERVAL = 50;
+/** ms of one wave: enough adverts that the 99th percentile is not the worst of all. */
+const WAVE = 6000;
+/** ms an advert may be late, 99 of 100 times. */
+const LATE = 5;
+
+const families = [...new Set(attacks.map(({ family }) => family))];
+
+interface Wave {
+  readonly name: string;
+  readonly from: number;
+  readonly to: number;
+}
+
+/** Runs `waves` beside a pair whose client asks all the time, and asserts that neither noticed. */
+async function unnoticed(pair: Pair, waves: (begin: (name: string) => () => void) => Promise<void>): Promise<void> {
+  const client = await pair.client();
+  await client.requests(50);
+  const transitions = async () =>
+    (await Promise.all([pair.node("dlp1").status(), pair.node("dlp2").status()])).map((
+      { vrrp: [{ state, counters }] },
+    ) => `${state}, ${counters.transitions} transitions`);
+  const before = await transitions();
+  await using capture = await startCapture(pair.lan.host("client"), pair.scratch.path, "ip proto 112");
+  const seen: Wave[] = [];
+  const from = Client.now();
+  await waves((name) => {
+    const began = Client.now();
+    return () => void seen.push({ name, from: began, to: Client.now() });
+  });
+  const window = await client.since(from);
+  const after = await transitions();
+  if (after.join() !== before.join()) {
+    assert.fail(`${before.join("; ")} became ${after.join("; ")}\n${await pair.explain()}`);
+  }
+  for (const wave of seen) {
+    assert.deepEqual(client.failures(wave).map(explain), [], `Requests failed beside "${wave.name}"`);
+  }
+  assert.deepEqual(client.failures(window).map(explain), []);
+  await capture.stop();
+  await assertOnTime(capture, pair, seen);
+}
+
+async function assertOnTime(capture: Capture, pair: Pair, waves: readonly Wave[]): Promise<void> {
+  const adverts = (await soundAdverts(capture, [pair.lan.host("dlp1").address])).map(({ at }) => at);
+  const late = adverts.slice(1).map((at, index) => ({ at, late: at - adverts[index] - INTERVAL }));
+  for (const { name, from, to } of waves) {
+    const inside = late.filter(({ at }) => at >= from && at < to).map((one) => one.late).sort((a, b) => a - b);
+    assert.ok(inside.length > (to - from) / INTERVAL * 0.9, `${inside.length} adverts beside "${name}"`);
+    const p99 = inside[Math.ceil(inside.length * 0.99) - 1];
+    const worst = `${p99.toFixed(1)} ms late (p99), at most ${inside.at(-1)!.toFixed(1)} ms`;
+    assert.ok(p99 < LATE, `Adverts beside "${name}" were ${worst}`);
+  }
+}
 
 Deno.test({
-  name: "plugins that burn all they can get move no address, delay no advert and fail no request",
+  name: "hostile plugins of every kind move no address, delay no advert and fail no request",
   ignore: missing(interopNeeds) !== null,
   async fn() {
     await using pair = await Pair.start({ version: 3, advertInterval: `${INTERVAL}ms` });
-    const client = await pair.client();
-    await client.requests(50);
-    const before = await Promise.all([pair.node("dlp1").status(), pair.node("dlp2").status()]);
-    await using capture = await startCapture(pair.lan.host("client"), pair.scratch.path, "ip proto 112");
-    const from = Client.now();
-    {
+    await unnoticed(pair, async (begin) => {
       await using arena = new Arena();
-      const plugins = await Promise.all(burners.map(([name, body]) => arena.plugin(name, checkerWith(body))));
-      const end = performance.now() + SECONDS * 1000;
-      // Killed or crashed, each is asked again as soon as it is back.
-      await Promise.all(plugins.map(async (plugin) => {
-        while (performance.now() < end) {
-          await plugin.check("burn", 1000).catch(() => {});
-          await new Promise((resolve) => setTimeout(resolve, 50));
+      const neighbour = await arena.plugin("neighbour", checkerWith(""));
+      await neighbour.check("warm-up", 10_000);
+      for (const family of families) {
+        const wanted = attacks.filter((attack) => attack.family === family);
+        const plugins = await Promise.all(
+          wanted.map((attack, index) => arena.plugin(`${family}-${index}`, checkerWith(attack.does, attack.before))),
+        );
+        const end = begin(family);
+        const until = performance.now() + WAVE;
+        await Promise.all([watch(neighbour, until), ...plugins.map((plugin) => provoke(plugin, until))]);
+        end();
+        for (const [index, plugin] of plugins.entries()) {
+          assert.ok(plugin.sandbox.status().calls > 1, `"${wanted[index].name}" was not asked`);
         }
-      }));
-      const used = plugins.map((plugin) => plugin.sandbox.status());
-      assert.ok(used.some(({ restarts, state }) => restarts > 0 || state === "quarantined"), "Nobody was killed");
-    }
-    const window = await client.since(from);
-    const after = await Promise.all([pair.node("dlp1").status(), pair.node("dlp2").status()]);
-    for (const index of [0, 1]) {
-      assert.equal(after[index].vrrp[0].state, before[index].vrrp[0].state);
-      assert.equal(after[index].vrrp[0].counters.transitions, before[index].vrrp[0].counters.transitions);
-    }
-    assert.deepEqual(client.failures(window).map(explain), []);
-    await capture.stop();
-    const adverts = (await soundAdverts(capture, [pair.lan.host("dlp1").address])).map(({ at }) => at);
-    const late = adverts.slice(1).map((at, index) => at - adverts[index] - INTERVAL).sort((a, b) => a - b);
-    const p99 = late[Math.floor(late.length * 0.99) - 1];
-    assert.ok(late.length > SECONDS * 1000 / INTERVAL * 0.9, `${late.length} adverts`);
-    assert.ok(p99 < 5, `Adverts were ${p99.toFixed(1)} ms late (p99), at most ${late.at(-1)!.toFixed(1)} ms`);
+        await Promise.all(plugins.map((plugin) => plugin.sandbox.stop()));
+      }
+      const { restarts, timeouts, state } = neighbour.sandbox.status();
+      assert.deepEqual({ restarts, timeouts, state }, { restarts: 0, timeouts: 0, state: "running" });
+    });
   },
 });
+
+/** Asks again as soon as it is back; a quarantine is lifted, so that it never rests. */
+async function provoke({ sandbox, check }: ArenaPlugin, until: number): Promise<void> {
+  while (performance.now() < until) {
+    await check("again", 500).catch(() => {});
+    sandbox.reset();
+    await pause(50);
+  }
+}
+
+async function watch(neighbour: ArenaPlugin, until: number): Promise<void> {
+  while (performance.now() < until) {
+    assert.equal((await neighbour.check("neighbour", 5000)).reason, "went on");
+    await pause(50);
+  }
+}
+
+/** What control, which checks, logs and answers, could suffer from. */
+const worst = [
+  "an infinite loop",
+  "a heap bomb",
+  "an ArrayBuffer bomb",
+  "a string bomb",
+  "a bomb of sub-workers",
+  "a flood of messages",
+  "too many questions",
+  "a log without end",
+  "stderr without end",
+  "a frame that is too long",
+  "JSON nested without end",
+  "SIGKILL for itself",
+  "no answer, ever",
+].map((name) => attacks.find((attack) => attack.name === name) ?? assert.fail(`No attack "${name}"`));
+
+const manifest = (name: string) =>
+  `name: acme/${name}\nversion: 1.0.0\nkind: checker\nentry: main.ts\npublisher: { name: Acme }\nconfig: {}\n`;
+
+/** A backend for each, so that each is asked all the time. */
+function inConfiguration(names: readonly string[]): string[] {
+  const backends = names.flatMap((name) => [
+    `  ${name}:`,
+    `    check: { use: ${name}, interval: 300ms, timeout: 300ms }`,
+    "    servers: { one: 192.168.219.136:80 }",
+  ]);
+  return [...backends, "plugins:", ...names.map((name) => `  ${name}: { source: ./${name} }`)];
+}
+
+Deno.test({
+  name: "hostile plugins in control's own hands move no address, delay no advert and fail no request",
+  ignore: missing(interopNeeds) !== null,
+  async fn() {
+    const sources = new Map<string, Attack | null>([["neighbour", null]]);
+    for (const [index, attack] of worst.entries()) sources.set(`attack-${index}`, attack);
+    await using pair = await Pair.start({ version: 3, advertInterval: `${INTERVAL}ms` });
+    for (const [name, attack] of sources) {
+      await Deno.mkdir(pair.scratch.file(name));
+      await Deno.writeTextFile(pair.scratch.file(`${name}/plugin.yaml`), manifest(name));
+      const files = attack === null ? checkerWith("") : checkerWith(attack.does, attack.before);
+      await Deno.writeTextFile(pair.scratch.file(`${name}/main.ts`), files["main.ts"]);
+    }
+    const node = pair.node("dlp1");
+    const plain = await Deno.readTextFile(pair.file);
+    const hostile = plain + inConfiguration([...sources.keys()]).join("\n") + "\n";
+    await unnoticed(pair, async (begin) => {
+      const end = begin("control");
+      await Deno.writeTextFile(pair.file, hostile);
+      const answers = await Promise.all(
+        [node, pair.node("dlp2")].map((one) => one.api("POST", "/api/v1/reload")),
+      );
+      for (const { status, body } of answers) assert.equal(status, 200, body);
+      const until = performance.now() + 2 * WAVE;
+      // Two nodes start fourteen processes each, on as many cores as there are.
+      for (let slowest = 0; performance.now() < until; await pause(200)) {
+        const began = performance.now();
+        await node.status();
+        slowest = Math.max(slowest, performance.now() - began);
+        assert.ok(slowest < 3000, `The admin API took ${slowest.toFixed(0)} ms`);
+      }
+      end();
+    });
+    const { plugins, backends } = await node.status();
+    for (const [index, attack] of worst.entries()) {
+      const found = plugins.find(({ name }) => name === `attack-${index}`) ?? assert.fail(`no attack-${index}`);
+      const { last_error, timeouts, restarts, state } = found;
+      if (attack.ends instanceof RegExp) {
+        // Beside a dozen others of the lowest priority the start itself may come too late.
+        assert.match(last_error ?? "none", new RegExp(`${attack.ends.source}|not ready within`), attack.name);
+        assert.ok(restarts > 0 || state === "quarantined", attack.name);
+      } else assert.ok(timeouts + restarts > 0 || state === "running", attack.name);
+    }
+    const neighbour = plugins.find(({ name }) => name === "neighbour")!;
+    assert.deepEqual([neighbour.state, neighbour.restarts, neighbour.last_error], ["running", 0, null]);
+    assert.equal(backends.find(({ name }) => name === "neighbour")!.servers[0].reason, "went on");
+    const { stdout } = { stdout: node.output };
+    assert.match(stdout, /plugin attack-\d+ is (backing off|quarantined): /);
+  },
+});
+
+function pause(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms));
+}
