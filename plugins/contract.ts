@@ -162,9 +162,9 @@ export interface PolicyServer {
   readonly labels: Readonly<Record<string, string>>;
   readonly connections: number;
   readonly queued: number;
-  /** Smoothed time to the first byte of a response, ms; null before the first. */
+  /** Smoothed time to the head of a response, ms; null before the first, and for connections (`mode: tcp`). */
   readonly latencyMs: number | null;
-  /** Part of the recent requests that failed, 0 to 1. */
+  /** Part of the recent requests that failed, 0 to 1: not connected, no usable response, or 5xx. */
   readonly errorRate: number;
 }
 

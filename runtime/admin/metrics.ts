@@ -158,6 +158,8 @@ function frontendFamilies({ frontends }: Status): Family[] {
   ];
 }
 
+const CLASSES = ["1xx", "2xx", "3xx", "4xx", "5xx"] as const;
+
 function backendFamilies({ backends }: Status): Family[] {
   type Backend = Status["backends"][number];
   const each = (value: (backend: Backend) => number): Sample[] =>
@@ -174,6 +176,26 @@ function backendFamilies({ backends }: Status): Family[] {
       "tandem_backend_connect_failures_total",
       "Connections to its servers that failed",
       sum((server) => server.connect_failures),
+    ),
+    counter(
+      "tandem_backend_responses_total",
+      "Responses of its servers, by class of status",
+      backends.flatMap(({ name, servers }) =>
+        CLASSES.map((code): Sample => [
+          { backend: name, code },
+          servers.reduce((total, { responses }) => total + responses[code], 0),
+        ])
+      ),
+    ),
+    counter(
+      "tandem_backend_response_failures_total",
+      "Requests to its servers that got no usable response",
+      sum((server) => server.response_failures),
+    ),
+    counter(
+      "tandem_backend_response_seconds_total",
+      "Time to the heads of the responses of its servers, added up",
+      sum((server) => server.response_seconds_total),
     ),
   ];
 }
@@ -194,6 +216,25 @@ function serverFamilies({ backends }: Status): Family[] {
       "tandem_server_connect_failures_total",
       "Connections to the server that failed",
       each((server) => server.connect_failures),
+    ),
+    counter(
+      "tandem_server_responses_total",
+      "Responses of the server, by class of status",
+      backends.flatMap(({ name, servers }) =>
+        servers.flatMap((server) =>
+          CLASSES.map((code): Sample => [{ backend: name, server: server.name, code }, server.responses[code]])
+        )
+      ),
+    ),
+    counter(
+      "tandem_server_response_failures_total",
+      "Requests to the server that got no usable response",
+      each((server) => server.response_failures),
+    ),
+    counter(
+      "tandem_server_response_seconds_total",
+      "Time to the heads of the server's responses, added up",
+      each((server) => server.response_seconds_total),
     ),
   ];
 }

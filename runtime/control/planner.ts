@@ -8,6 +8,7 @@ import type { Clock } from "../os/clock.ts";
 import type { RemotePolicy } from "../plugin/remote.ts";
 import type { ServerCounters } from "../proxy/protocol.ts";
 import type { Logger } from "../telemetry/log.ts";
+import type { ServerPace } from "./server_pace.ts";
 import type { ServerView } from "./servers.ts";
 
 export interface PlannerOptions {
@@ -17,6 +18,8 @@ export interface PlannerOptions {
   readonly policy: (id: string) => RemotePolicy | null;
   readonly view: (backend: string, server: string) => ServerView | null;
   readonly counters: () => readonly ServerCounters[];
+  /** How the server has answered of late. */
+  readonly pace: (backend: string, server: string) => ServerPace;
   readonly send: (backend: string, plan: Plan | null) => void;
 }
 
@@ -56,8 +59,6 @@ interface Planned {
   until: number;
   error: string | null;
   ended: boolean;
-  /** Requests and failures by server at the last question. */
-  counted: ReadonlyMap<string, { readonly requests: number; readonly failures: number }>;
 }
 
 export function createPlanner(options: PlannerOptions): Planner {
@@ -123,16 +124,9 @@ export function createPlanner(options: PlannerOptions): Planner {
         labels: server.labels,
         connections: now?.connections ?? 0,
         queued: now?.queued ?? 0,
-        latencyMs: null,
-        errorRate: errorRate(one.counted.get(server.name), now),
+        ...options.pace(name, server.name),
       }];
     });
-    one.counted = new Map(
-      [...counters].map(([server, { requests_total: requests, connect_failures: failures }]) => [
-        server,
-        { requests, failures },
-      ]),
-    );
     return { backend: name, generation: ++one.generation, because, servers: listed };
   }
 
@@ -171,7 +165,6 @@ export function createPlanner(options: PlannerOptions): Planner {
           until: 0,
           error: null,
           ended: false,
-          counted: new Map(),
         };
         planned.set(backend.name, one);
         request(one, "start");
@@ -200,15 +193,4 @@ export function createPlanner(options: PlannerOptions): Planner {
       for (const one of [...planned.values()]) end(one);
     },
   };
-}
-
-/** Part of the attempts since the last question that failed. */
-function errorRate(
-  before: { readonly requests: number; readonly failures: number } | undefined,
-  now: ServerCounters | undefined,
-): number {
-  if (before === undefined || now === undefined) return 0;
-  const failures = Math.max(0, now.connect_failures - before.failures);
-  const requests = Math.max(0, now.requests_total - before.requests);
-  return failures === 0 ? 0 : Math.min(1, failures / Math.max(failures, requests + failures));
 }

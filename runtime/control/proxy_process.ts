@@ -14,6 +14,7 @@ import type {
 } from "../proxy/protocol.ts";
 import type { Logger } from "../telemetry/log.ts";
 import { type Child, superviseChild } from "./child.ts";
+import { createServerPaces, type ServerPace } from "./server_pace.ts";
 import type { ProxyFacts } from "./tracking.ts";
 
 export interface ProxyProcessOptions {
@@ -48,6 +49,8 @@ export interface ProxyProcess {
   readonly ready: ProxyReady | null;
   facts(): ProxyFacts;
   counters(): ProxyCounters;
+  /** How a server has answered of late. */
+  pace(backend: string, server: string): ServerPace;
   /** Makes `options` the wanted set; answers what listens then. */
   apply(options: ProxyOptions): Promise<readonly ListenerStatus[]>;
   send(command: Extract<ProxyCommand, { readonly type: "verdicts" | "plan" | "retire" | "reinstate" | "held" }>): void;
@@ -79,6 +82,7 @@ export function startProxyProcess(options: ProxyProcessOptions): ProxyProcess {
   /** What to do when the process, or its successor, has settled. */
   const settling = new Map<number, () => void>();
   let nextId = 1;
+  const paces = createServerPaces();
 
   const applyCommand = (wanted: ProxyOptions): ProxyCommand & { readonly type: "apply" } => ({
     type: "apply",
@@ -126,6 +130,7 @@ export function startProxyProcess(options: ProxyProcessOptions): ProxyProcess {
           return options.changed();
         case "status":
           status = report;
+          paces.observe(report.servers, clock.monotonic());
           dropped = sumDropped(report);
           if (dropped > 0) options.droppedLines(droppedBefore + dropped);
           return options.changed();
@@ -141,6 +146,7 @@ export function startProxyProcess(options: ProxyProcessOptions): ProxyProcess {
       running = false;
       droppedBefore += dropped;
       dropped = 0;
+      paces.restart();
       listeners = [];
       status = null;
       options.died(exit, wait);
@@ -160,6 +166,7 @@ export function startProxyProcess(options: ProxyProcessOptions): ProxyProcess {
       servers: status?.servers ?? [],
       droppedLines: droppedBefore + dropped,
     }),
+    pace: paces.of,
     apply(next) {
       wanted = next;
       const command = applyCommand(next);

@@ -1,7 +1,7 @@
 /** `GET /api/v1/status` (contract §4): the shape, and how it is made of what control knows. Pure. */
 import type { AppView } from "./apps.ts";
 import type { Config, InstanceConfig } from "../config/model.ts";
-import type { FrontendCounters } from "../proxy/protocol.ts";
+import type { FrontendCounters, ServerCounters } from "../proxy/protocol.ts";
 import type { DropReason, InstanceCounters, InstanceState, InstanceStatus, Tracking } from "../vrrp/protocol.ts";
 import type { Overrides } from "./overrides.ts";
 import type { NotifierStatus } from "../plugin/notifications.ts";
@@ -10,6 +10,7 @@ import type { PlanView } from "./planner.ts";
 import { type PluginView, viewPlugin } from "./plugin_view.ts";
 import type { ProxyCounters } from "./proxy_process.ts";
 import { isIP } from "node:net";
+import type { ServerPace } from "./server_pace.ts";
 import type { AddressOf, ServerView } from "./servers.ts";
 import type { ProxyFacts } from "./tracking.ts";
 
@@ -110,6 +111,16 @@ export interface ServerStatus {
   readonly queued: number;
   readonly requests_total: number;
   readonly connect_failures: number;
+  /** Its final responses, by class of status. */
+  readonly responses: ServerCounters["responses"];
+  /** Requests that got no usable response. */
+  readonly response_failures: number;
+  /** Time to the heads of its responses, added up. */
+  readonly response_seconds_total: number;
+  /** The same of late, smoothed, ms; null before the first. */
+  readonly response_ms: number | null;
+  /** Part of its requests that failed of late, 0 to 1. */
+  readonly error_rate: number;
   readonly check: { readonly ok: boolean; readonly reason: string; readonly at: string | null } | null;
 }
 
@@ -153,6 +164,8 @@ export interface Facts {
   readonly waiting: string;
   readonly proxy: ProxyFacts;
   readonly counters: ProxyCounters;
+  /** How a server has answered of late. */
+  readonly pace: (backend: string, server: string) => ServerPace;
   /** The address of a host; null = not known. */
   readonly addressOf: AddressOf;
   /** Lines of the access log that could not be kept. */
@@ -266,6 +279,12 @@ function viewInstance(instance: InstanceConfig, facts: Facts): InstanceView {
   };
 }
 
+const noResponses = { "1xx": 0, "2xx": 0, "3xx": 0, "4xx": 0, "5xx": 0 };
+
+function rounded(value: number, parts: number): number {
+  return Math.round(value * parts) / parts;
+}
+
 function viewFrontend(frontend: Config["frontends"][number], facts: Facts): FrontendView {
   const listeners = facts.proxy.listeners.filter((listener) => listener.frontend === frontend.name);
   const counted = facts.counters.frontends.find(({ name }) => name === frontend.name);
@@ -277,7 +296,7 @@ function viewFrontend(frontend: Config["frontends"][number], facts: Facts): Fron
     error: listeners.find(({ error }) => error !== null)?.error ?? null,
     connections: counted?.connections ?? { current: 0, total: 0 },
     requests_total: counted?.requests_total ?? 0,
-    responses: counted?.responses ?? { "1xx": 0, "2xx": 0, "3xx": 0, "4xx": 0, "5xx": 0 },
+    responses: counted?.responses ?? noResponses,
     bytes: { in: counted?.bytes_in ?? 0, out: counted?.bytes_out ?? 0 },
   };
 }
@@ -289,6 +308,7 @@ function viewServerStatus(
 ): ServerStatus {
   const view = facts.servers(backend, server.name);
   const counted = facts.counters.servers.find((one) => one.backend === backend && one.server === server.name);
+  const { latencyMs, errorRate } = facts.pace(backend, server.name);
   return {
     name: server.name,
     address: endpoint(server.address, server.port),
@@ -301,6 +321,11 @@ function viewServerStatus(
     queued: counted?.queued ?? 0,
     requests_total: counted?.requests_total ?? 0,
     connect_failures: counted?.connect_failures ?? 0,
+    responses: counted?.responses ?? noResponses,
+    response_failures: counted?.response_failures ?? 0,
+    response_seconds_total: rounded(counted?.response_seconds_total ?? 0, 1e6),
+    response_ms: latencyMs === null ? null : rounded(latencyMs, 1e3),
+    error_rate: rounded(errorRate, 1e3),
     check: view?.check ? { ...view.check, at: view.check.at === null ? null : iso(view.check.at) } : null,
   };
 }

@@ -84,10 +84,11 @@ export class Attempts implements Placed {
     const { exchange, server, backend } = this;
     const { origin, request, response } = exchange;
     if (origin === null || server === null) return;
-    // One that it used before it may close at any time.
-    if (origin.uses === 0) server.erred("the connection ended without an answer");
     const again = request.retryable && (origin.uses > 0 || request.repeatable) && !response.begun;
     request.repeatable = false;
+    // A connection that it used before it may close at any time.
+    if (origin.uses === 0) server.unanswered("the connection ended without an answer");
+    else if (!again) server.broke();
     if (again && origin.uses === 0 && backend?.mayRepeat() !== true) {
       return response.refuse("server_closed_in_headers");
     }

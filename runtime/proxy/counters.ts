@@ -1,5 +1,5 @@
 /** Counters of all threads, added up for control. */
-import type { BackendCounters, FrontendCounters, ServerCounters } from "./protocol.ts";
+import type { BackendCounters, FrontendCounters, ResponseClasses, ServerCounters } from "./protocol.ts";
 import {
   FrontendCounter,
   LINE_WORDS,
@@ -15,18 +15,11 @@ export function sumFrontend(shared: SharedBuffers, name: string, slot: number): 
   const words = new Float64Array(shared.frontends);
   const sum = (counter: number) =>
     total(words, shared.threads, MAX_FRONTENDS * FrontendCounter.stride, slot * FrontendCounter.stride + counter);
-  const responses = FrontendCounter.responses;
   return {
     name,
     connections: { current: sum(FrontendCounter.current), total: sum(FrontendCounter.total) },
     requests_total: sum(FrontendCounter.requests),
-    responses: {
-      "1xx": sum(responses),
-      "2xx": sum(responses + 1),
-      "3xx": sum(responses + 2),
-      "4xx": sum(responses + 3),
-      "5xx": sum(responses + 4),
-    },
+    responses: classes(sum, FrontendCounter.responses),
     bytes_in: sum(FrontendCounter.bytesIn),
     bytes_out: sum(FrontendCounter.bytesOut),
   };
@@ -43,12 +36,26 @@ export function sumServer(shared: SharedBuffers, backend: string, server: string
     queued: queuedAt(shared, MAX_BACKENDS + slot),
     requests_total: sum(ServerCounter.requests),
     connect_failures: sum(ServerCounter.connectFailures),
+    responses: classes(sum, ServerCounter.responses),
+    response_failures: sum(ServerCounter.failures),
+    response_seconds_total: sum(ServerCounter.responseTime) / 1000,
   };
 }
 
 /** Requests that wait for any server of the backend in this slot. */
 export function queuedFor(shared: SharedBuffers, backend: string, slot: number): BackendCounters {
   return { name: backend, queued: queuedAt(shared, slot) };
+}
+
+/** Responses by class of status, whose counters follow each other. */
+function classes(sum: (counter: number) => number, first: number): ResponseClasses {
+  return {
+    "1xx": sum(first),
+    "2xx": sum(first + 1),
+    "3xx": sum(first + 2),
+    "4xx": sum(first + 3),
+    "5xx": sum(first + 4),
+  };
 }
 
 function queuedAt(shared: SharedBuffers, line: number): number {

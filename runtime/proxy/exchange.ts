@@ -108,6 +108,7 @@ export class Exchange implements OriginUser {
         return this.attempts.diedUnanswered();
       case "streaming":
         if (errno === 0 && this.response.endOfStream()) return this.complete();
+        this.attempts.server?.broke();
         return this.break("server_closed_in_response");
       case "connecting":
         this.origin?.close();
@@ -148,13 +149,15 @@ export class Exchange implements OriginUser {
       case "waiting":
         this.drop();
         if (waitsForClient(this)) return this.fail(408, "client_timeout_in_request");
-        this.attempts.server?.erred("no answer in time");
+        this.attempts.server?.unanswered("no answer in time");
         return this.fail(504, "server_timeout_in_headers");
       default: {
         const { client } = this;
         if (client?.stillTakes() === true || this.origin?.stillTakes() === true) return touch(this);
+        const end = endByTime(this);
+        if (end === "server_timeout_in_response") this.attempts.server?.broke();
         // What is queued cannot be sent either, so it is not waited for.
-        this.abandon(endByTime(this));
+        this.abandon(end);
         client?.close(true);
       }
     }

@@ -160,11 +160,14 @@ export type ProxyCommand =
   /** Stop accepting, finish what runs, at most `drain` ms, exit. Said again, the shorter `drain` counts. */
   | { readonly type: "stop"; readonly drain: number };
 
+/** Responses by class of status. */
+export type ResponseClasses = Readonly<Record<"1xx" | "2xx" | "3xx" | "4xx" | "5xx", number>>;
+
 export interface FrontendCounters {
   readonly name: string;
   readonly connections: { readonly current: number; readonly total: number };
   readonly requests_total: number;
-  readonly responses: Readonly<Record<"1xx" | "2xx" | "3xx" | "4xx" | "5xx", number>>;
+  readonly responses: ResponseClasses;
   readonly bytes_in: number;
   readonly bytes_out: number;
 }
@@ -183,6 +186,12 @@ export interface ServerCounters {
   readonly queued: number;
   readonly requests_total: number;
   readonly connect_failures: number;
+  /** Final ones only; a 101 is among 1xx. */
+  readonly responses: ResponseClasses;
+  /** Requests that got no usable response: none in time, none at all, no HTTP, or one that broke off. */
+  readonly response_failures: number;
+  /** Time from sending requests to the heads of their final responses, added up. */
+  readonly response_seconds_total: number;
 }
 
 /** One engine thread; control judges a frontend by `listening` and by `turnAgeMs` (no turn for 1 s = failed). */

@@ -41,6 +41,8 @@ export class RequestRelay {
   retryable = false;
   /** May be repeated on a fresh connection too, as the route says. */
   repeatable = false;
+  /** When it was sent, monotonic ms. */
+  sentAt = 0;
   readonly #body = new BodyDecoder();
 
   constructor(readonly exchange: Exchange) {}
@@ -80,6 +82,7 @@ export class RequestRelay {
     if (origin === null || server === null) return;
     exchange.phase = "waiting";
     trace?.sends(engine.now);
+    this.sentAt = engine.now;
     engine.shared.servers[server.counters + ServerCounter.requests]++;
     origin.retained = this.headRegion;
     origin.push(this.headStart, this.headLength, this.headRegion);

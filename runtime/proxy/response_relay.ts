@@ -68,7 +68,7 @@ export class ResponseRelay {
       if (answer === NEED_MORE) return this.#wait(head, region, from, end);
       if (answer === REFUSED) {
         if (this.#gathered === null) engine.io.give(region);
-        exchange.attempts.server?.erred("the answer was not valid HTTP");
+        exchange.attempts.server?.unanswered("the answer was not valid HTTP");
         if (exchange.trace !== null) exchange.trace.detail = head.refusal?.text ?? "";
         return this.refuse();
       }
@@ -152,7 +152,7 @@ export class ResponseRelay {
     const { exchange } = this;
     const { client, origin, request, engine } = exchange;
     if (client === null || origin === null) return engine.io.give(region);
-    origin.server.answered(head.status);
+    origin.server.answered(head.status, engine.now - request.sentAt);
     if (head.status === 101) return this.#switch(head, region, bodyStart, end);
     request.releaseHead();
     client.frontend.countResponse(head.status);
@@ -189,6 +189,7 @@ export class ResponseRelay {
         return exchange.complete();
       case BODY_REFUSED:
         if (exchange.trace !== null) exchange.trace.detail = body.refusal?.text ?? "";
+        origin.server.broke();
         return exchange.break("server_bad_body");
     }
   }

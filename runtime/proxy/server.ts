@@ -122,9 +122,29 @@ export class Server {
     this.engine.ports.evidence({ backend: this.backend, server: this.options.name, errors, cause });
   }
 
-  /** It answered a request with this status, or let a tunnel begin (0). */
-  answered(status: number): void {
+  /** A request gets no usable response from it. */
+  unanswered(cause: string): void {
+    this.broke();
+    this.erred(cause);
+  }
+
+  /** A request fails at it, which need not be evidence against it. */
+  broke(): void {
+    this.engine.shared.servers[this.counters + ServerCounter.failures]++;
+  }
+
+  /** It answered a request with this status, `ms` after that was sent. */
+  answered(status: number, ms: number): void {
+    const { servers } = this.engine.shared;
+    const kind = (status / 100) | 0;
+    if (kind >= 1 && kind <= 5) servers[this.counters + ServerCounter.responses + kind - 1]++;
+    servers[this.counters + ServerCounter.responseTime] += ms;
     if (this.errorStatuses !== null && this.errorStatuses[status] === 1) return this.erred(`status ${status}`);
+    this.reached();
+  }
+
+  /** It does what is asked of it: what failed before was no row of failures. */
+  reached(): void {
     const { errors } = this.engine.shared;
     if (errors[this.slot] !== 0) Atomics.store(errors, this.slot, 0);
   }

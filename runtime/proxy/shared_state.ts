@@ -29,7 +29,13 @@ export const ServerCounter = {
   connectFailures: 2,
   /** This thread's part of `active`, so that it can be taken back when the thread dies. */
   active: 3,
-  stride: 4,
+  /** Final responses, 101 among 1xx; 2xx to 5xx follow. */
+  responses: 4,
+  /** Requests that got no usable response: none in time, none at all, no HTTP, or one that broke off. */
+  failures: 9,
+  /** ms from sending requests to the heads of their final responses, added up. */
+  responseTime: 10,
+  stride: 11,
 } as const;
 
 /** Words of `control`, before those of the threads. */
@@ -182,7 +188,9 @@ export class SharedState {
 
   clearServer(slot: number): void {
     // Requests of the slot's last server may still be under way; each takes itself out of `active`.
-    this.servers.fill(0, slot * ServerCounter.stride, slot * ServerCounter.stride + ServerCounter.active);
+    const first = slot * ServerCounter.stride;
+    this.servers.fill(0, first, first + ServerCounter.active);
+    this.servers.fill(0, first + ServerCounter.active + 1, first + ServerCounter.stride);
   }
 
   /** Open connections of all threads to the server in this slot. */

@@ -27,7 +27,7 @@ export class Tunnel {
     const { attempts: { server }, engine } = exchange;
     exchange.trace?.sends(engine.now);
     if (server !== null) {
-      server.answered(0);
+      server.reached();
       engine.shared.servers[server.counters + ServerCounter.requests]++;
     }
     this.#flow();

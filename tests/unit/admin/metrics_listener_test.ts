@@ -14,7 +14,24 @@ const status = {
   backends: [{
     name: "web",
     queued: 2,
-    servers: [{ name: "a", state: "up", requests_total: 5 }, { name: "b", state: "down", requests_total: 6 }],
+    servers: [
+      {
+        name: "a",
+        state: "up",
+        requests_total: 5,
+        responses: { "1xx": 0, "2xx": 3, "3xx": 0, "4xx": 0, "5xx": 1 },
+        response_failures: 1,
+        response_seconds_total: 0.25,
+      },
+      {
+        name: "b",
+        state: "down",
+        requests_total: 6,
+        responses: { "1xx": 0, "2xx": 4, "3xx": 0, "4xx": 0, "5xx": 0 },
+        response_failures: 2,
+        response_seconds_total: 0.5,
+      },
+    ],
   }],
   plugins: [],
   notifiers: [],
@@ -38,6 +55,12 @@ Deno.test("metricsListener() tells GET /metrics and nothing else", async () => {
   for (
     const sample of [
       'tandem_backend_requests_total{backend="web"} 11',
+      'tandem_backend_responses_total{backend="web",code="2xx"} 7',
+      'tandem_backend_response_failures_total{backend="web"} 3',
+      'tandem_backend_response_seconds_total{backend="web"} 0.75',
+      'tandem_server_responses_total{backend="web",server="a",code="5xx"} 1',
+      'tandem_server_response_failures_total{backend="web",server="b"} 2',
+      'tandem_server_response_seconds_total{backend="web",server="a"} 0.25',
       'tandem_backend_servers_up{backend="web"} 1',
       'tandem_backend_queued{backend="web"} 2',
       'tandem_access_log_dropped_lines_total{by="reader"} 3',

@@ -31,6 +31,7 @@ Deno.test("renderStatus() shows who holds what, since when and why, and what is 
     },
     counters: { frontends: [], servers: [], backends: [], droppedLines: 0 },
     addressOf: (host) => host,
+    pace: () => ({ latencyMs: null, errorRate: 0 }),
     lostLines: 0,
     servers: (backend, server) => ({
       backend,

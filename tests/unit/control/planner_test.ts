@@ -3,6 +3,7 @@ import type { Plan, PolicyInput } from "../../../plugins/contract.ts";
 import type { BackendConfig, Config } from "../../../runtime/config/model.ts";
 import { createPlanner } from "../../../runtime/control/planner.ts";
 import type { ServerView } from "../../../runtime/control/servers.ts";
+import type { ServerCounters } from "../../../runtime/proxy/protocol.ts";
 import { createLogger } from "../../../runtime/telemetry/log.ts";
 import { fakeClock } from "../../support/fake_clock.ts";
 
@@ -35,8 +36,8 @@ function fixture(answer: () => Plan | Error) {
       },
     }),
     view: (_backend, server) => ({ state: down.has(server) ? "down" : "up", effective: 2 }) as ServerView,
-    counters:
-      () => [{ backend: "web", server: "a", connections: 3, queued: 1, requests_total: 10, connect_failures: 0 }],
+    counters: () => [{ backend: "web", server: "a", connections: 3, queued: 1 } as ServerCounters],
+    pace: (_backend, server) => ({ latencyMs: server === "a" ? 12 : null, errorRate: 0.25 }),
     send: (backend, plan) => sent.push(`${backend} ${plan === null ? "nothing" : plan.explain}@${clock.monotonic()}`),
   });
   return { clock, planner, asked, sent, lines, inputs, down };
@@ -59,8 +60,9 @@ Deno.test("createPlanner() asks at the start, on changes at most ten times a sec
     [1, ["a", "b"]],
     [2, ["a"]],
   ]);
-  const { weight, connections, queued } = inputs[0].servers[0];
-  assert.deepEqual([weight, connections, queued], [2, 3, 1]);
+  const { weight, connections, queued, latencyMs, errorRate } = inputs[0].servers[0];
+  assert.deepEqual([weight, connections, queued, latencyMs, errorRate], [2, 3, 1, 12, 0.25]);
+  assert.equal(inputs[0].servers[1].latencyMs, null);
   assert.deepEqual(planner.views(), [{ backend: "web", explain: "all to a", error: null }]);
   planner[Symbol.dispose]();
 });
