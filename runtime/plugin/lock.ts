@@ -7,6 +7,8 @@ export interface LockedPlugin {
   readonly plugin: string;
   readonly version: string;
   readonly sha256: string;
+  /** What it asked for, as `plugin add` showed it, so that an upgrade can show what changed. Absent in older files. */
+  readonly asks?: readonly string[];
 }
 
 /** By the key that `plugins:` uses. */
@@ -24,6 +26,10 @@ export function parseLock(text: string): Lock {
   for (const [name, entry] of Object.entries(plugins)) {
     const wanted = ["source", "plugin", "version", "sha256"].every((key) => typeof entry?.[key] === "string");
     if (!wanted) throw new SyntaxError(`${LOCK_FILE}: "${name}" must hold source, plugin, version and sha256`);
+    const { asks = [] } = entry as { asks?: unknown };
+    if (!Array.isArray(asks) || asks.some((ask) => typeof ask !== "string")) {
+      throw new SyntaxError(`${LOCK_FILE}: "asks" of "${name}" must be a list of sentences`);
+    }
   }
   return plugins as Lock;
 }
