@@ -27,6 +27,7 @@ export { compileEdits, type FieldChanges, type FieldEdits } from "./field_edits.
 export { BY_CHUNKS, BY_CLOSE, BY_LENGTH, type Framing, NO_BODY } from "./head.ts";
 export { DEFAULT_LIMITS, Head, type HeadLimits, NEED_MORE, NONE, REFUSED } from "./head.ts";
 export * as fieldName from "./field_name.ts";
+export { maxForwards } from "./max_forwards.ts";
 export * as method from "./method.ts";
 export { isIdempotent } from "./method.ts";
 export type { Refusal, RefusalReason } from "./refusal.ts";

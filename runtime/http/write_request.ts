@@ -1,9 +1,16 @@
-/** Request heads on their way to an origin: always HTTP/1.1, without what was meant for us, with who the client is. */
+/**
+ * Request heads on their way to an origin: always HTTP/1.1, without what was meant for us, with who the client is.
+ *
+ * There is no Via of ours (RFC 9110 §7.6.3), as there is none of HAProxy and nginx: nginx with its defaults does not
+ * compress for who comes with one, and other origins are as shy. Who wants it configures the field.
+ */
 
 import { bytesOf, copy } from "./bytes.ts";
 import { dropsField, type FieldEdits } from "./field_edits.ts";
 import * as field from "./field_name.ts";
 import { BY_CHUNKS, FLAGS, ID, LINE, NAME_END, NONE, STRIDE } from "./head.ts";
+import { oneHopLess } from "./max_forwards.ts";
+import { OPTIONS } from "./method.ts";
 import type { RequestHead } from "./request_head.ts";
 import { CONNECTION_LINES, copyLines, CRLF, DOES_NOT_FIT, OWN_LINES, put } from "./write_fields.ts";
 import { SAY_CLOSE, SAY_TE, SAY_UPGRADE, TRANSFER_CHUNKED } from "./write_fields.ts";
@@ -51,6 +58,7 @@ export function writeRequest(
   head: RequestHead,
   rewrite: RequestRewrite,
 ): number {
+  if (head.method === OPTIONS) rewrite = oneHopLess(head, rewrite);
   if (at + mostOctets(head, rewrite) > end) return DOES_NOT_FIT;
   const { bytes, start } = head;
   if (rewrite.target === null) at = copy(out, at, bytes, start + head.methodStart, start + head.targetEnd);

@@ -55,7 +55,8 @@ export function writeResponse(
     else if (rewrite.clientMinor === 0) say |= SAY_KEEP_ALIVE;
   }
   if (say !== 0) at = put(out, at, CONNECTION_LINES[say]);
-  if (status >= 200) {
+  // A 101 is the answer to its request (§15.2.2), and may be the first that a client gets: it carries the sticky cookie.
+  if (status >= 200 || status === 101) {
     if (rewrite.edits !== null) at = copy(out, at, rewrite.edits.append, 0, rewrite.edits.append.length);
     if (rewrite.append !== null) at = copy(out, at, rewrite.append, 0, rewrite.append.length);
   }

@@ -54,6 +54,24 @@ const rows: Row[] = [
       "X-Three: 3",
     ],
   ],
+  ["9110 §7.6.2 OPTIONS with hops left", ["OPTIONS * HTTP/1.1", H, "MAX-forwards: 10", "A: 1"], [
+    "OPTIONS * HTTP/1.1",
+    H,
+    "A: 1",
+    "Max-Forwards: 9",
+  ]],
+  ["9110 §7.6.2 beside configured fields", ["OPTIONS / HTTP/1.1", H, "Max-Forwards: 1", "A: 1"], [
+    "OPTIONS / HTTP/1.1",
+    H,
+    "B: 1",
+    "Max-Forwards: 0",
+  ], { edits: http.compileEdits({ remove: ["a"], add: { B: "1" } }) }],
+  ["9110 §7.6.2 no number is left to the origin", ["OPTIONS / HTTP/1.1", H, "Max-Forwards: -1"], [
+    "OPTIONS / HTTP/1.1",
+    H,
+    "Max-Forwards: -1",
+  ]],
+  ["9110 §7.6.2 other methods do not count", [G, H, "Max-Forwards: 3"], [G, H, "Max-Forwards: 3"]],
   ["9110 §7.6.1 two Connection fields", [G, H, "Connection: x-one", "X-One: 1", "Connection: x-two", "X-Two: 2"], [
     G,
     H,

@@ -92,6 +92,20 @@ const rows: Row[] = [
   ["configured fields not on 103", ["HTTP/1.1 103 E"], ["HTTP/1.1 103 E"], {
     edits: http.compileEdits({ add: { A: "2" } }),
   }],
+  [
+    "configured fields and further lines on 101",
+    [
+      "HTTP/1.1 101 S",
+      "Connection: Upgrade",
+      "Upgrade: websocket",
+      "Server: x",
+    ],
+    ["HTTP/1.1 101 S", "Upgrade: websocket", "Connection: Upgrade", "A: 2", "Set-Cookie: S=1"],
+    {
+      edits: http.compileEdits({ remove: ["server"], add: { A: "2" } }),
+      append: http.bytesOf("Set-Cookie: S=1\r\n"),
+    },
+  ],
   ["further lines", [OK, L], [OK, L, "Set-Cookie: S=1"], { append: http.bytesOf("Set-Cookie: S=1\r\n") }],
 ];
 
