@@ -3,7 +3,8 @@
 /** `root`, or the name of a program. */
 export type Requirement = "root" | `program:${string}`;
 
-/** Programs that interop tests start. Debian's package names where they differ: nft is nftables, ip is iproute2. */
+/** Programs that interop tests start. Debian's package names where they differ: nft is nftables, ip is iproute2,
+ * dnsmasq is dnsmasq-base. */
 export const interopNeeds: readonly Requirement[] = [
   "root",
   ...[
@@ -20,6 +21,7 @@ export const interopNeeds: readonly Requirement[] = [
     "haproxy",
     "nginx",
     "tshark",
+    "dnsmasq",
   ]
     .map((name): Requirement => `program:${name}`),
 ];
