@@ -3,12 +3,15 @@ import type { OfferedLoad, OfferedOutcome } from "./open_loop.ts";
 
 /** CPU ms of all threads of a process and of its children so far, user and system. */
 export function cpuOf(pid: number): number {
-  return family(pid).reduce((sum, each) => {
-    const stat = Deno.readTextFileSync(`/proc/${each}/stat`);
-    const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
-    // utime and stime, in ticks of 10 ms (USER_HZ is 100 on every Linux).
-    return sum + (Number(fields[11]) + Number(fields[12])) * 10;
-  }, 0);
+  return family(pid).reduce((sum, each) => sum + cpuOfOne(each), 0);
+}
+
+/** CPU ms of all threads of a process so far, without its children. */
+export function cpuOfOne(pid: number): number {
+  const stat = Deno.readTextFileSync(`/proc/${pid}/stat`);
+  const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+  // utime and stime, in ticks of 10 ms (USER_HZ is 100 on every Linux).
+  return (Number(fields[11]) + Number(fields[12])) * 10;
 }
 
 /** Resident memory of a process and of its children, in bytes. */

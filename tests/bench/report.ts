@@ -83,18 +83,18 @@ function tableRow(cells: readonly string[]): string {
   return `| ${cells.join(" | ")} |`;
 }
 
-const BEGIN = "<!-- Made by `deno task bench --markdown`: from here -->";
 const END = "<!-- to here -->";
 
 /**
- * `readme` with `section` between its marks.
+ * `page` with `section` between the marks that name the task that makes it.
  *
  * @throws {Error} when it has no marks.
  */
-export function withSection(readme: string, section: string): string {
-  const from = readme.indexOf(BEGIN), to = readme.indexOf(END, from);
-  if (from < 0 || to < 0) throw new Error(`Cannot refresh the benchmark in README: it lacks "${BEGIN}" and "${END}"`);
-  return `${readme.slice(0, from + BEGIN.length)}\n\n${section}\n\n${readme.slice(to)}`;
+export function withSection(page: string, section: string, task = "bench"): string {
+  const begin = `<!-- Made by \`deno task ${task} --markdown\`: from here -->`;
+  const from = page.indexOf(begin), to = page.indexOf(END, from);
+  if (from < 0 || to < 0) throw new Error(`Cannot refresh the benchmark in README: it lacks "${begin}" and "${END}"`);
+  return `${page.slice(0, from + begin.length)}\n\n${section}\n\n${page.slice(to)}`;
 }
 
 function budgetText(scenario: Comparison["scenario"]): string {
