@@ -3,16 +3,10 @@
  * decode bodies, add fields of its own and repeat what it took for lost.
  */
 import { isAddress } from "../bytes/address.ts";
-import {
-  BODY_MORE,
-  BodyDecoder,
-  bytesOf,
-  NEED_MORE,
-  NO_BODY,
-  parseResponse,
-  REFUSED,
-  ResponseHead,
-} from "../http/mod.ts";
+import { BODY_MORE, BodyDecoder } from "../http/body.ts";
+import { bytesOf } from "../http/bytes.ts";
+import { NEED_MORE, NO_BODY, REFUSED } from "../http/head.ts";
+import { parseResponse, ResponseHead } from "../http/response_head.ts";
 import { TARGET_FIELD, targetOf } from "./target.ts";
 
 /** The field by which the balancer knows the backend; it goes no further. */

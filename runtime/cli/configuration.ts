@@ -72,9 +72,9 @@ export async function loadConfiguration(file: string, node: string | null): Prom
   throw new CommandError(Exit.usage, `The configuration has ${count(problems.length)}:\n${problems.join("\n")}`);
 }
 
-/** Read only where the text speaks of plugins or notifiers: nobody else should wait for it. */
+/** Read only where the text speaks of plugins, notifiers or applications: nobody else should wait for it. */
 export async function knowledgeOfPlugins(text: string, file: string): Promise<PluginKnowledge | undefined> {
-  if (!/\b(plugins|notify)\b/.test(text)) return undefined;
+  if (!/\b(plugins|notify|app["']?:)/.test(text)) return undefined;
   const { readPluginKnowledge } = await import("../control/plugin_knowledge.ts");
   return await readPluginKnowledge(text, file, directoryOf(file));
 }

@@ -15,5 +15,6 @@ const running: Readonly<Record<string, Verb>> = {
 };
 
 export function run(args: readonly string[]): Promise<number> {
-  return pluginCommand(args, running);
+  const kits = { app: () => import("../control/app_kit.ts").then(({ appKit }) => appKit()) };
+  return pluginCommand(args, kits, running);
 }

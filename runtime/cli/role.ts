@@ -13,7 +13,9 @@ export async function run(args: readonly string[]): Promise<number> {
     case "plugin":
       return (await import("../roles/plugin.ts")).runPluginStage(rest[0]);
     case "plugin-host":
-      await (await import("../roles/plugin.ts")).runHost();
+      // An application's has the two sockets that it serves and forwards by.
+      if (rest.length > 0) await (await import("../roles/app_host.ts")).runAppHost(rest);
+      else await (await import("../roles/plugin.ts")).runHost();
       return Exit.done;
     case "launch":
       return await launch(rest);

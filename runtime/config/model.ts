@@ -72,6 +72,8 @@ export interface PluginConfig {
   readonly locked: boolean;
   readonly grants: GrantedConfig;
   readonly limits: PluginFacts["limits"];
+  /** Of an application, its secrets resolved; what other kinds are told belongs to a use. */
+  readonly with: Readonly<Record<string, unknown>>;
 }
 
 export interface NotifyConfig {

@@ -1,5 +1,6 @@
 /** What a configuration must know of the plugins it names. Nothing of them runs for it; who loads the configuration asks. */
 import type { JsonSchema } from "../../plugins/declaration.ts";
+import { isAppFile } from "./route_model.ts";
 import { child, type Tree } from "./tree.ts";
 import { parseYaml } from "./yaml.ts";
 
@@ -51,6 +52,8 @@ export interface PluginKnowledge {
   /** Schemas of the notifiers that come with Tandem. */
   readonly notifiers: Readonly<Record<string, JsonSchema>>;
   readonly check: (schema: JsonSchema, value: unknown) => readonly OptionProblem[];
+  /** Why the module at a path as it is written cannot be an application; null where nothing is known against it. */
+  readonly appProblem: (path: string) => string | null;
 }
 
 /** Where nobody can look at plugins. */
@@ -59,24 +62,38 @@ export const noPlugins: PluginKnowledge = {
   locked: () => null,
   notifiers: {},
   check: () => [],
+  appProblem: () => null,
 };
 
 /** Every source that any node of the file names, to be read before the file is loaded. */
 export function pluginSources(text: string, file: string): readonly string[] {
+  return [...new Set(topsOf(text, file).flatMap((top) => sourcesOf(child(top, "plugins"))))];
+}
+
+/** Every module that a route of any node names as its application. */
+export function appFiles(text: string, file: string): readonly string[] {
+  const frontends = topsOf(text, file).flatMap((top) => valuesOf(child(top, "frontends")));
+  const routes = frontends.flatMap((frontend) => {
+    const list = child(frontend, "routes");
+    return list?.kind === "list" ? list.items : [];
+  });
+  return [...new Set(routes.flatMap((route) => textOf(child(route, "app"))).filter(isAppFile))];
+}
+
+/** The file, and what its nodes say otherwise. */
+function topsOf(text: string, file: string): readonly Tree[] {
   const { tree } = parseYaml(text, file);
-  if (tree === null) return [];
-  const nodes = child(tree, "nodes");
-  const tops: readonly Tree[] = [
-    tree,
-    ...nodes?.kind === "map" ? [...nodes.entries.values()].map(({ value }) => value) : [],
-  ];
-  return [...new Set(tops.flatMap((top) => sourcesOf(child(top, "plugins"))))];
+  return tree === null ? [] : [tree, ...valuesOf(child(tree, "nodes"))];
+}
+
+function valuesOf(map: Tree | undefined): readonly Tree[] {
+  return map?.kind === "map" ? [...map.entries.values()].map(({ value }) => value) : [];
+}
+
+function textOf(tree: Tree | undefined): string[] {
+  return tree?.kind === "scalar" && typeof tree.value === "string" ? [tree.value] : [];
 }
 
 function sourcesOf(plugins: Tree | undefined): string[] {
-  if (plugins?.kind !== "map") return [];
-  return [...plugins.entries.values()].flatMap(({ value }) => {
-    const source = child(value, "source");
-    return source?.kind === "scalar" && typeof source.value === "string" ? [source.value] : [];
-  });
+  return valuesOf(plugins).flatMap((plugin) => textOf(child(plugin, "source")));
 }

@@ -1,12 +1,14 @@
 /** Plugins and their uses: what is asked for and not granted, and every `with:` against the schema of whose it is. */
 import { BlockList, isIP } from "node:net";
 import type { JsonSchema } from "../../plugins/declaration.ts";
+import type { Report } from "./decoder.ts";
 import { hint } from "./nearest.ts";
 import { merge } from "./overlay.ts";
 import { type EndpointConfig, type GrantedConfig, type PluginFacts } from "./plugin_facts.ts";
 import type { PluginConfig } from "./model.ts";
 import type { GrantsDraft, PluginDraft } from "./plugin_schema.ts";
 import { writtenValue } from "./plugin_values.ts";
+import { isAppFile } from "./route_model.ts";
 import type { Case } from "./rules.ts";
 import { openSecret, type Secrets } from "./secrets.ts";
 import { child, reach, type Tree } from "./tree.ts";
@@ -39,7 +41,8 @@ export function judgePlugins(subject: Case): OpenedPlugins {
     const at = reach(tree, "plugins", name);
     const taken = Object.values(builtIns).flat().includes(name);
     if (taken) report(at, `"${name}" comes with Tandem: give the plugin another name`);
-    known.set(name, plugin === undefined || taken ? null : judgePlugin(name, plugin, at, subject));
+    const one = plugin === undefined || taken ? null : judgePlugin(name, plugin, at, subject);
+    known.set(name, one && withOptions(one, at, subject));
   }
   const uses = new Map<string, Readonly<Record<string, unknown>>>();
   const use = (id: string, kind: Kind, name: string, at: Tree) => {
@@ -62,6 +65,12 @@ export function judgePlugins(subject: Case): OpenedPlugins {
       if (one?.plugin) judgeTarget(one.use, draft?.address?.host, where, known, subject);
     }
     if (balance?.plugin) use(`backends.${name}.balance`, "policy", balance.use, reach(at, "balance"));
+  }
+  for (const [name, frontend] of draft.frontends ?? []) {
+    for (const [index, route] of (frontend?.routes ?? []).entries()) {
+      if (typeof route?.app !== "string" || isAppFile(route.app)) continue;
+      judgeApp(route.app, reach(tree, "frontends", name, "routes", index, "app"), known, report);
+    }
   }
   for (const [index, notifier] of (draft.notify ?? []).entries()) {
     if (notifier?.use !== undefined) use(`notify.${index}`, "notifier", notifier.use, reach(tree, "notify", index));
@@ -101,8 +110,30 @@ function judgePlugin(name: string, draft: PluginDraft, at: Tree, subject: Case):
         memory: draft.limits?.memory ?? facts.limits.memory,
         deadline: draft.limits?.deadline ?? facts.limits.deadline,
       },
+      with: {},
     },
   };
+}
+
+/** An application is used by routes, all by one configuration: that of the plugin. */
+function withOptions(known: Known, at: Tree, subject: Case): Known {
+  if (known.facts.kind !== "app") return known;
+  const options = judgeOptions(known.facts.schema, known.common, at, known.config, subject);
+  return options === null ? known : { ...known, config: { ...known.config, with: options } };
+}
+
+function judgeApp(name: string, at: Tree, known: ReadonlyMap<string, Known | null>, report: Report): void {
+  const found = known.get(name);
+  if (found === null) return; // told where it is declared
+  if (found === undefined) {
+    const apps = [...known].flatMap(([name, one]) => one?.facts.kind === "app" ? name : []);
+    const isFile = /\.(ts|js|mjs|tsx)$/.test(name);
+    const other = apps.length === 0
+      ? "; there is none under plugins:, and a file is written ./app.ts"
+      : hint(name, apps);
+    return report(at, `unknown app "${name}"${isFile ? `; a file is written "./${name}"` : other}`);
+  }
+  if (found.facts.kind !== "app") report(at, `"${name}" is a ${found.facts.kind}, and an app is wanted here`);
 }
 
 function secretsOf({ draft, readSecret }: Case): Secrets {

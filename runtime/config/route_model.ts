@@ -28,6 +28,7 @@ export type ActionConfig =
   /** null = `default_backend`. */
   | { readonly type: "backend"; readonly backend: string | null; readonly rewrite: string | null }
   /** A module, as the file names it: relative to the file. Without it, requests are refused or go to `default_backend`. */
+  /** `app` is the path of a module, or the name of a plugin: see {@linkcode isAppFile}. */
   | { readonly type: "app"; readonly app: string; readonly onFailure: "block" | "pass" }
   | { readonly type: "redirect"; readonly to: string; readonly status: number }
   | {
@@ -85,4 +86,9 @@ export interface RoutingConfig {
   readonly monitor: MonitorConfig | null;
   readonly requestHeaders: FieldsConfig;
   readonly responseHeaders: FieldsConfig;
+}
+
+/** Whether an application is a file of the operator's own, and not a plugin. */
+export function isAppFile(app: string): boolean {
+  return /^\.{0,2}\//.test(app);
 }

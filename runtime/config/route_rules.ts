@@ -4,6 +4,7 @@ import type { FrontendDraft } from "./frontend_schema.ts";
 import { hint } from "./nearest.ts";
 import { judgeRoutesOfMode } from "./mode_rules.ts";
 import { covers } from "./route_cover.ts";
+import { isAppFile } from "./route_model.ts";
 import { type BodyDraft, match as matchSchema, route as routeSchema, type RouteDraft } from "./route_schema.ts";
 import type { Case } from "./rules.ts";
 import { capturesOf, judgeLocation, judgeTemplate } from "./template_rules.ts";
@@ -46,7 +47,8 @@ export function judgeRoutes(subject: Case): Bodies {
 
 const ACTIONS = ["backend", "redirect", "respond", "app"] as const;
 
-function judgeRoute(route: RouteDraft, tree: Tree, frontend: FrontendDraft, { draft, report }: Case): void {
+function judgeRoute(route: RouteDraft, tree: Tree, frontend: FrontendDraft, subject: Case): void {
+  const { draft, report } = subject;
   const actions = ACTIONS.filter((key) => route[key] !== null);
   for (const second of actions.slice(1)) {
     report(reach(tree, second), `is a second action beside ${actions[0]}: a route has one`);
@@ -64,7 +66,7 @@ function judgeRoute(route: RouteDraft, tree: Tree, frontend: FrontendDraft, { dr
     if (typeof name !== "string" || draft.backends?.has(name)) continue;
     report(reach(tree, ...at), `unknown backend "${name}"${hint(name, backends)}`);
   }
-  judgeApp(route, tree, frontend, report);
+  judgeApp(route, tree, frontend, subject);
   const answers = actions.find((action) => action !== "backend" && action !== "app");
   for (const key of answers === undefined ? [] : ["rewrite", "timeouts", "retry"]) {
     const value = child(tree, key);
@@ -77,13 +79,15 @@ function judgeApp(
   { app, on_failure: onFailure, rewrite }: RouteDraft,
   tree: Tree,
   frontend: FrontendDraft,
-  report: Report,
+  { report, plugins }: Case,
 ) {
   if (app === null && onFailure !== null) report(reach(tree, "on_failure"), "has no effect without app");
   if (app === null) return;
   if (rewrite !== null) {
     report(reach(tree, "rewrite"), "has no effect with app: the application forwards what it wants");
   }
+  const problem = app !== undefined && isAppFile(app) ? plugins.appProblem(app) : null;
+  if (problem !== null) report(reach(tree, "app"), problem);
   if (onFailure === "pass" && frontend.default_backend === null) {
     report(reach(tree, "on_failure"), "needs a default_backend: that is where requests pass to");
   }

@@ -63,7 +63,10 @@ export const route = fields({
   redirect: optional(redirect),
   respond: optional(respond),
   app: optional(
-    text({ pattern: /^(\.{0,2}\/)[^\0]*\.(ts|js|mjs|tsx)$/, wanted: "the path of a module, such as ./app.ts" }),
+    text({
+      pattern: /^(\.{0,2}\/[^\0]*\.(ts|js|mjs|tsx)|[A-Za-z][\w.-]{0,63})$/,
+      wanted: "the path of a module, such as ./app.ts, or the name of a plugin",
+    }),
   ),
   on_failure: optional(choice(["block", "pass"])),
   rewrite: optional(fields({ path: required(text()) })),

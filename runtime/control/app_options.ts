@@ -54,13 +54,13 @@ export function routeOptions(route: RouteConfig, defaultBackend: string | null):
   return { ...route, action: { type: "backend", backend: appBackendName(action.app), rewrite: null, otherwise } };
 }
 
-/** The frontend at `socket` by which applications forward, to each of `backends` by its name. */
-export function balancerFrontend(socket: string, backends: readonly string[]): FrontendOptions {
+/** The frontend at `sockets` by which applications forward, to each of `backends` by its name. */
+export function balancerFrontend(sockets: readonly string[], backends: readonly string[]): FrontendOptions {
   return {
     name: BALANCER,
     mode: "http",
     // Whom a request is for is told in front of it.
-    binds: [{ address: `unix:${socket}`, port: 0, proxyProtocol: true }],
+    binds: sockets.map((socket) => ({ address: `unix:${socket}`, port: 0, proxyProtocol: true })),
     // The first frontend has written them, and the application may have changed them.
     forwardfor: false,
     trustedProxies: [],

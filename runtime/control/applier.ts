@@ -23,7 +23,10 @@ export interface ApplierOptions {
   /** How long a child may take to answer, ms. */
   readonly patience: number;
   readonly prober: Prober;
-  readonly proxy: Pick<ProxyProcess, "apply" | "facts">;
+  readonly proxy: Pick<ProxyProcess, "apply" | "facts"> & {
+    /** Whether it must be told again, though the configuration says the same. */
+    readonly stale: () => boolean;
+  };
   readonly vrrp: Pick<VrrpProcess, "apply">;
   readonly names: Pick<Names, "addressOf" | "watch">;
   /** Descriptor of the access log's pipe in the proxy; null = there is none. */
@@ -92,6 +95,7 @@ export class Applier {
       await this.#changeListeners(running, wanted);
     } catch (cause) {
       await this.#options.follow(running);
+      if (this.#options.proxy.stale()) await this.#applyProxy(running);
       throw cause;
     } finally {
       this.#busy = false;
@@ -107,7 +111,7 @@ export class Applier {
     const { cores, logFd, names, prober, proxy } = this.#options;
     const options = (config: Config) => proxyOptions(config, cores, logFd, names.addressOf);
     this.#adopt(wanted, running);
-    if (isEqual(options(running), options(wanted))) return;
+    if (isEqual(options(running), options(wanted)) && !proxy.stale()) return;
     const before = proxy.facts().listeners;
     try {
       refuseDeaf(await this.#applyProxy(wanted), before);

@@ -5,10 +5,13 @@
 import { dirname, resolve } from "node:path";
 import type { AppCommand, AppReport } from "../app/protocol.ts";
 import type { Config } from "../config/model.ts";
-import type { Clock } from "../os/clock.ts";
-import type { Exit, RoleListener, RoleProcess } from "../os/process.ts";
+import { isAppFile } from "../config/route_model.ts";
+import { type Clock, within } from "../os/clock.ts";
+import { describeExit, type Exit, type RoleListener, type RoleProcess } from "../os/process.ts";
+import type { AppPlace } from "../plugin/remote_app.ts";
 import type { ProxyOptions, ServerVerdict } from "../proxy/protocol.ts";
 import type { Logger } from "../telemetry/log.ts";
+import { contentOf } from "./app_files.ts";
 import { appBackend, appOf, appVerdict, balancerFrontend } from "./app_options.ts";
 import { type Child, superviseChild } from "./child.ts";
 
@@ -21,6 +24,8 @@ export interface AppsOptions {
   readonly log: Logger;
   /** An application began to serve, or stopped. */
   readonly changed: (verdicts: readonly ServerVerdict[]) => void;
+  /** Applications that are plugins, and where the balancer listens for them. */
+  readonly confined: () => { readonly places: readonly AppPlace[]; readonly balancers: readonly string[] };
   readonly died: (role: string, exit: Exit, wait: number) => void;
 }
 
@@ -37,10 +42,15 @@ export interface AppView {
 }
 
 export interface Apps {
-  /** Starts what `config` names; what it does not name any more ends a while later, when nobody asks it any more. */
-  follow(config: Config): void;
+  /**
+   * Starts what `config` names, and what of it is changed anew: a successor that serves takes the place of the one that runs.
+   * What is not named any more ends a while later, when nobody asks it any more. Answers what could not be done.
+   */
+  follow(config: Config): Promise<readonly string[]>;
   /** Adds what the proxy must know to reach them. */
   extend(options: ProxyOptions): ProxyOptions;
+  /** Whether they are elsewhere than the proxy was told last. */
+  moved(): boolean;
   verdicts(): readonly ServerVerdict[];
   views(): readonly AppView[];
   /** Ends them, after the requests they still have. */
@@ -49,25 +59,34 @@ export interface Apps {
 
 interface App {
   readonly name: string;
-  readonly entry: string;
+  /** What its files are, to know when they are others. */
+  readonly content: string;
   readonly socket: string;
   readonly child: Child<AppCommand>;
+  /** Resolves when it serves: null, or why it does not. */
+  readonly settled: Promise<string | null>;
   running: boolean;
   reason: string | null;
-  /** No configuration names it: it ends when this is over. */
-  leaving: Disposable | null;
 }
 
 /** An application says something every second. */
 const silence = 10_000;
-/** How long one that is no longer named may be asked still, ms. */
+/** How long a successor may take to serve, ms. */
+const patience = 10_000;
+/** How long one that is replaced, or no longer named, may be asked still, ms. */
 const farewell = 10_000;
+/** How long it may take then to answer, ms. */
+const drain = 30_000;
 
 export function createApps(options: AppsOptions): Apps {
   const { clock, log } = options;
   const apps = new Map<string, App>();
+  /** Those that nobody names any more: they end when their time is over. */
+  const leaving = new Map<App, Disposable>();
   let directory: string | null = null;
   let count = 0;
+  /** What the proxy was told last. */
+  let told = "";
 
   function place(): string {
     if (directory !== null) return directory;
@@ -77,19 +96,20 @@ export function createApps(options: AppsOptions): Apps {
     return directory;
   }
 
-  function launch(name: string, config: Config): App {
+  function launch(name: string, entry: string, content: string, config: Config): App {
     const { spawn } = options;
     if (spawn === null) throw new Error(`Cannot start application "${name}": this node starts no applications`);
     const socket = `${place()}/${count++}.sock`;
-    const entry = resolve(dirname(config.source.file), name);
     const role = `app ${name}`;
     const balancer = `${place()}/forward.sock`;
     const { node, cluster: { name: cluster } } = config;
     const start = { entry, socket, balancer, node, cluster, labels: config.nodes[node]?.labels ?? {} };
+    const { promise: settled, resolve: settle } = Promise.withResolvers<string | null>();
     const set = (running: boolean, reason: string | null) => {
       app.running = running;
       app.reason = reason;
-      options.changed([appVerdict(name, running)]);
+      // What its successor, or its predecessor, is worth is another thing.
+      if (apps.get(name) === app) options.changed([appVerdict(name, running)]);
     };
     const child = superviseChild<AppCommand, AppReport>({
       name: role,
@@ -99,25 +119,46 @@ export function createApps(options: AppsOptions): Apps {
       silence,
       started: (send) => send({ type: "start", ...start }),
       reported(report) {
-        if (report.type === "ready") set(true, null);
+        if (report.type === "ready") {
+          set(true, null);
+          settle(null);
+        }
         if (report.type !== "failed") return;
         set(false, report.text);
+        settle(report.text);
         log.error(`Application "${name}" does not start: ${report.text}`);
       },
       died(exit, wait) {
         set(false, app.reason);
+        settle(describeExit(exit));
         options.died(role, exit, wait);
       },
     });
-    const app: App = { name, entry, socket, child, running: false, reason: null, leaving: null };
+    const app: App = { name, content, socket, child, settled, running: false, reason: null };
+    child.start();
     return app;
   }
 
+  /** Puts a changed one in the place of `known` once it serves. Answers why it does not. */
+  async function replace(known: App, entry: string, content: string, config: Config): Promise<string | null> {
+    const next = launch(known.name, entry, content, config);
+    const late = `it did not serve within ${patience / 1000} s`;
+    const problem = await within(clock, patience, next.settled, late);
+    if (problem !== null && known.running) {
+      await end(next, 0);
+      return `Application "${known.name}" is changed and does not start, the one that runs goes on: ${problem}`;
+    }
+    apps.set(known.name, next);
+    dismiss(known);
+    return null;
+  }
+
   function dismiss(app: App): void {
-    app.leaving = clock.after(farewell, () => {
-      apps.delete(app.name);
-      void end(app, farewell);
+    const time = clock.after(farewell, () => {
+      leaving.delete(app);
+      void end(app, drain);
     });
+    leaving.set(app, time);
   }
 
   function end({ child }: App, drain: number): Promise<void> {
@@ -125,34 +166,40 @@ export function createApps(options: AppsOptions): Apps {
   }
 
   return {
-    follow(config) {
+    async follow(config) {
       const wanted = appsOf(config);
-      for (const name of wanted) {
+      const problems = await Promise.all([...wanted].map(async (name) => {
+        const entry = resolve(dirname(config.source.file), name);
+        const content = await contentOf(entry);
         const known = apps.get(name);
-        known?.leaving?.[Symbol.dispose]();
-        if (known !== undefined) known.leaving = null;
-        else {
-          const app = launch(name, config);
-          apps.set(name, app);
-          app.child.start();
-        }
+        if (known === undefined) apps.set(name, launch(name, entry, content, config));
+        else if (known.content !== content) return await replace(known, entry, content, config);
+        return null;
+      }));
+      for (const app of [...apps.values()]) {
+        if (wanted.has(app.name)) continue;
+        apps.delete(app.name);
+        dismiss(app);
       }
-      for (const app of apps.values()) if (!wanted.has(app.name) && app.leaving === null) dismiss(app);
+      return problems.filter((problem) => problem !== null);
     },
     extend(proxy) {
       const named = new Set(
         proxy.frontends.flatMap(({ routes = [] }) => routes.flatMap((route) => appOf(route.action) ?? [])),
       );
-      const known = [...named].flatMap((name) => apps.get(name) ?? []);
-      if (known.length === 0) return proxy;
-      const balancer = balancerFrontend(`${place()}/forward.sock`, proxy.backends.map(({ name }) => name));
+      const places = placesOf().filter(({ name }) => named.has(name));
+      told = JSON.stringify(placesOf().map(({ name, socket }) => [name, socket]));
+      if (places.length === 0) return proxy;
+      const sockets = [...apps.size > 0 ? [`${place()}/forward.sock`] : [], ...options.confined().balancers];
+      const balancer = balancerFrontend(sockets, proxy.backends.map(({ name }) => name));
       return {
         ...proxy,
         frontends: [...proxy.frontends, balancer],
-        backends: [...proxy.backends, ...known.map(({ name, socket }) => appBackend(name, socket))],
+        backends: [...proxy.backends, ...places.map(({ name, socket }) => appBackend(name, socket))],
       };
     },
-    verdicts: () => [...apps.values()].map(({ name, running }) => appVerdict(name, running)),
+    moved: () => told !== "" && told !== JSON.stringify(placesOf().map(({ name, socket }) => [name, socket])),
+    verdicts: () => placesOf().map(({ name, running }) => appVerdict(name, running)),
     views: () =>
       [...apps.values()].map(({ name, running, reason, child }) => ({
         name,
@@ -164,17 +211,24 @@ export function createApps(options: AppsOptions): Apps {
         reason,
       })),
     async stop(drain) {
-      for (const { leaving } of apps.values()) leaving?.[Symbol.dispose]();
-      await Promise.all([...apps.values()].map((app) => end(app, drain)));
+      for (const time of leaving.values()) time[Symbol.dispose]();
+      await Promise.all([...apps.values(), ...leaving.keys()].map((app) => end(app, drain)));
       apps.clear();
+      leaving.clear();
       if (directory !== null) await Deno.remove(directory, { recursive: true }).catch(() => {});
     },
   };
+
+  function placesOf(): readonly AppPlace[] {
+    return [...apps.values(), ...options.confined().places];
+  }
 }
 
-/** The applications that routes name. */
+/** The applications that routes name and that are files. */
 function appsOf(config: Config): ReadonlySet<string> {
   return new Set(
-    config.frontends.flatMap(({ routes }) => routes.flatMap(({ action }) => action.type === "app" ? [action.app] : [])),
+    config.frontends.flatMap(({ routes }) =>
+      routes.flatMap(({ action }) => action.type === "app" && isAppFile(action.app) ? [action.app] : [])
+    ),
   );
 }

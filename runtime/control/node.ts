@@ -4,6 +4,8 @@ import tcp from "../../plugins/health/tcp.ts";
 import { diff } from "../config/diff.ts";
 import type { Config } from "../config/model.ts";
 import { hint } from "../config/nearest.ts";
+import { appVerdict } from "./app_options.ts";
+import { type AppSockets, createAppSockets } from "./app_sockets.ts";
 import { type Apps, createApps } from "./apps.ts";
 import { addressChange, heldAddresses } from "./addresses.ts";
 import { Applier } from "./applier.ts";
@@ -59,6 +61,7 @@ export class Node implements Control {
   private readonly proxy: ProxyProcess;
   private readonly applier: Applier;
   private readonly apps: Apps;
+  private readonly appSockets: AppSockets;
   private readonly moves: Moves;
   private readonly plugins: Plugins;
   private readonly planner: Planner;
@@ -98,12 +101,14 @@ export class Node implements Control {
       died: (exit, wait) => this.tellDeath("proxy", exit, wait),
       evidence: (evidence) => this.hearEvidence(evidence),
     });
+    this.appSockets = createAppSockets(options.spawn.proxyUser ?? null);
     this.apps = createApps({
       spawn: options.spawn.app ?? null,
       owner: options.spawn.proxyUser ?? null,
       clock,
       log,
       changed: (verdicts) => this.proxy.send({ type: "verdicts", verdicts }),
+      confined: () => ({ places: this.plugins.apps(), balancers: this.appSockets.balancers() }),
       died: (role, exit, wait) => this.tellDeath(role, exit, wait),
     });
     const labels = config.nodes[config.node]?.labels ?? {};
@@ -113,6 +118,11 @@ export class Node implements Control {
       stateDirectory: options.stateDirectory,
       tell: (happening) => this.tell(happening),
       lost: (plugin) => this.planner.lost(plugin),
+      sockets: this.appSockets,
+      appChanged: (name) => {
+        const app = this.plugins.apps().find((one) => one.name === name);
+        if (app) this.proxy.send({ type: "verdicts", verdicts: [appVerdict(name, app.running)] });
+      },
       active: () => this.config.vrrp.length === 0 || this.vrrp.instances().some(({ state }) => state === "active"),
     });
     this.planner = createPlanner({
@@ -153,16 +163,20 @@ export class Node implements Control {
       clock,
       patience,
       prober: this.prober,
-      proxy: { facts: this.proxy.facts, apply: (options) => this.proxy.apply(this.apps.extend(options)) },
+      proxy: {
+        facts: this.proxy.facts,
+        apply: (options) => this.proxy.apply(this.apps.extend(options)),
+        stale: () => this.apps.moved(),
+      },
       vrrp: this.vrrp,
       names,
       logFd: options.accessLog?.fd ?? null,
       follow: async (wanted) => {
-        this.pluginProblems = await this.plugins.change(wanted);
+        const [plugins, apps] = await Promise.all([this.plugins.change(wanted), this.apps.follow(wanted)]);
+        this.pluginProblems = [...plugins, ...apps];
         for (const text of this.pluginProblems) {
           this.tell({ type: "plugin.state", severity: "error", about: "plugins", text });
         }
-        this.apps.follow(wanted);
         await this.accessLog?.configure(wanted.log.access?.to ?? null);
         await options.follow?.(wanted);
       },
@@ -322,6 +336,7 @@ export class Node implements Control {
       await new Promise<void>((resolve) => this.clock.after(20, resolve));
     }
     await this.plugins.stop();
+    this.appSockets[Symbol.dispose]();
   }
 
   hurry(): void {

@@ -1,10 +1,11 @@
 /** What a configuration must know of its plugins: manifests, contents and locks, read before it is loaded. */
-import { type PluginFacts, type PluginKnowledge, pluginSources } from "../config/plugin_facts.ts";
+import { appFiles, type PluginFacts, type PluginKnowledge, pluginSources } from "../config/plugin_facts.ts";
 import { builtInSchema } from "../plugin/builtin.ts";
 import { effectiveGrants } from "../plugin/grants.ts";
 import { type Lock, LOCK_FILE, readLock } from "../plugin/lock.ts";
 import { checkOptions } from "../plugin/options.ts";
 import { readSource, SourceError } from "../plugin/source.ts";
+import { appFileProblem } from "./app_files.ts";
 
 const notifiers = ["webhook", "command", "syslog", "keepalived"] as const;
 
@@ -14,11 +15,14 @@ const notifiers = ["webhook", "command", "syslog", "keepalived"] as const;
  */
 export async function readPluginKnowledge(text: string, file: string, directory: string): Promise<PluginKnowledge> {
   const sources = pluginSources(text, file);
+  const files = appFiles(text, file);
+  const problems = Promise.all(files.map((path) => appFileProblem(pathOf(path, directory))));
   const [lock, ...facts] = await Promise.all([
     readLock(`${directory}/${LOCK_FILE}`).catch((error) => String(error instanceof Error ? error.message : error)),
     ...sources.map((source) => readFacts(pathOf(source, directory))),
   ]);
   const known = new Map(sources.map((source, index) => [source, facts[index]]));
+  const appProblems = new Map((await problems).map((problem, index) => [files[index], problem]));
   return {
     source(source) {
       if (typeof lock === "string") return { problems: [`cannot be compared with ${LOCK_FILE}: ${lock}`] };
@@ -27,6 +31,7 @@ export async function readPluginKnowledge(text: string, file: string, directory:
     locked: (name) => typeof lock === "string" ? null : lockedIn(lock, name),
     notifiers: Object.fromEntries(notifiers.map((name) => [name, builtInSchema(name)])),
     check: (schema, value) => checkOptions(schema, value).problems,
+    appProblem: (path) => appProblems.get(path) ?? null,
   };
 }
 

@@ -10,8 +10,10 @@ import { forbiddenAddresses, isForbidden } from "../plugin/endpoints.ts";
 import type { DroppedEvents, Notifications, NotifierStatus, NotifyOptions } from "../plugin/notifications.ts";
 import type { PluginStatus, Registry, UseOptions } from "../plugin/registry.ts";
 import type { RemotePolicy, Unknown } from "../plugin/remote.ts";
+import type { AppPlace } from "../plugin/remote_app.ts";
 import type { Happening, JournalEvent } from "../telemetry/events.ts";
 import type { Logger } from "../telemetry/log.ts";
+import type { AppSockets } from "./app_sockets.ts";
 import { PluginPlace } from "./plugin_place.ts";
 import { pathOf } from "./plugin_knowledge.ts";
 
@@ -24,6 +26,10 @@ export interface PluginsOptions {
   readonly lost: (plugin: string) => void;
   /** Whether this node holds an address, or has none to hold: for notifiers `from: active`. */
   readonly active: () => boolean;
+  /** Sockets for applications. */
+  readonly sockets: AppSockets;
+  /** An application began to run, or does not run any more. */
+  readonly appChanged: (name: string) => void;
 }
 
 export interface Plugins {
@@ -33,6 +39,8 @@ export interface Plugins {
   checker(id: string): Checker<unknown>;
   /** null while there is none. */
   policy(id: string): RemotePolicy | null;
+  /** The applications that routes name. */
+  apps(): readonly AppPlace[];
   /** Tells the notifiers. Returns at once. */
   notify(event: JournalEvent): void;
   /** Whether an event waits to be told. */
@@ -77,7 +85,13 @@ export function createPlugins(options: PluginsOptions): Plugins {
       clock,
       log,
       capabilities: createGranting({ directory: place.stores, forbidden }),
+      apps: {
+        kit: once(() => import("./app_kit.ts").then(({ appKit }) => appKit())),
+        open: (_name, uid) => options.sockets.open(uid),
+        close: (serving) => options.sockets.close(serving),
+      },
       changed(plugin, state, reason) {
+        options.appChanged(plugin);
         if (state === "backing off" || state === "quarantined") options.lost(plugin);
         if (!Object.hasOwn(severities, state)) return log.info(`Plugin ${plugin} is ${state}: ${reason}`);
         const severity = severities[state as keyof typeof severities];
@@ -133,6 +147,7 @@ export function createPlugins(options: PluginsOptions): Plugins {
         return null;
       }
     },
+    apps: () => loaded?.registry.apps() ?? [],
     notify(event) {
       if (loaded === null || config === null) return;
       // What a node became is news of its own; the rest both nodes see.
@@ -186,7 +201,12 @@ function pluginOptions(config: Config) {
   }));
 }
 
-/** Every place that names a plugin. */
+function once<T>(make: () => Promise<T>): () => Promise<T> {
+  let made: Promise<T> | null = null;
+  return () => made ??= make();
+}
+
+/** Every place that names a plugin. All routes to one application are one use. */
 export function usesOf(config: Config): UseOptions[] {
   const checks = config.backends.flatMap((backend) => [
     backend.check,
@@ -197,10 +217,17 @@ export function usesOf(config: Config): UseOptions[] {
     ...config.backends.flatMap(({ name, balance }) =>
       balance.plugin ? [{ id: `backends.${name}.balance`, plugin: balance.use, with: balance.with }] : []
     ),
+    ...config.plugins.flatMap(({ name, kind, with: written }) =>
+      kind === "app" && isRouted(name, config) ? [{ id: `plugins.${name}`, plugin: name, with: written }] : []
+    ),
     ...config.notify.flatMap(({ id, use, with: written }) =>
       config.plugins.some(({ name }) => name === use) ? [{ id, plugin: use, with: written }] : []
     ),
   ];
+}
+
+function isRouted(app: string, { frontends }: Config): boolean {
+  return frontends.some(({ routes }) => routes.some(({ action }) => action.type === "app" && action.app === app));
 }
 
 function notifyOptions(notify: NotifyConfig, config: Config): NotifyOptions {

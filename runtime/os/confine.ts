@@ -38,6 +38,8 @@ export interface View {
   readonly bytes: number;
   /** Files and directories that appear in it, by name. */
   readonly shows: Readonly<Record<string, string>>;
+  /** What is nothing to the process, wherever it exists: landlock does not keep it from connecting to a socket. @default none */
+  readonly hides?: readonly string[];
 }
 
 export type MeasureName =
@@ -258,6 +260,7 @@ function ownMounts(view: View | null, user: ConfinementOptions["user"]): string 
       mount(`/proc/self/fd/${fd}`, place, "", MS_BIND, "", `Cannot show "${name}"`);
       c.close(fd);
     }
+    hide(view);
   } catch (error) {
     // Half a view would hide what the process then looks for in its usual place.
     const at = cString(view.at);
@@ -266,6 +269,22 @@ function ownMounts(view: View | null, user: ConfinementOptions["user"]): string 
     throw error;
   }
   return `own namespace, ${view.bytes} bytes of memory as its only writable files`;
+}
+
+/** Directories become empty ones that nobody may search, all else /dev/null. */
+function hide({ at, hides = [] }: View): void {
+  if (hides.length === 0) return;
+  const nothing = `${at}/nothing`;
+  Deno.mkdirSync(nothing, { mode: 0 });
+  for (const path of hides) {
+    let directory: boolean;
+    try {
+      directory = Deno.statSync(path).isDirectory;
+    } catch {
+      continue;
+    }
+    mount(directory ? nothing : "/dev/null", path, "", MS_BIND, "", `Cannot hide "${path}"`);
+  }
 }
 
 function mount(source: string, place: string, type: string, flags: bigint, how: string, action: string): void {

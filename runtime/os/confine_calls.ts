@@ -150,7 +150,7 @@ const NEVER: readonly CallName[] = [
 ];
 
 /** Refused too where no family is granted: there is no socket that could use them. */
-const SOCKET_USE: readonly CallName[] = ["bind", "listen", "accept", "accept4", "connect"];
+const SOCKET_USE: readonly CallName[] = ["listen", "accept", "accept4", "connect"];
 
 /** Deno panics without a pair of its own: its signal driver talks to itself over one. */
 const AF_UNIX = 1, SOCK_STREAM = 1, SOCK_TYPE_MASK = 0xf;
@@ -161,6 +161,8 @@ const AF_UNIX = 1, SOCK_STREAM = 1, SOCK_TYPE_MASK = 0xf;
  * Signals: a process may hit itself, which ends only itself; `kill(0)` and `kill(-1)` are other pids. `clone3` passes its
  * flags in memory, where a filter cannot look: ENOSYS makes libc use `clone`, whose flags can be examined. A pair of
  * stream sockets reaches nobody else; one of datagram sockets could be pointed at /dev/log.
+ *
+ * Nothing is ever bound: a process that listens was given its socket, and cannot take the place of another.
  */
 export function confinedCalls(pid: number, families: readonly number[]): CallRule[] {
   const only = (index: ArgumentTest["index"], allow: readonly number[], mask?: number): ArgumentTest => ({
@@ -174,13 +176,14 @@ export function confinedCalls(pid: number, families: readonly number[]): CallRul
   });
   return [
     ...NEVER.map((call): CallRule => ({ call })),
+    { call: "bind" },
     ...(families.length === 0 ? SOCKET_USE.map((call): CallRule => ({ call })) : []),
     { call: "clone3", answer: "ENOSYS" },
     { call: "clone", arguments: [only(0, [CLONE_THREAD], CLONE_THREAD)] },
     { call: "kill", arguments: [only(0, [pid])] },
     { call: "tgkill", arguments: [only(0, [pid])] },
     { call: "prlimit64", arguments: [only(0, [0, pid])] },
-    { call: "socket", arguments: [only(0, families)] },
+    { call: "socket", arguments: [only(0, families), only(1, [SOCK_STREAM], SOCK_TYPE_MASK)] },
     { call: "socketpair", arguments: [only(0, [AF_UNIX]), only(1, [SOCK_STREAM], SOCK_TYPE_MASK)] },
     { call: "prctl", arguments: [without(0, [PR_SET_PDEATHSIG, PR_SET_DUMPABLE, PR_SET_MM, PR_SET_PTRACER])] },
     { call: "ioctl", arguments: [without(1, [TIOCSTI, TIOCLINUX, TIOCSETD])] },

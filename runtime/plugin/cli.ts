@@ -1,15 +1,16 @@
 /** `tandem plugin …`: what authors and operators of plugins do by hand. */
+import type { Kits } from "./commands/workshop.ts";
 import { CommandFailed, say, UsageError } from "./commands/terminal.ts";
 
 export interface Verb {
   readonly usage: string;
   readonly summary: string;
-  readonly load: () => Promise<{ run(args: readonly string[]): Promise<number> }>;
+  readonly load: () => Promise<{ run(args: readonly string[], kits: Kits): Promise<number> }>;
 }
 
 const verbs: Readonly<Record<string, Verb>> = {
   new: {
-    usage: "checker|policy|notifier PUBLISHER/NAME [DIR]",
+    usage: "checker|policy|notifier|app PUBLISHER/NAME [DIR]",
     summary: "a directory with a plugin that works",
     load: () => import("./commands/new.ts"),
   },
@@ -39,10 +40,12 @@ const verbs: Readonly<Record<string, Verb>> = {
 /**
  * Runs `tandem plugin ARGS…` and answers the exit code: 0 done, 1 it did not work, 2 usage.
  *
+ * @param kits what kinds need beside the kit of all
  * @param others verbs of whoever calls; what they throw is theirs to tell, all else is told here
  */
 export async function pluginCommand(
   args: readonly string[],
+  kits: Kits,
   others: Readonly<Record<string, Verb>> = {},
 ): Promise<number> {
   const [name, ...rest] = args;
@@ -65,9 +68,9 @@ export async function pluginCommand(
     say(`tandem plugin ${name} ${verb.usage}\n\n${verb.summary}`);
     return 0;
   }
-  if (Object.hasOwn(others, name)) return await (await verb.load()).run(rest);
+  if (Object.hasOwn(others, name)) return await (await verb.load()).run(rest, kits);
   try {
-    return await (await verb.load()).run(rest);
+    return await (await verb.load()).run(rest, kits);
   } catch (error) {
     const message = error instanceof Error ? error.message : String(error);
     say(`tandem: ${message}${error instanceof UsageError ? `; tandem plugin ${name} ${verb.usage}` : ""}`, {

@@ -4,8 +4,9 @@
  */
 import { confine } from "../os/confine.ts";
 import { execute, runtimePaths } from "../os/confine_exec.ts";
+import { keepOverExecute, listenOnUnix } from "../os/unix_listener.ts";
 import { encodeFrame } from "./frame.ts";
-import { hostArguments, pluginView, type StageArgument } from "./stage.ts";
+import { hostArguments, pluginView, type Serving, type StageArgument } from "./stage.ts";
 
 /** Everything stage 2 finds in its environment, beside where Deno keeps what it compiled. */
 const ENVIRONMENT = { NO_COLOR: "1", DENO_NO_UPDATE_CHECK: "1", LANG: "C.UTF-8" };
@@ -13,21 +14,32 @@ const ENVIRONMENT = { NO_COLOR: "1", DENO_NO_UPDATE_CHECK: "1", LANG: "C.UTF-8" 
 /** Returns only by throwing. */
 export function runPluginStage(argument: string): never {
   const stage: StageArgument = JSON.parse(argument);
+  const { directory, kit, serving } = stage;
   const path = Deno.execPath();
-  const own = { executable: path, directory: stage.directory, kit: stage.kit, cache: "/nonexistent" };
-  const { view, places: shown } = pluginView(stage, path);
-  const directories = [stage.directory, ...(stage.kit === null ? [] : [stage.kit])];
-  const paths = [
-    ...runtimePaths(Deno.readTextFileSync("/proc/self/maps"), path),
-    ...directories.map((path) => ({ path, rights: ["read"] as const })),
-  ];
-  Deno.chdir(stage.directory);
+  const own = { executable: path, directory, kit, cache: "/nonexistent", balancer: serving?.balancer ?? null };
+  const needed = runtimePaths(Deno.readTextFileSync("/proc/self/maps"), path);
+  const elsewhere = needed.map(({ path }) => path).filter((needed) => needed !== path && !needed.startsWith("/dev/"));
+  const { view, places: shown } = pluginView(stage, path, elsewhere);
+  const directories = [directory, ...(kit === null ? [] : [kit])];
+  const paths = [...needed, ...directories.map((path) => ({ path, rights: ["read"] as const }))];
+  const listening = serving === null ? null : listenFor(serving);
+  Deno.chdir(directory);
   const measures = confine({ ...stage, paths, view });
   if (Deno.ppid !== stage.parent) Deno.exit(0);
   const isShown = measures.some(({ name, state }) => name === "own mounts" && state === "in force");
   const places = isShown ? shown : own;
   writeAll(encodeFrame({ type: "confined", measures, directory: places.directory }));
-  return execute(places.executable, hostArguments(stage, places), { ...ENVIRONMENT, DENO_DIR: places.cache });
+  if (listening !== null) keepOverExecute(listening);
+  const args = hostArguments(stage, places, listening);
+  return execute(places.executable, args, { ...ENVIRONMENT, DENO_DIR: places.cache });
+}
+
+/** The application's socket, with the rights that it will not have. @throws {Error} when it cannot be had */
+function listenFor({ socket, owner }: Serving): number {
+  const listener = listenOnUnix(`unix:${socket}`, 0o600);
+  if ("error" in listener) throw new Error(listener.error);
+  if (owner !== null) Deno.chownSync(socket, owner.uid, owner.gid);
+  return listener.fd;
 }
 
 function writeAll(bytes: Uint8Array): void {

@@ -14,6 +14,18 @@ export interface Kit {
   readonly entry: readonly string[];
 }
 
+/** What a kind of plugin needs beside the kit of all: its own host, and packages that plugin code may import. */
+export interface KitAddition {
+  /** By path from the top of the kit. */
+  readonly files: Readonly<Record<string, string>>;
+  /** Paths from the top of the kit by what is written in an import: "./hono/index.js" by "hono". */
+  readonly imports: Readonly<Record<string, string>>;
+  /** What an author's types are checked with in their place. */
+  readonly types: Readonly<Record<string, string>>;
+  /** Where stage 2 begins. */
+  readonly entry: string;
+}
+
 /** Where stage 2 finds how `tandem/plugin` is resolved, from the kit's directory. */
 export const IMPORTS = "imports.json";
 
@@ -22,19 +34,29 @@ export const IMPORTS = "imports.json";
  *
  * @throws {Deno.errors.PermissionDenied} when `directory` cannot be written.
  */
-export function installKit(directory: string, standalone = Deno.build.standalone): Kit {
+export function installKit(
+  directory: string,
+  addition: KitAddition | null = null,
+  standalone = Deno.build.standalone,
+): Kit {
   const path = Deno.execPath();
   if (standalone) {
     return { directory: null, command: { path, args: ["role", "plugin"] }, entry: ["role", "plugin-host"] };
   }
   const encoder = new TextEncoder();
-  const files = new Map(Object.entries(KIT_FILES).map(([file, text]) => [file, encoder.encode(text)]));
-  const imports = { "tandem/plugin": `./${SDK_ENTRY}`, "tandem/plugin/test": `./${TEST_ENTRY}` };
+  const texts = Object.entries({ ...KIT_FILES, ...addition?.files });
+  const files = new Map(texts.map(([file, text]) => [file, encoder.encode(text)]));
+  const own = { "tandem/plugin": `./${SDK_ENTRY}`, "tandem/plugin/test": `./${TEST_ENTRY}` };
+  const imports = { ...addition?.imports, ...own };
   files.set(IMPORTS, encoder.encode(JSON.stringify({ imports })));
   const kit = `${directory}/${contentHash(files).slice(0, 32)}`;
   if (!exists(kit)) placeFiles(kit, files);
   const flags = ["run", "-A", "--no-config", "--no-lock", "--no-npm", "--no-remote", "--quiet"];
-  return { directory: kit, command: { path, args: [...flags, `${kit}/${STAGE_ENTRY}`] }, entry: [HOST_ENTRY] };
+  return {
+    directory: kit,
+    command: { path, args: [...flags, `${kit}/${STAGE_ENTRY}`] },
+    entry: [addition?.entry ?? HOST_ENTRY],
+  };
 }
 
 /** SHA-256 over paths and contents, in the order of the paths, each with its length so that nothing can be moved. */

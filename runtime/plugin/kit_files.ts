@@ -5,6 +5,7 @@
 import contract from "../../plugins/contract.ts" with { type: "text" };
 import declaration from "../../plugins/declaration.ts" with { type: "text" };
 import testing from "../../plugins/testing.ts" with { type: "text" };
+import address from "../bytes/address.ts" with { type: "text" };
 import confine from "../os/confine.ts" with { type: "text" };
 import confineCalls from "../os/confine_calls.ts" with { type: "text" };
 import confineExec from "../os/confine_exec.ts" with { type: "text" };
@@ -13,6 +14,9 @@ import errno from "../os/errno.ts" with { type: "text" };
 import landlock from "../os/landlock.ts" with { type: "text" };
 import libc from "../os/libc.ts" with { type: "text" };
 import seccomp from "../os/seccomp.ts" with { type: "text" };
+import socketOptions from "../os/socket_options.ts" with { type: "text" };
+import tcpSocket from "../os/tcp_socket.ts" with { type: "text" };
+import unixListener from "../os/unix_listener.ts" with { type: "text" };
 import frame from "./frame.ts" with { type: "text" };
 import protocol from "./protocol.ts" with { type: "text" };
 import stage from "./stage.ts" with { type: "text" };
@@ -24,6 +28,7 @@ import hostEntry from "./host/entry.ts" with { type: "text" };
 import host from "./host/host.ts" with { type: "text" };
 import main from "./host/main.ts" with { type: "text" };
 import pipe from "./host/pipe.ts" with { type: "text" };
+import service from "./host/service.ts" with { type: "text" };
 import firstStage from "./first_stage.ts" with { type: "text" };
 import firstStageEntry from "./first_stage_entry.ts" with { type: "text" };
 
@@ -32,6 +37,7 @@ export const KIT_FILES: Readonly<Record<string, string>> = {
   "plugins/contract.ts": contract,
   "plugins/declaration.ts": declaration,
   "plugins/testing.ts": testing,
+  "runtime/bytes/address.ts": address,
   "runtime/os/confine.ts": confine,
   "runtime/os/confine_calls.ts": confineCalls,
   "runtime/os/confine_exec.ts": confineExec,
@@ -40,6 +46,9 @@ export const KIT_FILES: Readonly<Record<string, string>> = {
   "runtime/os/landlock.ts": landlock,
   "runtime/os/libc.ts": libc,
   "runtime/os/seccomp.ts": seccomp,
+  "runtime/os/socket_options.ts": socketOptions,
+  "runtime/os/tcp_socket.ts": tcpSocket,
+  "runtime/os/unix_listener.ts": unixListener,
   "runtime/plugin/frame.ts": frame,
   "runtime/plugin/protocol.ts": protocol,
   "runtime/plugin/stage.ts": stage,
@@ -51,6 +60,7 @@ export const KIT_FILES: Readonly<Record<string, string>> = {
   "runtime/plugin/host/host.ts": host,
   "runtime/plugin/host/main.ts": main,
   "runtime/plugin/host/pipe.ts": pipe,
+  "runtime/plugin/host/service.ts": service,
   "runtime/plugin/first_stage.ts": firstStage,
   "runtime/plugin/first_stage_entry.ts": firstStageEntry,
 };

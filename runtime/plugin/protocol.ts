@@ -61,7 +61,8 @@ export type ToPlugin =
   | { readonly type: "reply"; readonly id: number; readonly error: WireError }
   | { readonly type: "ping"; readonly n: number };
 
-export type Method = "init" | "check" | "forget" | "plan" | "notify";
+/** `serve` takes requests from its socket until `drain`, which answers when those that run are answered. */
+export type Method = "init" | "check" | "forget" | "plan" | "notify" | "serve" | "drain";
 
 export interface HostInfo {
   readonly node: string;

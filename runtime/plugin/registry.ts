@@ -23,9 +23,10 @@ import {
   type RemotePolicy,
   remotePolicy,
 } from "./remote.ts";
+import { type AppPlace, type AppSupport, RemoteApp } from "./remote_app.ts";
 import { Sandbox, type SandboxState, type SandboxStatus } from "./sandbox.ts";
 import { placeSource, type PluginSource, readSource } from "./source.ts";
-import { pluginStage, pluginUid } from "./stage.ts";
+import { pluginStage, pluginUid, type Serving } from "./stage.ts";
 
 /** One entry of `plugins:`. */
 export interface PluginOptions {
@@ -63,6 +64,8 @@ export interface RegistryOptions {
   readonly metric?: (plugin: string, name: string, kind: "count" | "gauge", value: number) => void;
   /** What granted endpoints and the store are; absent while nothing offers them. */
   readonly capabilities?: (plugin: string, grants: Grants, granted: Granted) => Omit<Capabilities, "connect">;
+  /** What applications need; absent where none is served. */
+  readonly apps?: AppSupport;
 }
 
 /** For `status` and the API. */
@@ -88,6 +91,8 @@ interface Running {
   readonly uses: Map<string, UseOptions>;
   readonly granted: RemoteGrants;
   readonly uid: number | null;
+  /** Of an application that is used. */
+  readonly app: RemoteApp | null;
 }
 
 /** What could not be done, plugin by plugin; what could, was. */
@@ -97,6 +102,8 @@ export interface ApplyResult {
 
 export class Registry {
   readonly #running = new Map<string, Running>();
+  /** Applications that were replaced, and may still have requests. */
+  readonly #retired = new Set<RemoteApp>();
   constructor(private readonly options: RegistryOptions) {}
 
   /**
@@ -116,7 +123,7 @@ export class Registry {
     await Promise.all(
       [...this.#running.values()].filter((running) => !wanted.has(running.options.name)).map((gone) => {
         this.#running.delete(gone.options.name);
-        return gone.sandbox.stop();
+        return this.#dismiss(gone);
       }),
     );
     return { problems };
@@ -140,6 +147,13 @@ export class Registry {
     return remoteNotifier(sandbox, id, granted, this.options.clock);
   }
 
+  /** The applications that are used. */
+  apps(): readonly AppPlace[] {
+    return [...this.#running.values()].flatMap(({ options: { name }, app, sandbox }) =>
+      app === null ? [] : [{ name, socket: app.serving.socket, running: sandbox.status().state === "running" }]
+    );
+  }
+
   status(): PluginStatus[] {
     return [...this.#running.values()].map(({ options, source, sandbox }) => {
       const status = sandbox.status();
@@ -159,13 +173,17 @@ export class Registry {
   reset(name: string): boolean {
     const running = this.#running.get(name);
     running?.sandbox.reset();
+    // Nobody asks it for the first time: its requests go past us.
+    if (running?.app) running.sandbox.start().catch(() => {});
     return running !== undefined;
   }
 
   async stop(): Promise<void> {
     const all = [...this.#running.values()];
     this.#running.clear();
-    await Promise.all(all.map(({ sandbox }) => sandbox.stop()));
+    const retired = [...this.#retired];
+    this.#retired.clear();
+    await Promise.all([...all.map(({ sandbox }) => sandbox.stop()), ...retired.map((app) => app.stop())]);
   }
 
   async #settle(options: PluginOptions, uses: readonly UseOptions[]): Promise<void> {
@@ -181,22 +199,39 @@ export class Registry {
     if (before && unchanged(before, options, source, uses)) return;
     const next = await this.#prepare(options, source, uses);
     // Blue and green: the old one serves until the new one has shown that it can. One that was not needed yet has no old.
-    if (before && before.sandbox.status().state === "running") {
+    if (before?.sandbox.status().state === "running") {
       try {
         await next.sandbox.start();
       } catch (error) {
-        await next.sandbox.stop();
+        await this.#end(next);
         const reason = error instanceof Error ? error.message : String(error);
         throw new PluginError(options.name, "init", `${reason}; the one that runs goes on`, { cause: error });
       }
     }
     this.#running.set(options.name, next);
-    await before?.sandbox.stop();
+    if (before) await this.#dismiss(before);
+    // Nobody asks an application for the first time: its requests go past us. Nobody waits for it either.
+    if (next.app !== null) next.sandbox.start().catch(() => {});
+  }
+
+  /** Nobody is to use it any more; an application may have requests, and be asked by whoever does not know yet. */
+  async #dismiss(gone: Running): Promise<void> {
+    const { app } = gone;
+    if (app === null || gone.sandbox.status().state !== "running") return await this.#end(gone);
+    this.#retired.add(app);
+    app.retire(() => {
+      this.#retired.delete(app);
+      this.options.apps?.close(app.serving);
+    });
+  }
+
+  async #end({ app, sandbox }: Running): Promise<void> {
+    await sandbox.stop();
+    if (app !== null) this.options.apps?.close(app.serving);
   }
 
   async #prepare(options: PluginOptions, source: PluginSource, uses: readonly UseOptions[]): Promise<Running> {
     const { manifest } = source;
-    if (manifest.kind === "app") throw new PluginError(options.name, "start", "kind: app is not in this version");
     const { grants, missing } = effectiveGrants(options.name, manifest.requests, options.grants);
     if (!grants) throw new PluginError(options.name, "start", missing.join("; "));
     const granted = {
@@ -208,29 +243,46 @@ export class Registry {
     const taken = new Set([...this.#running.values()].flatMap(({ uid }) => uid ?? []));
     const uid = Deno.uid() === 0 ? pluginUid(options.name, taken) : null;
     const memory = options.memory ?? manifest.limits.memory;
-    const sandbox = this.#sandbox(options.name, source, redact, uid, memory);
+    const serving = this.#open(options.name, manifest, uses, uid);
+    let app: RemoteApp | null = null;
+    const heard = (state: SandboxState) => app?.heard(state);
+    const sandbox = await this.#sandbox(options.name, source, { redact, uid, memory, serving, heard });
     const { targets: _, ...capabilities } = granted;
     for (const { use, config } of configured) await sandbox.add({ id: use.id, config, capabilities });
-    return { options, source, sandbox, uses: new Map(uses.map((use) => [use.id, use])), granted, uid };
+    const { clock, log } = this.options;
+    if (serving !== null) app = new RemoteApp(sandbox, { id: uses[0].id, serving, capabilities, clock, log });
+    return { options, source, sandbox, uses: new Map(uses.map((use) => [use.id, use])), granted, uid, app };
   }
 
-  #sandbox(
+  /** Sockets of an application; null for other kinds, and while no route uses it. */
+  #open(name: string, { kind }: Manifest, uses: readonly UseOptions[], uid: number | null): Serving | null {
+    if (kind !== "app" || uses.length === 0) return null;
+    if (!this.options.apps) throw new PluginError(name, "start", "no application is served here");
+    return this.options.apps.open(name, uid);
+  }
+
+  async #sandbox(
     name: string,
     source: PluginSource,
-    redact: (text: string) => string,
-    uid: number | null,
-    memory: number,
-  ): Sandbox {
+    { redact, uid, memory, serving, heard }: {
+      readonly redact: (text: string) => string;
+      readonly uid: number | null;
+      readonly memory: number;
+      readonly serving: Serving | null;
+      readonly heard: (state: SandboxState) => void;
+    },
+  ): Promise<Sandbox> {
     const { directory, host, cgroups, isolation, clock, log, changed, metric } = this.options;
     const { manifest } = source;
     const place = placeSource(source, directory);
-    const kit = installKit(directory);
+    const kit = installKit(directory, serving === null ? null : await this.options.apps?.kit() ?? null);
     const stage = pluginStage({
       parent: Deno.pid,
       directory: place,
       kit,
       memory,
       user: uid === null ? null : { uid, gid: uid },
+      serving,
     });
     const logger = log.with({ plugin: name });
     const say = { debug: logger.debug, info: logger.info, warn: logger.warning, error: logger.error };
@@ -253,7 +305,10 @@ export class Registry {
     }, {
       log: (level: LogLevel, text, fields) => say[level](`[${name}] ${text}`, fields),
       metric: (metricName, kind, value) => metric?.(name, metricName, kind, value),
-      changed: (state, reason) => changed(name, state, reason),
+      changed(state, reason) {
+        heard(state);
+        changed(name, state, reason);
+      },
     });
   }
 

@@ -14,6 +14,18 @@ export interface PluginStage extends Omit<ConfinementOptions, "paths" | "view" |
   readonly entry: readonly string[];
   /** V8's old space, MiB. */
   readonly heap: number;
+  /** How an application is reached; null where the plugin is none. */
+  readonly serving: Serving | null;
+}
+
+/** The two Unix sockets of an application. */
+export interface Serving {
+  /** Listened on by stage 1: what follows has no right to. */
+  readonly socket: string;
+  /** Who may connect to it; null = only we. */
+  readonly owner: { readonly uid: number; readonly gid: number } | null;
+  /** Where the balancer takes what it forwards: alone in its directory, which the application can see. */
+  readonly balancer: string;
 }
 
 /** The one argument of stage 1, as JSON. Visible in `ps`: it holds paths and limits, no secrets. */
@@ -26,6 +38,8 @@ export interface StageOptions {
   /** Bytes that plugin code may use: its heap, or as much outside of it. */
   readonly memory: number;
   readonly user: { readonly uid: number; readonly gid: number } | null;
+  /** @default null */
+  readonly serving?: Serving | null;
 }
 
 const MiB = 2 ** 20;
@@ -36,8 +50,13 @@ const RUNTIME = 64 * MiB;
 /** Deno keeps what it made of TypeScript; without a place to write it tries six times, 150 ms in all. */
 const WRITABLE = 8 * MiB;
 const OPEN_FILES = 64, THREADS = 64;
+/** Of an application: two for each request that it forwards. */
+const OPEN_CONNECTIONS = 4096;
+const AF_UNIX = 1;
 
-export function pluginStage({ parent, directory, kit, memory, user }: StageOptions): PluginStage {
+export function pluginStage(
+  { parent, directory, kit, memory, user, serving = null }: StageOptions,
+): PluginStage {
   return {
     parent,
     directory,
@@ -45,10 +64,11 @@ export function pluginStage({ parent, directory, kit, memory, user }: StageOptio
     entry: kit.entry,
     heap: Math.max(16, Math.floor(memory / MiB)),
     memory: CODE_RANGE + RUNTIME + memory,
-    openFiles: OPEN_FILES,
+    openFiles: serving === null ? OPEN_FILES : OPEN_CONNECTIONS,
     threads: THREADS,
     user,
-    socketFamilies: [],
+    socketFamilies: serving === null ? [] : [AF_UNIX],
+    serving,
   };
 }
 
@@ -59,28 +79,58 @@ export interface Places {
   readonly kit: string | null;
   /** Deno's cache; it need not exist. */
   readonly cache: string;
+  /** The balancer's socket; null where the plugin is no application. */
+  readonly balancer: string | null;
 }
 
 /** There is a /tmp everywhere, and nothing in it that a plugin should see. */
 const VIEW = "/tmp";
 
-/** A file system where a uid without rights finds all, though it may not search /root, where the originals may be. */
-export function pluginView(stage: PluginStage, executable: string): { readonly view: View; readonly places: Places } {
-  const { directory, kit } = stage;
+/** Where sockets of others are, and nothing that a process needs; the rest of the file system holds files, which landlock keeps. */
+const OTHERS = ["/run", "/var", "/home", "/root", "/srv", "/opt", "/mnt", "/media", "/dev/shm", "/dev/log"];
+
+/**
+ * A file system where a uid without rights finds all, though it may not search /root, where the originals may be.
+ *
+ * @param needed Files that must stay where they are
+ */
+export function pluginView(
+  stage: PluginStage,
+  executable: string,
+  needed: readonly string[],
+): { readonly view: View; readonly places: Places } {
+  const { directory, kit, serving } = stage;
+  const [, balancerDirectory, balancerName] = /^(.*)\/([^/]*)$/.exec(serving?.balancer ?? "") ?? [];
+  const shows = {
+    executable,
+    plugin: directory,
+    ...(kit === null ? {} : { kit }),
+    // The directory: whoever listens there anew makes another file.
+    ...(serving === null ? {} : { balancer: balancerDirectory }),
+  };
+  const hides = OTHERS.filter((hidden) => !needed.some((path) => path.startsWith(`${hidden}/`)));
   return {
-    view: { at: VIEW, bytes: WRITABLE, shows: { executable, plugin: directory, ...(kit === null ? {} : { kit }) } },
+    view: { at: VIEW, bytes: WRITABLE, shows, hides: serving === null ? [] : hides },
     places: {
       executable: `${VIEW}/executable`,
       directory: `${VIEW}/plugin`,
       kit: kit === null ? null : `${VIEW}/kit`,
       cache: `${VIEW}/cache`,
+      balancer: serving === null ? null : `${VIEW}/balancer/${balancerName}`,
     },
   };
 }
 
-/** Arguments of stage 2. */
-export function hostArguments({ entry, heap }: PluginStage, { directory, kit }: Places): string[] {
-  if (kit === null) return [...entry];
+/**
+ * Arguments of stage 2.
+ *
+ * @param listening Descriptor of an application's socket
+ */
+export function hostArguments({ entry, heap }: PluginStage, places: Places, listening: number | null): string[] {
+  const { directory, kit, balancer } = places;
+  const sockets = listening === null || balancer === null ? [] : [String(listening), balancer];
+  if (kit === null) return [...entry, ...sockets];
+  const readable = [directory, kit, ...(balancer === null ? [] : [balancer])];
   return [
     "run",
     "--no-prompt",
@@ -91,11 +141,14 @@ export function hostArguments({ entry, heap }: PluginStage, { directory, kit }: 
     "--cached-only",
     "--no-code-cache",
     "--quiet",
-    `--allow-read=${directory},${kit}`,
+    `--allow-read=${readable.join(",")}`,
+    // All three are what Deno wants for a connection to a Unix socket.
+    ...(balancer === null ? [] : [`--allow-write=${balancer}`, `--allow-net=unix:${balancer}`]),
     `--v8-flags=--max-old-space-size=${heap}`,
     `--import-map=${kit}/imports.json`,
     `${kit}/${entry[0]}`,
     ...entry.slice(1),
+    ...sockets,
   ];
 }
 

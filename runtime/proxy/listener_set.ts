@@ -122,7 +122,7 @@ function openUnixPlace(place: Place, threads: readonly number[]): boolean {
   for (const thread of threads) {
     if (place.fds.has(thread)) continue;
     const [any] = place.fds.values();
-    const listener = any === undefined ? listenOnUnix(place.bind.address) : { fd: shareSocket(any) };
+    const listener = any === undefined ? listenOnUnix(place.bind.address, 0o666) : { fd: shareSocket(any) };
     place.error = "error" in listener ? listener.error : null;
     if ("error" in listener) break;
     place.fds.set(thread, listener.fd);

@@ -108,7 +108,7 @@ async function set(way: string, web: Origin, threads = 1) {
     threads,
     frontends: [
       frontend("in", port, { routes: [route({ match, action: pass }), route({})] }),
-      balancerFrontend(`${directory}/b.sock`, ["web"]),
+      balancerFrontend([`${directory}/b.sock`], ["web"]),
     ],
     backends,
   };

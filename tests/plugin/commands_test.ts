@@ -1,6 +1,7 @@
 /** The commands of authors: what `plugin new` writes and what is in plugins/examples passes them unchanged. */
 import assert from "node:assert/strict";
 import { fileURLToPath } from "node:url";
+import { appKit } from "../../runtime/control/app_kit.ts";
 import { check } from "../../runtime/plugin/commands/check.ts";
 import { conformance, sampleConfig } from "../../runtime/plugin/commands/conformance.ts";
 import { run as create } from "../../runtime/plugin/commands/new.ts";
@@ -9,11 +10,13 @@ import { openKit, openWorkshop } from "../../runtime/plugin/commands/workshop.ts
 import { readSource } from "../../runtime/plugin/source.ts";
 import type { JsonSchema } from "../../plugins/declaration.ts";
 
-for (const kind of ["checker", "policy", "notifier"]) {
+const kits = { app: appKit };
+
+for (const kind of ["checker", "policy", "notifier", "app"]) {
   Deno.test(`plugin new ${kind} makes a plugin that passes plugin check and plugin test`, async () => {
-    using place = openKit();
+    using place = openKit(kits);
     const directory = `${place.directory}/made`;
-    await create([kind, "acme/made", directory]);
+    await create([kind, "acme/made", directory], kits);
     assert.deepEqual(await check(directory, place, false), { findings: [], wrote: true });
     assert.deepEqual(await check(directory, place, true), { findings: [], wrote: false });
     assert.ok(await test(directory, place));
@@ -21,13 +24,9 @@ for (const kind of ["checker", "policy", "notifier"]) {
 }
 
 const examples = fileURLToPath(new URL("../../plugins/examples/", import.meta.url));
-// An application without a manifest is a file of the operator's own: its tests run beside those of the units.
-const packaged = [...Deno.readDirSync(examples)].filter(({ name }) =>
-  [...Deno.readDirSync(`${examples}${name}`)].some((file) => file.name === "plugin.yaml")
-);
-for (const { name } of packaged) {
+for (const { name } of Deno.readDirSync(examples)) {
   Deno.test(`the example ${name} passes plugin check and plugin test`, async () => {
-    using place = openKit();
+    using place = openKit(kits);
     assert.deepEqual(await check(`${examples}${name}`, place, true), { findings: [], wrote: false });
     assert.ok(await test(`${examples}${name}`, place));
   });
@@ -69,7 +68,7 @@ const mistakes: [name: string, main: string, finding: RegExp][] = [
 ];
 for (const [name, main, finding] of mistakes) {
   Deno.test(`plugin check finds ${name} where it is`, async () => {
-    using place = openKit();
+    using place = openKit(kits);
     const directory = `${place.directory}/bad`;
     Deno.mkdirSync(directory);
     Deno.writeTextFileSync(`${directory}/plugin.yaml`, manifest("checker"));
@@ -79,25 +78,33 @@ for (const [name, main, finding] of mistakes) {
   });
 }
 
-const bad: [kind: "checker" | "policy" | "notifier", main: string, rule: RegExp][] = [
+const bad: [kind: "checker" | "policy" | "notifier" | "app", main: string, rule: RegExp][] = [
   ["checker", `check: () => ({ state: "up", reason: "always" })`, /a server that refuses/],
   ["checker", `check: async () => { await new Promise(() => {}); }`, /gave no answer/],
   ["policy", `plan: () => ({ ttlMs: 1000, weights: {} })`, /at least one server/],
   ["notifier", `async notify(_e: unknown, ctx: any) { await ctx.fetch("x").catch(() => {}); }`, /counts as delivered/],
+  ["app", `fetch: () => { throw new Error("not like this"); }`, /every method[^:]*: GET \/ is answered 500: it threw/],
+  ["app", `fetch: () => new Promise(() => {})`, /every method[^:]*: gave no answer within 2000 ms/],
+  [
+    "app",
+    `fetch: (r: Request) => new Response(decodeURIComponent(new URL(r.url).pathname))`,
+    /no browser[^:]*: GET \/%ff%fe is answered 500/,
+  ],
 ];
 for (const [kind, main, wanted] of bad) {
   Deno.test(`the conformance of a ${kind} catches ${main}`, async () => {
-    using place = openKit();
+    using place = openKit(kits);
     const directory = `${place.directory}/bad`;
     Deno.mkdirSync(directory);
     Deno.writeTextFileSync(`${directory}/plugin.yaml`, manifest(kind));
     Deno.writeTextFileSync(`${directory}/main.ts`, `export default { kind: "${kind}", ${main} };`);
     await using workshop = await openWorkshop(await readSource(directory), place);
     await workshop.call("init", null, 1000, { config: sampleConfig(workshop.loaded.schema as JsonSchema) });
-    const results = await Promise.allSettled(conformance[kind].map((rule) => rule.test(workshop)));
-    const failures = results.map((result, index) =>
-      result.status === "rejected" ? `${conformance[kind][index].name}: ${result.reason.message}` : ""
-    );
+    if (kind === "app") workshop.serve();
+    const failures: string[] = [];
+    for (const rule of conformance[kind]) {
+      await rule.test(workshop).catch((error) => failures.push(`${rule.name}: ${error.message}`));
+    }
     assert.match(failures.join("\n"), wanted);
   });
 }

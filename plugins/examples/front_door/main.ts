@@ -2,54 +2,59 @@
  * A front door: who shows no known key is turned away, who does is passed on under a name and without the key. An
  * ordinary Hono application, used by a route:
  *
- *     routes: [{ match: { path: /api/* }, app: ./plugins/examples/front_door/main.ts }]
+ *     plugins: { door: { source: ./front_door, with: { keys: { ann: 9f86d0… } } } }
+ *     routes: [{ match: { path: /api/* }, app: door }]
  *
- * `FRONT_DOOR_KEYS` holds names and SHA-256 digests of their keys: "ann=9f86d0…,bob=60303a…".
+ * A key is known by the hexadecimal SHA-256 of it: what is in the configuration opens nothing.
  */
-import { forward } from "tandem/plugin";
+import { type AppContext, defineApp, forward, s } from "tandem/plugin";
 import { Hono } from "hono";
 
-/** Names by the hexadecimal digest of their key. Looking up a digest tells nothing of the keys that are near. */
-export type Keys = ReadonlyMap<string, string>;
-
-export function frontDoor(keys: Keys, backend: string): Hono<{ Variables: { caller: string } }> {
-  const app = new Hono<{ Variables: { caller: string } }>();
-  // Answered here, for everybody.
-  app.get("/api/door", (c) => c.text("open\n"));
-  app.use(async (c, next) => {
-    const key = /^Bearer (\S+)$/.exec(c.req.header("authorization") ?? "")?.[1];
-    const caller = key === undefined ? undefined : keys.get(await digest(key));
-    if (caller === undefined) {
-      return c.text("Show your key: Authorization: Bearer …\n", 401, { "www-authenticate": 'Bearer realm="api"' });
-    }
-    c.set("caller", caller);
-    await next();
-    // Behind the balancer: the answer is on its way back.
-    c.res.headers.set("x-caller", caller);
-    c.res.headers.delete("x-powered-by");
-  });
-  app.all("*", (c) =>
-    forward(backend, (headers) => {
-      headers.delete("authorization");
-      headers.set("x-caller", c.get("caller"));
-    })(c));
-  return app;
+/** What a request is answered with: the configuration, and who asks. */
+interface Env {
+  readonly Bindings: AppContext<{
+    /** Names of callers, and the digests of their keys. */
+    readonly keys: Readonly<Record<string, string>>;
+    readonly backend: string;
+  }>;
+  readonly Variables: { readonly caller: string };
 }
 
-/** Reads "ann=9f86d0…,bob=60303a…". @throws {SyntaxError} on anything else */
-export function parseKeys(text: string): Keys {
-  return new Map(
-    text.split(",").filter((entry) => entry !== "").map((entry) => {
-      const [, name, hash] = /^([\w.-]+)=([0-9a-f]{64})$/.exec(entry.trim()) ?? [];
-      if (name === undefined) throw new SyntaxError("Cannot read FRONT_DOOR_KEYS: each entry must be NAME=SHA-256");
-      return [hash, name];
-    }),
-  );
-}
+const door = new Hono<Env>();
 
-async function digest(key: string): Promise<string> {
+// Answered here, for everybody.
+door.get("/api/door", (c) => c.text("open\n"));
+
+door.use(async (c, next) => {
+  const key = /^Bearer (\S+)$/.exec(c.req.header("authorization") ?? "")?.[1];
+  const caller = key === undefined ? undefined : await callerOf(key, c.env.config.keys);
+  if (caller === undefined) {
+    return c.text("Show your key: Authorization: Bearer …\n", 401, { "www-authenticate": 'Bearer realm="api"' });
+  }
+  c.set("caller", caller);
+  await next();
+  // Behind the balancer: the answer is on its way back.
+  c.res.headers.set("x-caller", caller);
+  c.res.headers.delete("x-powered-by");
+});
+
+door.all("*", (c) =>
+  forward(c.env.config.backend, (headers) => {
+    headers.delete("authorization");
+    headers.set("x-caller", c.get("caller"));
+  })(c));
+
+/** Comparing digests tells nothing of the keys that are near. */
+async function callerOf(key: string, keys: Readonly<Record<string, string>>): Promise<string | undefined> {
   const bytes = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(key));
-  return new Uint8Array(bytes).toHex();
+  const digest = new Uint8Array(bytes).toHex();
+  return Object.keys(keys).find((name) => keys[name] === digest);
 }
 
-export default frontDoor(parseKeys(Deno.env.get("FRONT_DOOR_KEYS") ?? ""), "web");
+export default defineApp({
+  config: {
+    keys: s.map(s.string({ pattern: "^[0-9a-f]{64}$" }), { description: "SHA-256 of each caller's key, by name" }),
+    backend: s.string({ default: "web", description: "who answers those that are let in" }),
+  },
+  fetch: (request, ctx) => door.fetch(request, ctx),
+});

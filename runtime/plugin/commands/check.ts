@@ -2,16 +2,15 @@
 import { isDeepStrictEqual } from "node:util";
 import { parseDocument } from "yaml";
 import type { JsonSchema } from "../../../plugins/declaration.ts";
-import { IMPORTS } from "../kit.ts";
 import { type PluginSource, readSource, SourceError } from "../source.ts";
 import { type Finding, forbiddenImports, formatFinding, unrequested } from "./findings.ts";
 import { say, words } from "./terminal.ts";
-import { type KitPlace, openKit, openWorkshop } from "./workshop.ts";
+import { type KitPlace, type Kits, openKit, openWorkshop } from "./workshop.ts";
 
-export async function run(args: readonly string[]): Promise<number> {
+export async function run(args: readonly string[], kits: Kits): Promise<number> {
   const { values, positionals } = words(args, { frozen: { type: "boolean" } }, [0, 1]);
   const directory = positionals[0] ?? ".";
-  using place = openKit();
+  using place = openKit(kits);
   const { findings, wrote } = await check(directory, place, values.frozen ?? false);
   for (const finding of findings) say(finding, { error: true });
   if (wrote) say(`${directory}/plugin.yaml: config: written from the code`);
@@ -34,10 +33,11 @@ export async function check(
   }
   const sources = moduleTexts(source);
   const names = new Set(source.files.keys());
-  const imports = [...sources].flatMap(([file, text]) => forbiddenImports(file, text, names));
+  const packages = new Set(Object.keys((await place.additionOf(source.manifest.kind))?.imports ?? {}));
+  const imports = [...sources].flatMap(([file, text]) => forbiddenImports(file, text, names, packages));
   const show = (finding: Finding) => formatFinding({ ...finding, file: `${directory}/${finding.file}` });
   if (imports.length > 0) return { findings: imports.map(show), wrote: false };
-  const types = await checkTypes(directory, [...sources.keys()], place);
+  const types = await checkTypes(directory, [...sources.keys()], await place.typesOf(source.manifest.kind));
   const loaded = await declaredSchema(source, place);
   if ("problem" in loaded) {
     return { findings: [...types, `${directory}/${source.manifest.entry}: ${loaded.problem}`], wrote: false };
@@ -76,16 +76,20 @@ function secretsOf(schema: JsonSchema): string[] {
   );
 }
 
-/** What `deno check` finds; nothing where this program is a binary without Deno. */
-async function checkTypes(directory: string, files: readonly string[], { kit }: KitPlace): Promise<string[]> {
-  if (kit.directory === null) return [];
+/**
+ * What `deno check` finds.
+ *
+ * @param imports the import map; null where this program has no Deno, or does not know the types of a package
+ */
+async function checkTypes(directory: string, files: readonly string[], imports: string | null): Promise<string[]> {
+  if (imports === null) return [];
   const output = await new Deno.Command(Deno.execPath(), {
     args: [
       "check",
       "--quiet",
       "--no-config",
       "--no-lock",
-      `--import-map=${kit.directory}/${IMPORTS}`,
+      `--import-map=${imports}`,
       ...files.map((file) => `${directory}/${file}`),
     ],
     env: { NO_COLOR: "1", DENO_NO_UPDATE_CHECK: "1" },

@@ -5,6 +5,7 @@ import { decodePlan, decodeVerdict } from "../answers.ts";
 import { PluginThrew, PluginUnavailable } from "../failure.ts";
 import { checkOptions } from "../options.ts";
 import type { PluginKind } from "../protocol.ts";
+import { appRules } from "./app_rules.ts";
 import type { Workshop } from "./workshop.ts";
 
 export interface Rule {
@@ -157,5 +158,5 @@ export const conformance: Readonly<Record<PluginKind, readonly Rule[]>> = {
   checker: checkerRules,
   policy: policyRules,
   notifier: notifierRules,
-  app: [],
+  app: appRules,
 };

@@ -16,11 +16,20 @@ export function formatFinding({ file, line, column, message }: Finding): string 
 /** `import … from "x"`, `export … from "x"`, `import("x")`. Text in comments and strings is taken for code at worst. */
 const SPECIFIER = /(?:\bfrom\s*|\bimport\s*\(?\s*)(["'])((?:(?!\1)[^\\\n])*)\1/g;
 
-/** Imports that no plugin may have: everything must be in its directory, and nothing is fetched at start. */
-export function forbiddenImports(file: string, text: string, files: ReadonlySet<string>): Finding[] {
+/**
+ * Imports that no plugin may have: everything must be in its directory, and nothing is fetched at start.
+ *
+ * @param packages what its kind may import without having it
+ */
+export function forbiddenImports(
+  file: string,
+  text: string,
+  files: ReadonlySet<string>,
+  packages: ReadonlySet<string> = new Set(),
+): Finding[] {
   return [...withoutComments(text).matchAll(SPECIFIER)].flatMap((match) => {
     const specifier = match[2];
-    const message = whyForbidden(file, specifier, files);
+    const message = packages.has(specifier) ? null : whyForbidden(file, specifier, files);
     if (message === null) return [];
     return [{ file, ...position(text, match.index + match[0].indexOf(specifier)), message }];
   });

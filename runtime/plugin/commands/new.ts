@@ -2,12 +2,12 @@
 import { KIT_FILES, SDK_FILES } from "../kit_files.ts";
 import { say, UsageError, words } from "./terminal.ts";
 import { template, type TemplateKind } from "./templates.ts";
+import type { Kits } from "./workshop.ts";
 
-const KINDS: readonly TemplateKind[] = ["checker", "policy", "notifier"];
+const KINDS: readonly TemplateKind[] = ["checker", "policy", "notifier", "app"];
 
-export function run(args: readonly string[]): Promise<number> {
+export async function run(args: readonly string[], kits: Kits): Promise<number> {
   const { positionals: [kind, name, where] } = words(args, {}, [2, 3]);
-  if (kind === "app") throw new UsageError(`"app" is not in this version`);
   if (!KINDS.includes(kind as TemplateKind)) throw new UsageError(`"${kind}" is none of ${KINDS.join(", ")}`);
   const match = /^([a-z0-9][a-z0-9-]*)\/([a-z0-9][a-z0-9-]*)$/.exec(name);
   if (!match) throw new UsageError(`"${name}" must be PUBLISHER/NAME in lower case, as acme/pg-role`);
@@ -19,7 +19,8 @@ export function run(args: readonly string[]): Promise<number> {
       cause,
     });
   }
-  const files = template({ name, publisher: match[1], kind: kind as TemplateKind });
+  const packages = kind === "app" ? (await kits.app()).types : {};
+  const files = template({ name, publisher: match[1], kind: kind as TemplateKind, packages });
   for (const path of SDK_FILES) files[`.tandem/${path}`] = KIT_FILES[path];
   for (const [path, text] of Object.entries(files)) {
     const parent = path.slice(0, Math.max(0, path.lastIndexOf("/")));
@@ -27,5 +28,5 @@ export function run(args: readonly string[]): Promise<number> {
     Deno.writeTextFileSync(`${directory}/${path}`, text);
   }
   say(`${directory}: a ${kind} that works. Next: tandem plugin check ${directory} && tandem plugin test ${directory}`);
-  return Promise.resolve(0);
+  return 0;
 }

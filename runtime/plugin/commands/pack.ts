@@ -4,12 +4,12 @@ import { readSource } from "../source.ts";
 import { isTest } from "./findings.ts";
 import { CommandFailed, say, words } from "./terminal.ts";
 import { check } from "./check.ts";
-import { openKit } from "./workshop.ts";
+import { type Kits, openKit } from "./workshop.ts";
 
-export async function run(args: readonly string[]): Promise<number> {
+export async function run(args: readonly string[], kits: Kits): Promise<number> {
   const { values, positionals } = words(args, { output: { type: "string" } }, [0, 1]);
   const directory = positionals[0] ?? ".";
-  using place = openKit();
+  using place = openKit(kits);
   const { findings } = await check(directory, place, true);
   if (findings.length > 0) throw new CommandFailed(`Cannot pack "${directory}":\n${findings.join("\n")}`);
   const { manifest, files } = await readSource(directory);

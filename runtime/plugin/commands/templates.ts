@@ -1,12 +1,14 @@
 /** What `plugin new` writes: for each kind a plugin that works, with a test. Pure. */
 
-export type TemplateKind = "checker" | "policy" | "notifier";
+export type TemplateKind = "checker" | "policy" | "notifier" | "app";
 
 export interface Names {
   /** "acme/pg-role". */
   readonly name: string;
   readonly publisher: string;
   readonly kind: TemplateKind;
+  /** What an editor is to find packages by: "npm:hono@4.0.0" by "hono". */
+  readonly packages: Readonly<Record<string, string>>;
 }
 
 /** Files by path. */
@@ -19,7 +21,7 @@ export function template(names: Names): Record<string, string> {
     "README.md": readme(names, about),
     "deno.json": `{
   "imports": {
-    "tandem/plugin": "./.tandem/plugins/contract.ts",
+    ${packageLines(names)}"tandem/plugin": "./.tandem/plugins/contract.ts",
     "tandem/plugin/test": "./.tandem/plugins/testing.ts"
   },
   "fmt": { "lineWidth": 120, "exclude": [".tandem"] },
@@ -27,6 +29,13 @@ export function template(names: Names): Record<string, string> {
 }
 `,
   };
+}
+
+/** A package stands for all that is under it. */
+function packageLines({ packages }: Names): string {
+  return Object.entries(packages).filter(([name]) => !name.includes("/")).map(([name, specifier]) =>
+    `"${name}": "${specifier}",\n    "${name}/": "${specifier.replace("npm:", "npm:/")}/",\n    `
+  ).join("");
 }
 
 function manifest({ name, publisher, kind }: Names, requests: string): string {
@@ -172,6 +181,59 @@ Deno.test("a busy chat is asked again", async () => {
   const answers = [new Response(null, { status: 429, headers: { "retry-after": "7" } })];
   const { error } = await deliver(notifier, {}, { config, answers });
   if (error?.name !== "Retry") throw new Error(Deno.inspect(error));
+});
+`,
+  },
+  app: {
+    requests: "{}",
+    about: "Greets everybody, and forwards the rest to the servers under the name of who asks.",
+    code: `import { type AppContext, defineApp, forward, s } from "tandem/plugin";
+import { Hono } from "hono";
+
+interface Env {
+  readonly Bindings: AppContext<{ readonly backend: string; readonly greeting: string }>;
+}
+
+const app = new Hono<Env>();
+
+app.get("/hello", (c) => c.text(\`\${c.env.config.greeting} from \${c.env.host.node}\\n\`));
+
+// Sent on through the balancer, to a server of the backend; the answer comes back through here.
+app.all("*", async (c) => {
+  const response = await forward(c.env.config.backend, (headers) => headers.set("x-greeted", "yes"))(c);
+  response.headers.delete("server");
+  return response;
+});
+
+export default defineApp({
+  config: {
+    backend: s.string({ default: "web", description: "where requests are forwarded to" }),
+    greeting: s.string({ default: "Hello" }),
+  },
+  fetch: (request, ctx) => app.fetch(request, ctx),
+});
+`,
+    test: `import { request } from "tandem/plugin/test";
+import app from "./main.ts";
+
+const config = { backend: "shop", greeting: "Good day" };
+
+Deno.test("everybody is greeted", async () => {
+  const response = await request(app, new Request("http://a.example/hello"), { config });
+  const text = await response.text();
+  if (text !== "Good day from dlp1\\n") throw new Error(text);
+});
+
+Deno.test("the rest is forwarded, with a field more", async () => {
+  const forwarded: unknown[] = [];
+  await request(app, new Request("http://a.example/cart"), {
+    config,
+    forward: (backend, request) => {
+      forwarded.push([backend, new URL(request.url).pathname, request.headers.get("x-greeted")]);
+      return Promise.resolve(new Response("ok"));
+    },
+  });
+  if (JSON.stringify(forwarded) !== '[["shop","/cart","yes"]]') throw new Error(Deno.inspect(forwarded));
 });
 `,
   },

@@ -1,16 +1,15 @@
 /** `plugin test`: the author's own tests with Deno, then those of the kind in the real sandbox. */
 import type { JsonSchema } from "../../../plugins/declaration.ts";
-import { IMPORTS } from "../kit.ts";
 import { readSource } from "../source.ts";
 import { conformance, sampleConfig } from "./conformance.ts";
 import { isTest } from "./findings.ts";
 import { say, words } from "./terminal.ts";
-import { type KitPlace, openKit, openWorkshop } from "./workshop.ts";
+import { type KitPlace, type Kits, openKit, openWorkshop } from "./workshop.ts";
 
-export async function run(args: readonly string[]): Promise<number> {
+export async function run(args: readonly string[], kits: Kits): Promise<number> {
   const { values, positionals } = words(args, { watch: { type: "boolean" } }, [0, 1]);
   const directory = positionals[0] ?? ".";
-  using place = openKit();
+  using place = openKit(kits);
   for (;;) {
     const passed = await test(directory, place);
     if (!values.watch) return passed ? 0 : 1;
@@ -24,7 +23,7 @@ export async function run(args: readonly string[]): Promise<number> {
 export async function test(directory: string, place: KitPlace): Promise<boolean> {
   const source = await readSource(directory);
   const tests = [...source.files.keys()].filter(isTest).map((file) => `${directory}/${file}`);
-  const own = tests.length === 0 || await runOwnTests(tests, place);
+  const own = tests.length === 0 || await runOwnTests(tests, await place.typesOf(source.manifest.kind));
   await using workshop = await openWorkshop(source, place);
   const { kind } = source.manifest;
   const config = sampleConfig(workshop.loaded.schema as JsonSchema);
@@ -40,6 +39,8 @@ export async function test(directory: string, place: KitPlace): Promise<boolean>
   } catch (error) {
     report("init takes a config that the schema takes", error);
   }
+  // From then on an application takes requests, as on a node.
+  if (kind === "app") workshop.serve();
   for (const rule of conformance[kind]) {
     await rule.test(workshop).then(() => report(rule.name, null), (error) => report(rule.name, error));
   }
@@ -47,12 +48,13 @@ export async function test(directory: string, place: KitPlace): Promise<boolean>
   return own && failed === 0;
 }
 
-async function runOwnTests(files: readonly string[], { kit }: KitPlace): Promise<boolean> {
-  if (kit.directory === null) {
-    say("Its own tests need Deno: run deno test in its directory");
+/** @param imports the import map; null where there is no Deno, or the types of a package are not known */
+async function runOwnTests(files: readonly string[], imports: string | null): Promise<boolean> {
+  if (imports === null) {
+    say("Its own tests need Deno and its packages: run deno test in its directory");
     return true;
   }
-  const flags = ["--quiet", "--allow-read", "--no-config", "--no-lock", `--import-map=${kit.directory}/${IMPORTS}`];
+  const flags = ["--quiet", "--allow-read", "--no-config", "--no-lock", `--import-map=${imports}`];
   const status = await new Deno.Command(Deno.execPath(), {
     args: ["test", ...flags, ...files],
     env: { DENO_NO_UPDATE_CHECK: "1" },

@@ -8,7 +8,9 @@ import type { FromPlugin, ToPlugin } from "../protocol.ts";
 import { Asking } from "./asking.ts";
 import { toWireError } from "./authored.ts";
 import { createContext } from "./context.ts";
+import type { Carrier } from "./carrier.ts";
 import type { Pipe } from "./pipe.ts";
+import { beginService, type Service, type ServiceParts } from "./service.ts";
 
 type Load = Extract<ToPlugin, { type: "load" }>;
 type Call = Extract<ToPlugin, { type: "call" }>;
@@ -33,7 +35,11 @@ export class Host {
   /** Calls that were answered for the plugin, and which its code still has not finished. */
   #abandoned = 0;
 
-  constructor(private readonly pipe: Pipe) {
+  /** Of an application, once it takes requests. */
+  #service: Service | null = null;
+
+  /** @param carrier null where this process has none to bring requests */
+  constructor(private readonly pipe: Pipe, private readonly carrier: Carrier | null = null) {
     this.#asking = new Asking(pipe);
   }
 
@@ -67,7 +73,7 @@ export class Host {
     try {
       // A computed specifier: a literal one would load with the rights of this module, past the permissions.
       const module = await import(`file://${load.directory}/${load.entry}`);
-      const plugin = module.default;
+      const plugin = load.kind === "app" ? asApp(module.default) : module.default;
       if (typeof plugin !== "object" || plugin === null || typeof plugin.kind !== "string") {
         throw new TypeError(`"${load.entry}" must export a plugin by default: export default defineChecker({ … })`);
       }
@@ -96,7 +102,8 @@ export class Host {
     const plugin = this.#plugin;
     if (!plugin || !this.#load) throw new Error("The plugin is not loaded");
     if (call.config !== undefined) this.#configs.set(call.use, call.config);
-    const method = plugin[call.method];
+    if (call.method === "drain") return await this.#service?.drain();
+    const method = plugin[call.method === "serve" ? "fetch" : call.method];
     if (method === undefined && (call.method === "init" || call.method === "forget")) return null;
     if (typeof method !== "function") throw new TypeError(`The plugin has no method "${call.method}"`);
     const context = createContext({
@@ -107,6 +114,13 @@ export class Host {
       asking: this.#asking,
       pipe: this.pipe,
     });
+    if (call.method === "serve") {
+      const { carrier, directory } = this;
+      if (carrier === null) throw new Error("Nothing brings this process requests");
+      const fetch: ServiceParts["fetch"] = (request, ctx) => method.call(plugin, request, ctx);
+      this.#service = beginService({ carrier, fetch, context, directory });
+      return await this.#service.ended;
+    }
     const args = call.method === "init" ? [context] : [call.argument, context];
     return await method.apply(plugin, args);
   }
@@ -141,4 +155,12 @@ export class Host {
       this.pipe.send({ type: "answer", id, abandoned: true });
     }, 20);
   }
+}
+
+/** A Hono application is one as it is. */
+function asApp(exported: unknown): unknown {
+  const isApp = typeof exported === "object" && exported !== null && !("kind" in exported) && "fetch" in exported;
+  if (!isApp || typeof exported.fetch !== "function") return exported;
+  const { fetch } = exported;
+  return { kind: "app", fetch: (request: Request, ctx: unknown) => fetch.call(exported, request, ctx) };
 }

@@ -1,16 +1,23 @@
 /** Stage 2 of a plugin's process: confined already, with no plugin code loaded yet. */
 import { toWireError } from "./authored.ts";
+import type { Carrier } from "./carrier.ts";
 import { Host } from "./host.ts";
 import { claimPipe, type Pipe } from "./pipe.ts";
 
-/** Runs until control closes the pipe. */
-export async function runHost(): Promise<void> {
+/**
+ * Runs until control closes the pipe.
+ *
+ * @param carrier Brings requests, where the plugin may be an application
+ */
+export async function runHost(carrier: Carrier | null = null): Promise<void> {
   // A compiled binary has every permission baked in. Reading stays: its modules are read, and landlock says which.
   if (Deno.build.standalone) {
-    for (const name of ["env", "net", "run", "sys", "write", "ffi"] as const) Deno.permissions.revokeSync({ name });
+    for (const name of ["env", "run", "sys", "ffi", ...(carrier === null ? ["net", "write"] as const : [])] as const) {
+      Deno.permissions.revokeSync({ name });
+    }
   }
   const pipe = claimPipe();
-  const host = new Host(pipe);
+  const host = new Host(pipe, carrier);
   logConsole(pipe);
   // A promise that nobody awaited is a mistake of the plugin, and no reason to end what else it does.
   globalThis.addEventListener("unhandledrejection", (event) => {

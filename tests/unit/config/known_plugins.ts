@@ -10,6 +10,7 @@ const sources: Readonly<Record<string, string>> = {
   "./pg-role": "pg_role",
   "./zones": "zone_latency",
   "./pager": "pager",
+  "./door": "front_door",
 };
 
 function manifest(directory: string): Manifest {
@@ -38,5 +39,6 @@ export function knownPlugins(locked: string | null = null): PluginKnowledge {
     locked: (name) => name === "pg-role" ? locked : null,
     notifiers: { webhook: builtInSchema("webhook"), command: builtInSchema("command") },
     check: (schema, value) => checkOptions(schema, value).problems,
+    appProblem: (path) => path === "./gone.ts" ? `"/etc/tandem/gone.ts" does not exist` : null,
   };
 }

@@ -11,6 +11,8 @@ secrets: { pg: { file: /pg.pass }, page: { env: PAGE } }
 const pgRole = "plugins: { pg-role: { source: ./pg-role, grants: { net: [targets], secrets: [pg] } } }";
 const backend = (lines: string) => `backends: { db: { servers: { one: 192.0.2.1:5432 }, ${lines} } }\n`;
 
+const front = (route: string) => `frontends: { web: { bind: "127.0.0.1:80", routes: [{ ${route} }] } }\n`;
+
 /** Name, lines after the head, problems. */
 type Row = readonly [name: string, lines: string, ...problems: string[]];
 
@@ -100,6 +102,31 @@ notify:
     "6:57: notify[2].with.args: is unknown; there is command",
     '6:72: notify[2].events[0]: unknown event "server.stat"; did you mean "server.state"?',
     '6:100: notify[2].min_severity: must be info, notice, warning or error, got "high"',
+  ],
+  [
+    "an application: its grants, its with:, a route by its name",
+    `plugins: { door: { source: ./door, with: { keys: { ann: ${"0f".repeat(32)} } } } }
+${front("app: door, on_failure: block")}`,
+  ],
+  [
+    "an application whose with: is wrong, and routes to what is none",
+    `plugins: { door: { source: ./door, with: { keys: { ann: x }, backen: y } }, pager: { source: ./pg-role, grants: { net: [targets], secrets: [pg] } } }
+${front("match: { path: /a }, app: dor }, { match: { path: /b }, app: pager }, { app: door.ts")}`,
+    '3:57: plugins.door.with.keys.ann: must be text like ^[0-9a-f]{64}$, got "x"',
+    "3:70: plugins.door.with.backen: is unknown; there is keys, backend",
+    '4:80: frontends.web.routes[0].app: unknown app "dor"; did you mean "door"?',
+    '4:115: frontends.web.routes[1].app: "pager" is a checker, and an app is wanted here',
+    '4:131: frontends.web.routes[2].app: unknown app "door.ts"; a file is written "./door.ts"',
+  ],
+  [
+    "an application without what it needs",
+    `plugins: { door: { source: ./door } }\n${front("app: door")}`,
+    "3:18: plugins.door.with.keys: is missing: SHA-256 of each caller's key, by name",
+  ],
+  [
+    "a file that is not there",
+    front("app: ./gone.ts"),
+    '3:59: frontends.web.routes[0].app: "/etc/tandem/gone.ts" does not exist',
   ],
 ];
 

@@ -225,7 +225,10 @@ Deno.test("load() refuses actions that cannot be done", () => {
     ],
     [
       "{ app: x }",
-      '8:16: routes[0].app: must be the path of a module, such as ./app.ts, got "x"'.replace("8:9", "8:9"),
+      '8:16: routes[0].app: unknown app "x"; there is none under plugins:, and a file is written ./app.ts'.replace(
+        "8:9",
+        "8:9",
+      ),
     ],
     ["{ forward_auth: { backend: x } }", '8:36: routes[0].forward_auth.backend: unknown backend "x"; there is app'],
     [
@@ -331,7 +334,7 @@ Deno.test("load() judges monitors and what mode: tcp has no use for", () => {
     [["routes: [{ app: ./my_app.ts, on_failure: pass }]"]],
     [
       ["routes: [{ app: my_app, on_failure: never }]"],
-      '7:21: frontends.web.routes[0].app: must be the path of a module, such as ./app.ts, got "my_app"',
+      '7:21: frontends.web.routes[0].app: unknown app "my_app"; there is none under plugins:, and a file is written ./app.ts',
       '7:41: frontends.web.routes[0].on_failure: must be block or pass, got "never"',
     ],
     [

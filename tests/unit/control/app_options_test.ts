@@ -42,7 +42,7 @@ Deno.test("an application is a server on a Unix socket, up while it runs", () =>
 });
 
 Deno.test("balancerFrontend() takes each backend by its name, nothing else, and tells no server how it was asked", () => {
-  const { binds, forwardfor, routes = [], requestHeaders } = balancerFrontend("/run/b.sock", ["web", "api"]);
+  const { binds, forwardfor, routes = [], requestHeaders } = balancerFrontend(["/run/b.sock"], ["web", "api"]);
   assert.deepEqual(binds, [{ address: "unix:/run/b.sock", port: 0, proxyProtocol: true }]);
   assert.equal(forwardfor, false);
   assert.deepEqual(requestHeaders?.remove, ["x-tandem-backend"]);

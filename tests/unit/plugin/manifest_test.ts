@@ -3,6 +3,7 @@ import { s, schemaOf } from "../../../plugins/contract.ts";
 import { decodePlan, decodeVerdict } from "../../../runtime/plugin/answers.ts";
 import { effectiveGrants, nothingGranted } from "../../../runtime/plugin/grants.ts";
 import { HOST_ENTRY, KIT_FILES, SDK_ENTRY, STAGE_ENTRY, TEST_ENTRY } from "../../../runtime/plugin/kit_files.ts";
+import { appKit } from "../../../runtime/control/app_kit.ts";
 import { decodeManifest, formatManifestProblem } from "../../../runtime/plugin/manifest.ts";
 import { checkOptions } from "../../../runtime/plugin/options.ts";
 import { pack, unpack } from "../../../runtime/plugin/pack.ts";
@@ -258,16 +259,31 @@ for (const [change, error] of noPlans) {
 }
 
 Deno.test("KIT_FILES holds all that the two stages and the SDK import, and nothing else", async () => {
+  const imported = await filesOf([STAGE_ENTRY, HOST_ENTRY, SDK_ENTRY, TEST_ENTRY]);
+  assert.deepEqual(Object.keys(KIT_FILES).sort(), imported);
+});
+
+Deno.test("appKit() adds what the host of an application imports, and the packages", async () => {
+  const { files, imports, entry } = await appKit();
+  const both = Object.keys({ ...KIT_FILES, ...files }).filter((path) => !path.startsWith("packages/"));
+  const imported = await filesOf([STAGE_ENTRY, HOST_ENTRY, SDK_ENTRY, TEST_ENTRY, entry]);
+  assert.deepEqual(both.sort(), imported);
+  for (const specifier of ["hono", "hono/cors", "hono/basic-auth", "hono/streaming"]) {
+    assert.ok(imports[specifier]?.slice(2) in files, specifier);
+  }
+});
+
+/** The modules that `entries` import, by path from the top. Types are gone when they run: only what code imports counts. */
+async function filesOf(entries: readonly string[]): Promise<string[]> {
   const top = new URL("../../../", import.meta.url);
   const imported = new Set<string>();
-  for (const entry of [STAGE_ENTRY, HOST_ENTRY, SDK_ENTRY, TEST_ENTRY]) {
+  for (const entry of entries) {
     const { stdout } = await new Deno.Command(Deno.execPath(), {
       args: ["info", "--json", new URL(entry, top).pathname],
     }).output();
     const modules: { specifier: string; dependencies?: { code?: { specifier: string } }[] }[] = JSON.parse(
       new TextDecoder().decode(stdout),
     ).modules;
-    // Types are gone when these run; only what code imports must be there.
     const visit = (specifier: string) => {
       if (imported.has(specifier)) return;
       imported.add(specifier);
@@ -276,5 +292,5 @@ Deno.test("KIT_FILES holds all that the two stages and the SDK import, and nothi
     };
     visit(new URL(entry, top).href);
   }
-  assert.deepEqual(Object.keys(KIT_FILES).sort(), [...imported].map((url) => url.slice(top.href.length)).sort());
-});
+  return [...imported].filter((url) => url.startsWith("file:")).map((url) => url.slice(top.href.length)).sort();
+}

@@ -92,9 +92,14 @@ Deno.test("seccompProgram() refuses every call of the x32 ABI", () => {
 
 Deno.test("seccompProgram() grants the families that are named, and no others", () => {
   const program = seccompProgram(confinedCalls(PID, [AF_UNIX, AF_INET]), CALL_NUMBERS, "x86_64");
-  const socket = (family: number) => run(program, CALL_NUMBERS.socket.x86_64, AUDIT.x86_64, [family]);
-  assert.deepEqual([AF_UNIX, AF_INET, AF_NETLINK].map(socket), ["allow", "allow", "EPERM"]);
-  assert.equal(run(program, CALL_NUMBERS.connect.x86_64, AUDIT.x86_64), "allow");
+  const socket = (family: number, type = 0o2000001) =>
+    run(program, CALL_NUMBERS.socket.x86_64, AUDIT.x86_64, [family, type]);
+  assert.deepEqual([AF_UNIX, AF_INET, AF_NETLINK].map((family) => socket(family)), ["allow", "allow", "EPERM"]);
+  assert.equal(socket(AF_UNIX, 0o2000002), "EPERM", "a datagram could go to /dev/log");
+  for (const call of ["connect", "listen", "accept4"] as const) {
+    assert.equal(run(program, CALL_NUMBERS[call].x86_64, AUDIT.x86_64), "allow", call);
+  }
+  assert.equal(run(program, CALL_NUMBERS.bind.x86_64, AUDIT.x86_64), "EPERM", "sockets that listen are given");
 });
 
 Deno.test("seccompProgram() refuses a call without a number", () => {

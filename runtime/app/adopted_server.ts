@@ -1,0 +1,108 @@
+/**
+ * HTTP/1.1 on a listening socket that this process was given. It needs no right to listen anywhere, and whoever serves this
+ * way may have none.
+ */
+import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
+import { requestOf } from "./target.ts";
+
+export interface AdoptedServer {
+  /** Takes no more; resolves when those that run are answered. */
+  close(): Promise<void>;
+}
+
+type Answer = (request: Request) => Response | Promise<Response>;
+
+/** Serves on the descriptor `fd`. `failed` hears what `answer` throws. */
+export function serveAdopted(fd: number, answer: Answer, failed: (error: unknown) => void): AdoptedServer {
+  const server = createServer((incoming, outgoing) => {
+    exchange(incoming, outgoing, answer, failed).catch(() => outgoing.destroy());
+  });
+  // The balancer has time-outs of its own, and must never ask on a connection that ends just then.
+  server.keepAliveTimeout = 0;
+  server.headersTimeout = 0;
+  server.requestTimeout = 0;
+  server.timeout = 0;
+  server.on("error", failed);
+  server.listen({ fd });
+  return {
+    close: () =>
+      new Promise((resolve) => {
+        server.close(() => resolve());
+        server.closeIdleConnections();
+      }),
+  };
+}
+
+async function exchange(
+  incoming: IncomingMessage,
+  outgoing: ServerResponse,
+  answer: Answer,
+  failed: (error: unknown) => void,
+): Promise<void> {
+  const gone = new AbortController();
+  outgoing.on("close", () => {
+    if (!outgoing.writableFinished) gone.abort(new Error("The client went away"));
+  });
+  let response: Response;
+  try {
+    response = await answer(readRequest(incoming, gone.signal));
+  } catch (error) {
+    if (!gone.signal.aborted) failed(error);
+    response = new Response("The application failed.\n", { status: 500 });
+  }
+  if (gone.signal.aborted) return void await response.body?.cancel();
+  outgoing.writeHead(response.status, [...response.headers].flat());
+  if (response.body === null) return void outgoing.end();
+  try {
+    await send(response.body, outgoing, gone.signal);
+  } catch (error) {
+    // Cut off: what has no end must not look like the whole.
+    outgoing.destroy();
+    if (!gone.signal.aborted) failed(error);
+  }
+}
+
+function readRequest(incoming: IncomingMessage, signal: AbortSignal): Request {
+  const { method = "GET", rawHeaders, url = "/" } = incoming;
+  const headers = new Headers();
+  for (let i = 0; i < rawHeaders.length; i += 2) headers.append(rawHeaders[i], rawHeaders[i + 1]);
+  const isEmpty = method === "GET" || method === "HEAD" ||
+    (incoming.headers["transfer-encoding"] === undefined && !(Number(incoming.headers["content-length"]) > 0));
+  const body = isEmpty ? null : ReadableStream.from<Uint8Array<ArrayBuffer>>(incoming);
+  const init = { method, headers, body, signal, duplex: "half" };
+  return requestOf(url, init);
+}
+
+async function send(
+  body: ReadableStream<Uint8Array>,
+  outgoing: ServerResponse,
+  signal: AbortSignal,
+): Promise<void> {
+  const reader = body.getReader();
+  const cancel = () => void reader.cancel(signal.reason).catch(() => {});
+  signal.addEventListener("abort", cancel, { once: true });
+  try {
+    // Who waits for the first piece waits for the head as well.
+    outgoing.flushHeaders();
+    for (;;) {
+      const { done, value } = await reader.read();
+      if (done) break;
+      if (!outgoing.write(value)) await drained(outgoing, signal);
+    }
+    if (!signal.aborted) outgoing.end();
+  } finally {
+    signal.removeEventListener("abort", cancel);
+  }
+}
+
+function drained(outgoing: ServerResponse, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    const go = () => {
+      outgoing.off("drain", go);
+      signal.removeEventListener("abort", go);
+      resolve();
+    };
+    outgoing.on("drain", go);
+    signal.addEventListener("abort", go);
+  });
+}
