@@ -1,6 +1,6 @@
 /**
  * Which server gets the request, and the connection to it: an idle one or a new one, in the queue where all are full, at the
- * next server where one cannot be connected to. A request is delivered at most once: it goes to another server only while
+ * next server where one cannot be connected to, after a pause at one that refused before. A request is delivered at most once: it goes to another server only while
  * nothing of it was sent, and is repeated only where a connection that had served before was closed without an answer to a
  * GET, HEAD or OPTIONS without body.
  */
@@ -14,11 +14,16 @@ import { type Place, type Placed, Placement } from "./placement.ts";
 import type { Server } from "./server.ts";
 import { ServerCounter } from "./shared_state.ts";
 
+/** Before a server is tried again, ms; less where the time to connect is less. As HAProxy does it. */
+const TURN_AROUND = 1000;
+
 export class Attempts implements Placed {
   backend: Backend | null = null;
   /** The server tried last. */
   server: Server | null = null;
   readonly #placement = new Placement(this);
+  /** Connections that could not be made. */
+  #failed = 0;
 
   constructor(readonly exchange: Exchange) {}
 
@@ -67,9 +72,12 @@ export class Attempts implements Placed {
     server.erred(`cannot connect: ${errnoName(errno)}`);
     trace?.fails(server.options.name, errnoName(errno));
     const retries = exchange.course.routed?.route.options?.retry.attempts ?? backend.options.retries;
-    const next = this.#placement.tried.length < retries ? this.#placement.after(server) : null;
-    if (next !== null) return this.go(next);
-    if (errno === Errno.ETIMEDOUT) exchange.fail(504, "connect_timeout");
+    const again = this.#failed++ < retries;
+    const next = again ? this.#placement.after(server) : null;
+    if (next !== null) this.go(next);
+    // Who waited in vain for the last server has waited long enough.
+    else if (errno === Errno.ETIMEDOUT) exchange.fail(504, "connect_timeout");
+    else if (again && backend.available) this.#pause();
     else exchange.turnAway("connect_failed");
   }
 
@@ -77,6 +85,13 @@ export class Attempts implements Placed {
   expired(): void {
     this.exchange.origin?.close();
     this.connectFailed(Errno.ETIMEDOUT);
+  }
+
+  /** The pause before servers are tried that refused once is over. */
+  resume(): void {
+    const next = this.#placement.again();
+    if (next !== null) this.go(next);
+    else this.exchange.turnAway("connect_failed");
   }
 
   /** The server closed the connection before it answered. */
@@ -101,6 +116,7 @@ export class Attempts implements Placed {
   /** Ready for the next one. */
   end(): void {
     this.#placement.end();
+    this.#failed = 0;
     this.backend = null;
     this.server = null;
   }
@@ -111,6 +127,19 @@ export class Attempts implements Placed {
     exchange.phase = "queued";
     exchange.trace?.waits(backend?.queue.length ?? 0, exchange.engine.now);
     exchange.client?.arm(backend?.options.timeouts.queue ?? 0);
+  }
+
+  /** Every server refused: one that is being restarted may take the request in a moment. */
+  #pause(): void {
+    const { exchange } = this;
+    exchange.phase = "pausing";
+    exchange.client?.arm(Math.min(TURN_AROUND, this.#patience));
+  }
+
+  /** Time to connect, ms. */
+  get #patience(): number {
+    const { routed } = this.exchange.course;
+    return routed?.route.options?.timeouts.connect ?? this.backend?.options.timeouts.connect ?? 0;
   }
 
   /** `fresh`: not over a connection that served before. */
@@ -128,8 +157,7 @@ export class Attempts implements Placed {
     const origin = new OriginConnection(engine, server);
     exchange.phase = "connecting";
     exchange.origin = origin;
-    const { routed } = exchange.course;
-    client?.arm(routed?.route.options?.timeouts.connect ?? backend?.options.timeouts.connect ?? 0);
+    client?.arm(this.#patience);
     const errno = origin.open(exchange, client);
     if (errno !== 0) this.connectFailed(errno);
   }

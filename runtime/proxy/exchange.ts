@@ -4,7 +4,8 @@
  *     deciding ──▶ queued ──▶ connecting ──▶ waiting ──head──▶ streaming ──▶ over
  *                    ▲            │ refused,    │ a reused connection died: once more on a fresh one,
  *                    │            │ late:       │ if nothing can have been acted upon twice
- *                    └────────────┴ next server └──101──▶ tunnel ──both ended──▶ over
+ *                    ├────────────┴ next server └──101──▶ tunnel ──both ended──▶ over
+ *                    └─ pausing ◀── all refused
  *
  * Here the phases change and ends are told. What goes on in them: `course.ts` asks the routes, `attempts.ts` finds a server
  * and connects, `request_relay.ts` and `response_relay.ts` pass the two messages on, `tunnel.ts` what is none;
@@ -26,7 +27,7 @@ import { ResponseRelay } from "./response_relay.ts";
 import type { Answer } from "./routes/answer.ts";
 import { Tunnel } from "./tunnel.ts";
 
-export type Phase = "over" | "deciding" | "queued" | "connecting" | "waiting" | "streaming" | "tunnel";
+export type Phase = "over" | "deciding" | "queued" | "connecting" | "pausing" | "waiting" | "streaming" | "tunnel";
 
 export class Exchange implements OriginUser {
   phase: Phase = "over";
@@ -146,6 +147,8 @@ export class Exchange implements OriginUser {
         return this.fail(503, "queue_timeout");
       case "connecting":
         return this.attempts.expired();
+      case "pausing":
+        return this.attempts.resume();
       case "waiting":
         this.drop();
         if (waitsForClient(this)) return this.fail(408, "client_timeout_in_request");

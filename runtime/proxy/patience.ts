@@ -35,6 +35,7 @@ export function endByClient({ phase, request }: Exchange): End {
     case "queued":
       return "client_closed_while_queued";
     case "connecting":
+    case "pausing":
       return "client_closed_while_connecting";
     case "tunnel":
       return "tunnel_closed_by_client";

@@ -61,6 +61,12 @@ export class Placement implements Waiter {
     return this.#backend === null ? null : this.#next(this.#backend);
   }
 
+  /** A server once more when all have failed. */
+  again(): Place {
+    this.tried.length = 0;
+    return this.#backend === null ? null : this.#next(this.#backend);
+  }
+
   /** The request is over, or left its place in the queue. */
   end(): void {
     if (this.#waits) this.#backend?.queue.leave(this);

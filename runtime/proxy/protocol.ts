@@ -100,7 +100,7 @@ export interface BackendOptions {
   /** How clients come back to their server. @default none */
   readonly stickiness?: CookieStickinessOptions | { readonly by: "client_ip" } | null;
   readonly servers: readonly ServerOptions[];
-  /** Further servers tried after a refused or timed-out connect. */
+  /** Further connections tried after one was refused or not made in time; the same server only after a pause. */
   readonly retries: number;
   readonly onDown: "keep" | "close";
   /** The answer while no server takes requests. @default a plain 503 */

@@ -72,7 +72,7 @@ export class RequestRelay {
   get takes(): boolean {
     if (this.done || this.refused) return false;
     const { phase } = this.exchange;
-    return phase !== "connecting" && phase !== "queued" && phase !== "deciding";
+    return phase === "waiting" || phase === "streaming" || phase === "tunnel";
   }
 
   /** Sends the head to the server, and what there is of the body. */

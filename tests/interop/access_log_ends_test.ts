@@ -244,7 +244,15 @@ const rows: readonly Row[] = [
     end: "connect_failed",
     port: "dead",
     act: ask("/"),
-    expect: { status: 503, server: "s1", attempts: 2, whyHas: /s0: ECONNREFUSED, s1: ECONNREFUSED/ },
+    // Both refuse, and once more after a pause.
+    expect: { status: 503, attempts: 4, whyHas: /: s0: ECONNREFUSED, s1: ECONNREFUSED, s\d: ECONNREFUSED, s\d: E/ },
+  },
+  {
+    end: "client_closed_while_connecting",
+    what: "in the pause before the servers are tried again",
+    port: "dead",
+    act: (wire) => send("/")(wire).then(() => pause(100)),
+    expect: { status: null, attempts: 2, whyHas: /s0: ECONNREFUSED/ },
   },
   {
     end: "done",
@@ -316,7 +324,7 @@ const rows: readonly Row[] = [
   },
   { end: "no_decision", port: "routes", act: ask("/lost"), expect: { status: 503, server: null } },
   { end: "tunnel_timeout", what: "mode: tcp", port: "tcp", act: (wire) => wire.rest(), expect: { server: "s0" } },
-  { end: "connect_failed", what: "mode: tcp", port: "tcpDead", act: (wire) => wire.rest(), expect: { attempts: 1 } },
+  { end: "connect_failed", what: "mode: tcp", port: "tcpDead", act: (wire) => wire.rest(), expect: { attempts: 4 } },
 ];
 
 /** Not brought about here: they need a fault of ours, no memory, or the end of the process. */

@@ -5,6 +5,8 @@ import { answering, backend, freePort, frontend, get, Origin, ProxyUnderTest, wa
 
 const REQUEST = "GET /x HTTP/1.1\r\nHost: a.example\r\n\r\n";
 
+const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
+
 /** A proxy on a free port in front of `ports`. */
 async function start(
   way: string,
@@ -113,6 +115,49 @@ for (const way of ways) {
 
     await proxy.apply({ frontends: [frontend("in", port)], backends: [backend("web", [freePort(), freePort()])] });
     assert.match(await get(port), /^HTTP\/1\.1 503/);
+  });
+
+  Deno.test(`${way}: the only server is tried again after a pause, and gets what was sent meanwhile once`, async () => {
+    const server = freePort();
+    const timeouts = { connect: 400, server: 5000, queue: 1000 };
+    const { proxy, port } = await start(way, [server], { backend: { timeouts } });
+    await using _ = proxy;
+    using wire = await Wire.to(port);
+    const began = performance.now();
+    await wire.send("POST /x HTTP/1.1\r\nHost: a.example\r\nContent-Length: 10\r\n\r\nhello");
+    await pause(100);
+    let served = "";
+    await using _origin = new Origin(async (wire) => {
+      served += await wire.until("helloworld");
+      await wire.send("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok");
+      await wire.until("never", 60_000);
+    }, server);
+    await wire.send("world");
+    assert.match(await wire.message(), /^HTTP\/1\.1 200 OK/);
+    assert.ok(performance.now() - began >= 400, "no pause");
+    assert.equal(served.match(/POST/g)?.length, 1);
+    const [{ requests_total, connect_failures }] = (await proxy.status()).servers;
+    assert.deepEqual([requests_total, connect_failures], [1, 1]);
+  });
+
+  Deno.test(`${way}: nobody is waited for in a pause whom a verdict takes away, nor with retries: 0`, async () => {
+    const timeouts = { connect: 1000, server: 5000, queue: 1000 };
+    const { proxy, port } = await start(way, [freePort()], { backend: { timeouts } });
+    await using _ = proxy;
+    const began = performance.now();
+    const answer = get(port);
+    await pause(100);
+    await proxy.send({ type: "verdicts", verdicts: [{ backend: "web", server: "s0", state: "down", weight: 1 }] });
+    assert.match(await answer, /^HTTP\/1\.1 503/);
+    const first = performance.now() - began;
+    assert.ok(first >= 1000 && first < 1900, `answered after ${first} ms`);
+    assert.match(await get(port), /^HTTP\/1\.1 503/);
+    await proxy.apply({
+      frontends: [frontend("in", port)],
+      backends: [{ ...backend("web", [freePort()]), timeouts, retries: 0 }],
+    });
+    assert.match(await get(port), /^HTTP\/1\.1 503/);
+    assert.ok(performance.now() - began < first + 900, "a pause");
   });
 
   Deno.test(`${way}: a server that is down gets no request from the moment the verdict is told`, async () => {
