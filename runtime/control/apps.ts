@@ -153,6 +153,17 @@ export function createApps(options: AppsOptions): Apps {
     return null;
   }
 
+  /** One that was told to leave, and has not yet. */
+  function recall(name: string, content: string): App | null {
+    for (const [app, time] of leaving) {
+      if (app.name !== name || app.content !== content) continue;
+      time[Symbol.dispose]();
+      leaving.delete(app);
+      return app;
+    }
+    return null;
+  }
+
   function dismiss(app: App): void {
     const time = clock.after(farewell, () => {
       leaving.delete(app);
@@ -172,7 +183,7 @@ export function createApps(options: AppsOptions): Apps {
         const entry = resolve(dirname(config.source.file), name);
         const content = await contentOf(entry);
         const known = apps.get(name);
-        if (known === undefined) apps.set(name, launch(name, entry, content, config));
+        if (known === undefined) apps.set(name, recall(name, content) ?? launch(name, entry, content, config));
         else if (known.content !== content) return await replace(known, entry, content, config);
         return null;
       }));
