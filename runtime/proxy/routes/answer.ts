@@ -59,6 +59,13 @@ export function sentence(status: number, text: string, lines = ""): Answer {
   };
 }
 
+/** To OPTIONS that may go no further (RFC 9110 §7.6.2): what we pass on, which says nothing of any resource. */
+export const LAST_HOP: Answer = {
+  status: 200,
+  lines: "Allow: GET, HEAD, POST, PUT, DELETE, OPTIONS, PATCH\r\n",
+  body: new Uint8Array(0),
+};
+
 /** An answer that is always the same; the type of a body that names none is guessed. */
 export function constantAnswer(
   status: number,
