@@ -3,8 +3,10 @@
 /** `root`, or the name of a program. */
 export type Requirement = "root" | `program:${string}`;
 
-/** Programs that interop tests start. Debian's package names where they differ: nft is nftables, ip is iproute2,
- * dnsmasq is dnsmasq-base. */
+/**
+ * Programs that interop tests start. Debian's package names where they differ: nft is nftables, ip is iproute2, dnsmasq is
+ * dnsmasq-base.
+ */
 export const interopNeeds: readonly Requirement[] = [
   "root",
   ...[
