@@ -15,6 +15,8 @@ interface Atom {
 /** A match as it would be written. */
 export type MatchDocument = Readonly<Record<string, unknown>>;
 
+const NO_NEGATION = "routes have no negation";
+
 /** Why a condition cannot be a match. */
 export interface Uncarried {
   readonly why: string;
@@ -42,7 +44,7 @@ export class Acls {
     const terms = splitTerms(rest);
     if (keyword === "unless") {
       const [only] = terms;
-      if (terms.length !== 1 || only.length !== 1) return { why: "routes have no negation" };
+      if (terms.length !== 1 || only.length !== 1) return { why: NO_NEGATION };
       return this.#term([negated(only[0])]);
     }
     if (keyword !== "if") return { why: `${keyword} is no condition` };
@@ -64,7 +66,9 @@ export class Acls {
         : readTest(factor.test);
       if (isUncarried(acl)) return acl;
       if (!factor.negated) choices = choices.flatMap((chosen) => merged(acl).map((atom) => [...chosen, atom]));
-      else if (acl.length > 0) return { why: "routes have no negation" };
+      else if (acl.some(({ key }) => key === "client")) {
+        return { why: `${NO_NEGATION}: a route's allow: lets in who is named` };
+      } else if (acl.length > 0) return { why: NO_NEGATION };
     }
     const matches = choices.map(toMatch);
     return matches.find(isUncarried) ?? (matches as MatchDocument[]);

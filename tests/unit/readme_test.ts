@@ -5,12 +5,13 @@ import { main } from "../../runtime/cli.ts";
 const root = fileURLToPath(new URL("../..", import.meta.url));
 const readme = Deno.readTextFileSync(`${root}/README.md`);
 
-Deno.test("README's configuration is accepted by check", async () => {
-  const [, yaml] = /```yaml\n([\s\S]*?)```/.exec(readme)!;
+Deno.test("README's configurations are accepted by check", async () => {
   const file = Deno.makeTempFileSync({ prefix: "tandem-readme-", suffix: ".yaml" });
   try {
-    Deno.writeTextFileSync(file, yaml);
-    assert.equal(await main(["check", file]), 0);
+    for (const [, yaml] of readme.matchAll(/```yaml\n([\s\S]*?)```/g)) {
+      Deno.writeTextFileSync(file, yaml);
+      assert.equal(await main(["check", file]), 0, yaml);
+    }
   } finally {
     Deno.removeSync(file);
   }

@@ -562,6 +562,11 @@ Deno.test("importConfiguration() carries conditions that a match says exactly, a
     [["use_backend api if { path_reg ^/x }"], null, "path_reg is not part of routes"],
     [["use_backend api if !{ path /a }"], null, "routes have no negation"],
     [
+      ["http-request deny if { path /a } !{ src 10.0.0.0/8 }"],
+      null,
+      "routes have no negation: a route's allow: lets in who is named",
+    ],
+    [
       ["use_backend api if { path /a } { path_beg /b/ }"],
       null,
       "two demands on the path at once are not part of routes",
