@@ -1,60 +1,72 @@
 /** One virtual router at work: the pure machine with its timers, wire, addresses and peers. */
-import { type Address, equalAddresses, formatAddress } from "../bytes/address.ts";
+import { type Address, formatAddress } from "../bytes/address.ts";
 import type { IPv4Packet } from "../bytes/ipv4.ts";
-import { type Advertisement, decode, sameAddresses } from "./advertisement.ts";
 import { Advertiser } from "./advertiser.ts";
 import { Conditions, type Surroundings } from "./conditions.ts";
 import { newCounters } from "./counters.ts";
-import { Errand } from "./errand.ts";
-import { decodeHandover } from "./handover_message.ts";
-import type { Drop, Inspection } from "./inspection.ts";
-import { deadline, initial, transition } from "./machine.ts";
+import { Hearing } from "./hearing.ts";
 import { Mover } from "./mover.ts";
-import { inspectionOf, placeOf, sameOutlook } from "./outlook.ts";
-import { describePeer, hearPeer, knowsPeer, type Peer, successor } from "./peers.ts";
+import { Orders } from "./orders.ts";
+import { placeOf, sameOutlook } from "./outlook.ts";
+import { describePeer, successor } from "./peers.ts";
 import type { InstancePorts } from "./ports.ts";
 import type { Hold, InstanceOptions, InstanceStatus, Tracking } from "./protocol.ts";
 import { Reporter } from "./reporter.ts";
-import type { Effect, Event, State } from "./state.ts";
+import type { Effect, Event } from "./state.ts";
+import { RunningMachine } from "./running_machine.ts";
+import { Tenure } from "./tenure.ts";
 import { downInterval } from "./timing.ts";
-
-/** A failback that nobody grants is given up after this, in ms beyond Active_Down_Interval. */
-const failbackPatience = 5000;
 
 export class VirtualRouter {
   #options: InstanceOptions;
-  #inspection: Inspection;
-  #state: State = initial;
+  readonly #machine: RunningMachine;
   readonly #conditions = new Conditions();
   /** As the machine was told last. */
   #yields = false;
-  #since: number;
-  #reason = "not started";
-  /** Time as active router, in ms: until the last transition, and since when, where it is one. */
-  #activeMs = 0;
-  #activeSince: number | null = null;
-  #peers: readonly Peer[] = [];
+  readonly #tenure: Tenure;
   #stopping = false;
   #stopped = false;
   readonly #counters = newCounters();
   readonly #advertiser: Advertiser;
   readonly #reporter: Reporter;
-  readonly #errand: Errand;
+  readonly #hearing: Hearing;
+  readonly #orders: Orders;
   readonly #mover: Mover;
-  readonly #pending: Event[] = [];
-  #stepping = false;
-  /** The event that is carried out came during a planned move away from here. */
-  #planned = false;
   /** When `run` is due; NaN = to be worked out. */
   #due = NaN;
 
   constructor(options: InstanceOptions, private readonly ports: InstancePorts) {
     const { name } = options;
     this.#options = options;
-    this.#inspection = inspectionOf(options);
-    this.#since = ports.wallClock();
+    this.#tenure = new Tenure(ports.wallClock());
     this.#reporter = new Reporter({ name, log: ports.log, report: ports.report, wallClock: ports.wallClock });
-    this.#errand = new Errand(ports.report);
+    this.#machine = new RunningMachine(
+      () => this.#conditions.parameters(this.#options),
+      (effect, now) => this.#carryOut(effect, now),
+    );
+    const step = (event: Event) => this.#step(event);
+    const followed = () => this.#machine.followed;
+    this.#hearing = new Hearing(options, {
+      counters: this.#counters,
+      reporter: this.#reporter,
+      step,
+      followed,
+      told: (from, message, now) => {
+        this.#due = NaN;
+        this.#mover.hear(from, message, now);
+      },
+      changed: ports.changed,
+    });
+    this.#orders = new Orders({
+      options: () => this.#options,
+      state: () => this.#machine.state,
+      conditions: this.#conditions,
+      reporter: this.#reporter,
+      step,
+      changed: ports.changed,
+      wallClock: ports.wallClock,
+      report: ports.report,
+    });
     this.#advertiser = new Advertiser(
       ports.wire,
       this.#counters,
@@ -63,17 +75,17 @@ export class VirtualRouter {
     this.#mover = new Mover({
       options: () => this.#options,
       standing: () => ({
-        state: this.#state.state,
-        active: this.#followed(),
+        state: this.#machine.state.state,
+        active: this.#machine.followed,
         priority: this.#priority(),
         yields: this.#conditions.yields,
-        leaving: this.#state.state === "active" && this.#state.leaving !== null,
+        leaving: this.#machine.leaving,
       }),
       place: () => placeOf(this.#conditions.outlook),
       takes: () => this.#conditions.inability,
-      step: (event) => this.#step(event),
+      step,
       announce: (now) => ports.addresses.announce(name, now),
-      finished: () => this.#finished(),
+      finished: () => this.#orders.finished(this.#mover.keep),
       connections: ports.connections,
       wire: ports.wire,
       randomId: ports.randomId,
@@ -111,10 +123,10 @@ export class VirtualRouter {
   /** The same virtual router with other options; interface and virtual router ID stay. */
   reconfigure(options: InstanceOptions, now: number): void {
     this.#options = options;
-    this.#inspection = inspectionOf(options);
+    this.#hearing.reconfigure(options);
     this.#advertiser.forget();
     this.#reporter.forget();
-    if (this.#state.state === "active") this.ports.addresses.acquire(options.name, options, now);
+    if (this.#machine.state.state === "active") this.ports.addresses.acquire(options.name, options, now);
     this.#step({ type: "changed", now });
   }
 
@@ -131,65 +143,25 @@ export class VirtualRouter {
   }
 
   receive(packet: IPv4Packet, now: number): void {
-    if (this.#stopped) return;
-    const decoded = decode(packet.payload, packet, this.#inspection);
-    if (decoded.type === "drop") this.#drop(decoded, packet.source, now);
-    else this.#hear(decoded.advertisement, packet.source, now);
+    if (!this.#stopped) this.#hearing.receive(packet, now);
   }
 
   /** An advertisement on our interface for a virtual router that nobody here runs. */
   foreign(virtualRouterId: number, source: Address, now: number): void {
-    const text = `Virtual router ID is ${virtualRouterId}, ours is ${this.#options.virtualRouterId}`;
-    this.#drop({ type: "drop", reason: "vrid", text, incompatible: null }, source, now);
+    this.#hearing.foreign(virtualRouterId, source, now);
   }
 
   /** A datagram of the hand-over channel. */
   converse(bytes: Uint8Array, from: Address, now: number): void {
-    const { virtualRouterId, authentication } = this.#options;
-    const keys = authentication === null ? null : [authentication.password, ...authentication.alsoAccept];
-    const message = decodeHandover(bytes, virtualRouterId, keys);
-    if ("drop" in message) {
-      const text = `Hand-over message from ${formatAddress(from)} refused (${message.drop})`;
-      return this.#reporter.warn(`channel ${message.drop}`, text, now);
-    }
-    const known = knowsPeer(this.#peers, from);
-    const heard = { address: from, heardAt: now, helloAt: now };
-    if (message.type === "hello") {
-      const { priority, takes } = message;
-      this.#peers = hearPeer(this.#peers, { ...heard, priority, takes, incompatible: null });
-      if (!known) this.ports.changed();
-    } else if (message.type === "request") {
-      // One that has just started may ask before it has greeted; asking makes it as known as a greeting.
-      this.#peers = hearPeer(this.#peers, { ...heard, priority: message.priority, takes: null, incompatible: null });
-    } else if (known) {
-      this.#peers = hearPeer(this.#peers, heard);
-    }
-    this.#due = NaN;
-    this.#mover.hear(from, message, now);
+    this.#hearing.converse(bytes, from, now);
   }
 
   failover(id: number, hold: Hold | null, now: number): void {
-    const { state } = this.#state;
-    if (this.#state.state !== "active") return this.#errand.answer(id, "refused", `It is ${state} here, not active`);
-    if (this.#state.leaving !== null) return this.#errand.answer(id, "refused", "A move is under way already");
-    this.#errand.accept({ id, hold, until: Infinity }, "The peer is asked to take over");
-    this.#step({ type: "leave", cause: "failover", reason: hold?.reason || "failover", now });
+    this.#orders.failover(id, hold, now);
   }
 
   failback(id: number, now: number): void {
-    const held = this.#conditions.hold !== null;
-    this.#setHold(null);
-    const { state } = this.#state;
-    if (state === "active") return this.#errand.answer(id, "refused", "It is active here already");
-    if (this.#state.state !== "backup") return this.#errand.answer(id, "refused", `It is ${state} here`);
-    const { active, activeInterval } = this.#state;
-    const patience = downInterval(this.#options.version, this.#priority(), activeInterval) + failbackPatience;
-    this.#errand.accept({ id, hold: null, until: now + patience }, held ? "The hold is over" : "There was no hold");
-    if (active !== null && active.priority >= this.#priority()) {
-      const text = `${formatAddress(active.address)} keeps it: its priority ${active.priority} is not lower than ours`;
-      return this.#errand.settle("drained", text);
-    }
-    this.#step({ type: "failback", now });
+    this.#orders.failback(id, now);
   }
 
   /** Hands over and ends; `gone` tells when that is done. */
@@ -210,24 +182,21 @@ export class VirtualRouter {
 
   deadline(): number {
     if (Number.isNaN(this.#due)) {
-      this.#due = Math.min(deadline(this.#state), this.#mover.deadline(), this.#errand.deadline);
+      this.#due = Math.min(this.#machine.deadline(), this.#mover.deadline(), this.#orders.deadline);
     }
     return this.#due;
   }
 
   run(now: number): void {
     this.#due = NaN;
-    if (now >= deadline(this.#state)) this.#step({ type: "timer", now });
+    if (now >= this.#machine.deadline()) this.#step({ type: "timer", now });
     this.#mover.run(now);
-    this.#errand.expire(now);
+    this.#orders.expire(now);
   }
 
   /** What only the clock on the wall knows. */
   tick(): void {
-    const until = this.#conditions.hold?.until ?? null;
-    if (until === null || this.ports.wallClock() < until) return;
-    this.#reporter.notice("The hold is over: its time has come");
-    this.#setHold(null);
+    this.#orders.tick();
   }
 
   /** The connections that were kept here have ended, or the rules for those that the peer keeps have. */
@@ -240,32 +209,25 @@ export class VirtualRouter {
   status(now: number): InstanceStatus {
     const { name, version, priority } = this.#options;
     const { garpSent, addressesRestored } = this.ports.addresses.counters(name);
-    const state = this.#state;
-    const activeRouter = state.state === "active" ? this.primary : this.#followed();
+    const state = this.#machine.state;
+    const activeRouter = state.state === "active" ? this.primary : this.#machine.followed;
     const interval = state.state === "backup" ? state.activeInterval : this.#options.advertInterval;
     const patience = downInterval(version, this.#priority(), interval);
     return {
       name,
       state: state.state,
-      since: this.#since,
-      reason: this.#reason,
+      since: this.#tenure.since,
+      reason: this.#tenure.reason,
       priority: { configured: priority, effective: this.#priority() },
       activeRouter: activeRouter === null ? null : formatAddress(activeRouter),
       counters: { ...this.#counters, garp_sent: garpSent, addresses_restored: addressesRestored },
       tracking: this.#conditions.combined,
       hold: this.#conditions.hold,
-      peer: describePeer(this.#peers, now, patience, name),
+      peer: describePeer(this.#hearing.peers, now, patience, name),
       handover: this.#mover.status(),
       held: this.ports.addresses.held(name),
-      activeMs: this.#activeMs + (this.#activeSince === null ? 0 : now - this.#activeSince),
+      activeMs: this.#tenure.activeMs(now),
     };
-  }
-
-  /** The router that a backup follows; one that gave up is none. */
-  #followed(): Address | null {
-    if (this.#state.state !== "backup") return null;
-    const { active } = this.#state;
-    return active === null || active.priority === 0 ? null : active.address;
   }
 
   #priority(): number {
@@ -279,39 +241,28 @@ export class VirtualRouter {
     const reason = causes.join("; ");
     const yielded = this.#yields;
     this.#yields = effect === "yield";
-    const { state } = this.#state;
+    const state = this.#machine.state;
     if (effect === "fault") {
-      if (this.#state.state === "fault" && this.#state.reason !== reason) this.#retell(reason);
+      if (state.state === "fault" && state.reason !== reason) this.#retell(reason);
       return this.#step({ type: "fault", reason, transmit: this.#conditions.outlook.usable, now });
     }
-    if (state === "initialize" || state === "fault") return this.#step({ type: "start", vouched: false, now });
+    if (state.state === "initialize" || state.state === "fault") {
+      return this.#step({ type: "start", vouched: false, now });
+    }
     if (yielded === this.#yields) return;
-    if (state === "active" && this.#yields) this.#step({ type: "leave", cause: "yield", reason, now });
+    if (state.state === "active" && this.#yields) this.#step({ type: "leave", cause: "yield", reason, now });
     else this.#step({ type: "changed", now });
   }
 
   /** Still a fault, for other reasons. */
   #retell(reason: string): void {
-    this.#reason = reason;
+    this.#tenure.reason = reason;
     this.ports.changed();
   }
 
   #step(event: Event): void {
     this.#due = NaN;
-    // An effect may lead to the next event; it waits until this one is carried out in full.
-    this.#pending.push(event);
-    if (this.#stepping) return;
-    this.#stepping = true;
-    try {
-      for (let next = this.#pending.shift(); next !== undefined; next = this.#pending.shift()) {
-        const [state, effects] = transition(this.#state, next, this.#conditions.parameters(this.#options));
-        this.#planned = this.#state.state === "active" && this.#state.leaving !== null;
-        this.#state = state;
-        for (const effect of effects) this.#carryOut(effect, next.now);
-      }
-    } finally {
-      this.#stepping = false;
-    }
+    this.#machine.step(event);
   }
 
   #carryOut(effect: Effect, now: number): void {
@@ -321,23 +272,21 @@ export class VirtualRouter {
       case "advertise":
         return this.#advertiser.advertise(effect.priority, this.#options, this.#conditions.outlook);
       case "acquire":
-        this.#activeSince = now;
+        this.#tenure.acquired(now);
         return addresses.acquire(name, this.#options, now);
       case "release":
-        this.#activeMs += now - (this.#activeSince ?? now);
-        this.#activeSince = null;
+        this.#tenure.released(now);
         return addresses.release(name, now);
       case "announce":
         return addresses.announce(name, now);
       case "offer":
-        return this.#mover.offer(effect.cause, successor(this.#peers, now)?.address ?? null, now);
+        return this.#mover.offer(effect.cause, successor(this.#hearing.peers, now)?.address ?? null, now);
       case "request":
         return this.#mover.ask(effect.active, now);
       case "settle":
         return this.#settle(effect, now);
       case "endHold":
-        this.#reporter.notice(effect.text);
-        return this.#setHold(null);
+        return this.#orders.endHold(effect.text);
       case "transition":
         return this.#moved(effect, now);
       case "warn":
@@ -345,41 +294,12 @@ export class VirtualRouter {
     }
   }
 
-  #hear(advertisement: Advertisement, source: Address, now: number): void {
-    this.#counters.adverts_received++;
-    const { priority, interval, addresses } = advertisement;
-    if (priority === 0) this.#counters.priority_zero_received++;
-    if (!sameAddresses(addresses, this.#inspection.addresses)) {
-      this.#counters.vip_mismatch++;
-      this.#reporter.mismatch(addresses, this.#inspection.addresses, source);
-    }
-    this.#peers = hearPeer(this.#peers, { address: source, heardAt: now, priority, incompatible: null });
-    const before = this.#followed();
-    this.#step({ type: "advert", now, source, priority, interval });
-    const after = this.#followed();
-    const same = before === null || after === null ? before === after : equalAddresses(before, after);
-    if (!same) this.ports.changed();
-  }
-
-  #drop(drop: Drop, source: Address, now: number): void {
-    const { reason, incompatible } = drop;
-    this.#counters.dropped[reason]++;
-    this.#reporter.dropped(drop, source, now);
-    if (incompatible === null) return;
-    this.#counters.incompatible++;
-    const { priority, interval } = incompatible;
-    this.#peers = hearPeer(this.#peers, { address: source, heardAt: now, priority, incompatible });
-    this.#reporter.incompatible(incompatible, source, now);
-    this.#step({ type: "incompatible", now, source, priority, interval });
-  }
-
   #moved(effect: Extract<Effect, { type: "transition" }>, now: number): void {
     this.#counters.transitions++;
-    this.#since = this.ports.wallClock();
-    this.#reason = effect.reason;
-    this.#reporter.transition(effect, this.#priority(), this.#planned ? this.#mover.keep : undefined);
+    this.#tenure.begin(effect.reason, this.ports.wallClock());
+    this.#reporter.transition(effect, this.#priority(), this.#machine.planned ? this.#mover.keep : undefined);
     if (effect.to === "active") {
-      this.#errand.moved("It is active here");
+      this.#orders.arrived();
       this.#mover.tell("active", now);
     }
     if (effect.to === "fault") this.#mover.tell("lost", now);
@@ -391,25 +311,12 @@ export class VirtualRouter {
     if (cause === "stop") this.#stopped = true;
     this.#reporter.moved(effect);
     if (outcome === "moved") {
-      const hold = this.#errand.moved(text);
-      if (hold !== null) this.#setHold(hold);
+      this.#orders.left(text);
       this.#mover.tell("moved", now);
     } else {
-      this.#errand.settle("failed", text);
+      this.#orders.failed(text);
       this.#mover.tell(outcome === "kept" ? "kept" : "lost", now);
     }
-    this.ports.changed();
-  }
-
-  #finished(): void {
-    const { keep } = this.#mover;
-    const text = keep === null ? "the last connection has ended" : `connections are not kept: ${keep}`;
-    this.#errand.finish(`Moved; ${text}`);
-    this.ports.changed();
-  }
-
-  #setHold(hold: Hold | null): void {
-    this.#conditions.hold = hold;
     this.ports.changed();
   }
 }
