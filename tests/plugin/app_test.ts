@@ -1,0 +1,256 @@
+/** Applications that are plugins, in a whole node: confined, forwarded by, swapped, and hostile beside what is served. */
+import assert from "node:assert/strict";
+import { get, Origin, Wire } from "../interop/proxy_support.ts";
+import { hostileApps } from "./app_attacks.ts";
+import { appWith, askAllTheTime, startAppNode } from "./app_node.ts";
+
+/** Answers each request with its head and what of its body there is. */
+const mirror = () =>
+  new Origin(async (wire) => {
+    for (;;) {
+      const head = await wire.until("\r\n\r\n", 20_000);
+      let body = "";
+      const length = /content-length: (\d+)/i.exec(head)?.[1];
+      if (length !== undefined) body = await wire.take(Number(length), 20_000);
+      else if (/transfer-encoding: chunked/i.test(head)) body = await wire.until("0\r\n\r\n", 20_000);
+      const text = `${head}${body}`;
+      await wire.send(`HTTP/1.1 200 Fine\r\nX-Web: 1\r\nContent-Length: ${text.length}\r\n\r\n${text}`);
+    }
+  });
+
+const site = (web: Origin, routes: string, plugins: string) => [
+  `frontends: { in: { bind: "127.0.0.1:PORT", default_backend: web, routes: [${routes}] } }`,
+  `backends: { web: { servers: { one: "127.0.0.1:${web.port}" } } }`,
+  `plugins: { ${plugins} }`,
+];
+
+const HONO = `import { type AppContext, defineApp, forward, s } from "tandem/plugin";
+import { Hono } from "hono";
+import { cors } from "hono/cors";
+const app = new Hono<{ Bindings: AppContext<any> }>();
+let started = 0;
+app.use(cors());
+app.get("/app/own", (c) => c.text(\`\${c.env.config.word} \${c.env.host.node} \${started} \${c.req.header("x-forwarded-for")}\`));
+app.get("/app/events", (c) => c.body(new ReadableStream({
+  async start(controller) {
+    for (let i = 0; i < 3; i++) {
+      controller.enqueue(new TextEncoder().encode("event" + i));
+      await c.env.clock.sleep(20);
+    }
+    controller.close();
+  },
+}), 200, { "content-type": "text/event-stream" }));
+app.get("/app/cut", (c) => c.body(new ReadableStream({
+  start(controller) { controller.enqueue(new Uint8Array([65])); setTimeout(() => controller.error(new Error("cut")), 50); },
+})));
+app.get("/app/throw", () => { throw new Error("not like this"); });
+app.get("/app/store", async (c) => {
+  await c.env.store!.set("seen", String(1 + Number(await c.env.store!.get("seen"))));
+  return c.text("seen " + await c.env.store!.get("seen"));
+});
+app.get("/app/endpoint", async (c) => c.text((await c.env.fetch!("web")).status + ""));
+app.all("*", forward("web", (headers) => headers.set("x-app", "1")));
+export default defineApp({
+  config: { word: s.string({ default: "own" }) },
+  init(ctx) { started++; ctx.log.info("begun"); },
+  fetch: (request, ctx) => app.fetch(request, ctx),
+});
+`;
+const HONO_MANIFEST = `requests: { store: 16KiB, endpoints: [web] }
+config: { type: object, properties: { word: { type: string, default: own } }, additionalProperties: false }
+`;
+
+Deno.test("an application in its sandbox answers, streams, forwards and is told its configuration", async () => {
+  await using web = mirror();
+  const grants = `{ store: 16KiB, net_unsafe: [web], endpoints: { web: "http://127.0.0.1:${web.port}/" } }`;
+  const lines = site(
+    web,
+    "{ match: { path: /app/* }, app: door }",
+    `door: { source: ./door, grants: ${grants}, with: { word: hello } }`,
+  );
+  await using world = await startAppNode({}, site(web, "", ""));
+  await world.write("door", HONO, HONO_MANIFEST);
+  const { node, port } = world;
+  const reloaded = await world.reload(lines);
+  assert.equal(reloaded.status, 200, reloaded.body);
+  await node.waitFor("it runs", ({ plugins }) => plugins[0]?.state === "running");
+  assert.match(
+    await get(port, "/app/own"),
+    /^HTTP\/1.1 200 [^]*access-control-allow-origin: \*[^]*hello n1 1 127\.0\.0\.1/i,
+  );
+
+  using wire = await Wire.to(port);
+  await wire.send("GET /app/../app/x%2f?a=/../b HTTP/1.1\r\nHost: a.example:81\r\nX-Tandem-Target: /forged\r\n\r\n");
+  const seen = await wire.message();
+  assert.match(seen, /x-web: 1[^]*GET \/app\/\.\.\/app\/x%2f\?a=\/\.\.\/b HTTP\/1.1\r\nhost: a\.example:81\r\n/i);
+  assert.match(seen, /\r\nx-app: 1\r\n/i);
+  assert.doesNotMatch(seen, /x-tandem/i);
+  const body = "0123456789".repeat(30_000);
+  await wire.send(`POST /app/p HTTP/1.1\r\nHost: a\r\nContent-Length: ${body.length}\r\n\r\n${body}`);
+  assert.ok((await wire.message(20_000)).endsWith(`\r\n\r\n${body}`), "a body goes there and back");
+  await wire.send("POST /app/p HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n");
+  assert.match(await wire.message(), /3\r\nabc\r\n0\r\n\r\n$/);
+  await wire.send("HEAD /app/h HTTP/1.1\r\nHost: a\r\n\r\n");
+  assert.match(await wire.until("\r\n\r\n"), /^HTTP\/1.1 200 /);
+  await wire.send("GET /app/events HTTP/1.1\r\nHost: a\r\n\r\n");
+  for (const text of ["event0", "event1", "event2", "0\r\n\r\n"]) await wire.until(text);
+  await wire.send("GET /app/throw HTTP/1.1\r\nHost: a\r\n\r\n");
+  assert.match(await wire.message(), /^HTTP\/1.1 500 /);
+  await wire.send("GET /app/cut HTTP/1.1\r\nHost: a\r\n\r\n");
+  assert.doesNotMatch(await wire.rest(), /0\r\n\r\n$/, "what is cut off does not end as a whole");
+  assert.match(await get(port, "/app/store"), /seen 1/);
+  assert.match(await get(port, "/app/store"), /seen 2/);
+  assert.match(await get(port, "/app/endpoint"), /\r\n200/);
+
+  const [door] = (await node.status()).plugins;
+  assert.deepEqual([door.name, door.kind, door.plugin, door.restarts], ["door", "app", "acme/door 1.0.0", 0]);
+  if (Deno.uid() === 0) assert.deepEqual(door.isolation.missing, []);
+  assert.match(node.output, /\[door\] begun/);
+  assert.doesNotMatch(node.output, /not like this[^]*not like this[^]*not like this/, "an error is said once");
+});
+
+/** What hostile code tries; it answers what it could do. */
+const TRIES: Readonly<Record<string, string>> = {
+  "a file": `await Deno.readTextFile("/etc/passwd")`,
+  "a file by import": `await import("/etc/passwd", { with: { type: "text" } })`,
+  "a directory of others": `[...Deno.readDirSync("/run")]`,
+  "TCP": `await Deno.connect({ hostname: "127.0.0.1", port: ctx.config.port })`,
+  "TCP of node":
+    `await new Promise((resolve, reject) => connect(ctx.config.port, "127.0.0.1").on("connect", resolve).on("error", reject))`,
+  "fetch": `await fetch("http://127.0.0.1:" + ctx.config.port)`,
+  "the admin socket": `await Deno.connect({ transport: "unix", path: ctx.config.admin })`,
+  "the admin socket of node":
+    `await new Promise((resolve, reject) => connect(ctx.config.admin).on("connect", resolve).on("error", reject))`,
+  "an abstract socket":
+    `await new Promise((resolve, reject) => connect("\\0tandem").on("connect", resolve).on("error", reject))`,
+  "a listener": `Deno.listen({ port: 0 })`,
+  "a listener on a Unix socket": `Deno.listen({ transport: "unix", path: "/tmp/mine.sock" })`,
+  "a listener of node":
+    `await new Promise((resolve, reject) => createServer().on("error", reject).listen("/tmp/mine.sock", resolve))`,
+  "the balancer's place": `Deno.listen({ transport: "unix", path: Deno.args[1] })`,
+  "taking the balancer away": `Deno.removeSync(Deno.args[1])`,
+  "a file beside the balancer": `Deno.writeTextFileSync(Deno.args[1] + "x", "x")`,
+  "a process": `new Deno.Command("/bin/true").outputSync()`,
+  "the environment": `Deno.env.toObject()`,
+  "FFI": `Deno.dlopen("libc.so.6", {})`,
+  "a datagram": `Deno.listenDatagram({ transport: "unixpacket", path: "/tmp/d.sock" })`,
+};
+
+Deno.test("an application reaches nothing but its requests and the balancer", async () => {
+  await using web = mirror();
+  const tries = Object.entries(TRIES).map(([name, code]) =>
+    `try { ${code}; done.push(${JSON.stringify(name)}); } catch (error) { refused.push(${
+      JSON.stringify(name)
+    } + ": " + error.name + " " + error.message); }`
+  );
+  const code = appWith(
+    `const done: string[] = [], refused: string[] = [];
+  ${tries.join("\n  ")}
+  try { await ctx.forward("none", request); } catch (error) { refused.push(String(error)); }
+  return Response.json({ done, refused });`,
+    `import { connect, createServer } from "node:net";`,
+  );
+  const own = "config: { type: object, properties: { port: { type: number }, admin: { type: string } } }\n";
+  await using world = await startAppNode({}, site(web, "", ""));
+  await world.write("probe", code, own);
+  const { node, port } = world;
+  const socket = (await node.status()).config.file.replace("tandem.yaml", "n1.sock");
+  const given = `with: { port: ${web.port}, admin: ${socket} }`;
+  const lines = site(web, "{ match: { path: /probe }, app: probe }", `probe: { source: ./probe, ${given} }`);
+  const { status, body } = await world.reload(lines);
+  assert.equal(status, 200, body);
+  await node.waitFor("it runs", ({ plugins }) => plugins[0]?.state === "running");
+  const answer = await get(port, "/probe");
+  const { done, refused } = JSON.parse(answer.slice(answer.indexOf("{"), answer.lastIndexOf("}") + 1));
+  assert.deepEqual(done, []);
+  assert.equal(refused.length, Object.keys(TRIES).length, refused.join("\n"));
+  const { pid } = await world.plugin("probe");
+  if (Deno.uid() !== 0) return;
+  const ids = await Deno.readTextFile(`/proc/${pid}/status`);
+  assert.match(ids, /^Uid:\t6[1-5]\d{3}\t/m, "a uid of its own");
+  assert.match(ids, /^Seccomp:\t2$/m);
+  assert.notEqual(await Deno.readLink(`/proc/${pid}/ns/net`), await Deno.readLink("/proc/self/ns/net"));
+});
+
+Deno.test("a changed application takes over without failing a request, and one that does not start leaves the old", async () => {
+  await using web = mirror();
+  const app = (word: string, init = "") =>
+    `export default { kind: "app", ${init} async fetch() { await new Promise((r) => setTimeout(r, 5)); return new Response("${word}"); } };`;
+  const lines = site(web, "{ match: { path: /app }, app: door }", "door: { source: ./door }");
+  await using world = await startAppNode({ door: app("one") }, lines);
+  const { node, port } = world;
+  await node.waitFor("it runs", ({ plugins }) => plugins[0]?.state === "running");
+  const before = (await world.plugin("door")).pid;
+  const client = askAllTheTime(port, "/app", /^HTTP\/1.1 200 [^]*(one|two)/);
+  await world.write("door", app("two"));
+  assert.equal((await world.reload()).status, 200);
+  assert.match(await get(port, "/app"), /two/, "as soon as the reload is done");
+  const { pid } = await world.plugin("door");
+  assert.notEqual(pid, before);
+
+  await world.write("door", app("three", `init() { throw new Error("not today"); },`));
+  const { body } = await world.reload();
+  assert.match(body, /init of \\"plugins\.door\\" failed: not today; the one that runs goes on/);
+  assert.match(await get(port, "/app"), /two/);
+  await world.write("door", "this is no module");
+  assert.match((await world.reload()).body, /the one that runs goes on/);
+  assert.equal((await world.plugin("door")).pid, pid);
+  const { asked, wrong } = await client.stop();
+  assert.deepEqual(wrong, []);
+  assert.ok(asked > 20, `${asked} requests`);
+});
+
+Deno.test("hostile applications hurt their own routes only", async () => {
+  await using web = mirror();
+  const names = Object.keys(hostileApps);
+  const routes = [
+    ...names.map((name) => `{ match: { path: /${name} }, app: ${name}, timeouts: { server: 3s } }`),
+    `{ match: { path: /pass }, app: exit, on_failure: pass }`,
+    `{ match: { path: /fine }, app: fine }`,
+  ];
+  const code = Object.fromEntries(Object.entries(hostileApps).map(([name, { code }]) => [name, code]));
+  const sources = [...names, "fine"].map((name) => `${name}: { source: ./${name} }`);
+  await using world = await startAppNode(
+    { ...code, fine: appWith(`return new Response("fine");`) },
+    site(web, routes.join(", "), sources.join(", ")),
+  );
+  const { node, port } = world;
+  await node.waitFor(
+    "all run",
+    ({ plugins }) => plugins.length === names.length + 1 && plugins.every(({ state }) => state === "running"),
+    30_000,
+  );
+  const beside = askAllTheTime(port, "/other", /^HTTP\/1.1 200 /);
+  const neighbour = askAllTheTime(port, "/fine", /^HTTP\/1.1 200 [^]*fine/);
+  const until = performance.now() + 8000;
+  const answers = new Map<string, Set<string>>();
+  await Promise.all(names.map(async (name) => {
+    const seen = new Set<string>();
+    answers.set(name, seen);
+    while (performance.now() < until) {
+      seen.add((await get(port, `/${name}`).catch((error) => `broken: ${error.message}`)).slice(0, 12));
+      await new Promise((resolve) => setTimeout(resolve, 100));
+    }
+  }));
+  const [others, fine] = [await beside.stop(), await neighbour.stop()];
+  assert.deepEqual(others.wrong, []);
+  assert.deepEqual(fine.wrong, []);
+  assert.ok(others.asked > 100 && fine.asked > 20, `${others.asked} and ${fine.asked} requests`);
+  const { plugins } = await node.status();
+  for (const [name, { ends }] of Object.entries(hostileApps)) {
+    const { restarts, state, last_error: error } = plugins.find((one) => one.name === name)!;
+    if (ends === null) assert.equal(restarts, 0, `${name}: ${error}`);
+    else assert.match(`${restarts > 0 || state === "quarantined" ? error : "it was never ended"}`, ends, name);
+    // A broken connection is what a client sees of a response that ends too soon.
+    for (const answer of answers.get(name)!) assert.match(answer, /^HTTP\/1.1 (200|50[0234])|^broken/, name);
+  }
+  const { restarts, state } = plugins.find((one) => one.name === "fine")!;
+  assert.deepEqual([restarts, state], [0, "running"]);
+  await node.waitFor("one that always ends is left alone", async ({ plugins }) => {
+    if (plugins.some(({ name, state }) => name === "exit" && state === "quarantined")) return true;
+    await get(port, "/exit").catch(() => {});
+    return false;
+  }, 30_000);
+  assert.match(await get(port, "/exit"), /^HTTP\/1.1 503 /);
+  assert.match(await get(port, "/pass"), /x-web: 1/i, "its route passes by");
+});
