@@ -320,8 +320,8 @@ function limitResources(options: ConfinementOptions, ownUid: boolean, fileSize: 
 
 /** Why the uid cannot be changed; null when it can. */
 function canChangeUser(user: ConfinementOptions["user"]): string | null {
-  if (user === null) return "No uid of its own was given";
   if (libc().geteuid() !== 0) return "Needs to start as root: without it the plugin shares our uid";
+  if (user === null) return "No uid of its own was given";
   for (const [map, id] of [["uid_map", user.uid], ["gid_map", user.gid]] as const) {
     if (!isMapped(Deno.readTextFileSync(`/proc/self/${map}`), id)) {
       return `Id ${id} is not mapped in this user namespace`;

@@ -26,6 +26,22 @@ export type GrantsResult =
   | { readonly grants: Grants; readonly missing: readonly [] }
   | { readonly grants: null; readonly missing: readonly string[] };
 
+/**
+ * What control proves itself with at the endpoints of `granted`. A plugin never gets it, but an endpoint may answer with it:
+ * "401, Bearer abc is not valid".
+ */
+export function endpointSecrets({ endpoints }: Granted): string[] {
+  return Object.values(endpoints).flatMap((endpoint) => {
+    const { headers, signature } = endpoint as {
+      readonly headers?: Readonly<Record<string, string>>;
+      readonly signature?: { readonly secret: string } | null;
+    };
+    // "Bearer abc" is shown as "abc" too.
+    const credentials = Object.values(headers ?? {}).flatMap((value) => [value, ...value.split(" ").slice(1)]);
+    return signature ? [...credentials, signature.secret] : credentials;
+  });
+}
+
 export const nothingGranted: Granted = { net: [], secrets: [], endpoints: {}, commands: {}, store: 0 };
 
 /**

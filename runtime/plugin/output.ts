@@ -107,9 +107,26 @@ export function plainFields(fields: unknown): Readonly<Record<string, unknown>> 
 /** A function that replaces each of `secrets` by dots. Secrets of fewer than 4 characters would blank out half of every text. */
 export function redactor(secrets: Iterable<string>): (text: string) => string {
   // The longest first: one may begin with another.
-  const hidden = [...new Set(secrets)].filter((secret) => secret.length >= 4).sort((a, b) => b.length - a.length);
+  const hidden = [...new Set([...secrets].flatMap(spellings))]
+    .filter((text) => text.length >= 4)
+    .sort((a, b) => b.length - a.length);
   if (hidden.length === 0) return (text) => text;
   return (text) => hidden.reduce((rest, secret) => rest.replaceAll(secret, "•••"), text);
+}
+
+/** Lines of fewer characters are in every other text too. */
+const SHORTEST_LINE = 16;
+
+/** A secret as libraries write it in their messages: itself, in JSON, in a URL, in base64, and line by line. */
+function spellings(secret: string): string[] {
+  const lines = secret.split(/\r?\n/);
+  return [
+    secret,
+    JSON.stringify(secret).slice(1, -1),
+    encodeURIComponent(secret.toWellFormed()),
+    new TextEncoder().encode(secret).toBase64(),
+    ...(lines.length > 1 ? lines.filter((line) => line.length >= SHORTEST_LINE) : []),
+  ];
 }
 
 /** `value` with every string in it redacted, names included. */

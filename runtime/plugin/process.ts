@@ -162,7 +162,7 @@ export class PluginProcess {
     const intake = { clock: this.options.clock, over: () => this.#end !== null };
     const log = (line: string) => {
       this.#firstWords ||= plainLine(line).slice(0, 200);
-      this.#log("warn", this.options.redact(line), { stream: "stderr" });
+      this.#log("warn", line, { stream: "stderr" });
     };
     const [status] = await Promise.all([
       this.#child.status,
@@ -222,7 +222,7 @@ export class PluginProcess {
   }
 
   #kill(cause: End["cause"], reason: string): void {
-    this.#end ??= { cause, reason };
+    this.#end ??= { cause, reason: this.options.redact(reason) };
     this.#signalKill();
   }
 
@@ -258,7 +258,7 @@ export class PluginProcess {
       case "ask":
         return void this.#calls.asked(message).catch((error) => this.#broke(error));
       case "log":
-        return this.#log(message.level, message.text, plainFields(message.fields));
+        return this.#log(message.level, message.text, this.#plain(message.fields));
       case "metric":
         return this.listener.metric(plainLine(message.name).slice(0, 64), message.kind, message.value);
       case "pong":
@@ -310,8 +310,16 @@ export class PluginProcess {
     if (abandoned > MOST_ABANDONED) this.#kill("hung", `${abandoned} calls go on though their deadline passed`);
   }
 
+  #plain(fields: unknown): Readonly<Record<string, unknown>> | undefined {
+    const plain = plainFields(fields);
+    return plain && redactDeep(plain, this.options.redact) as Readonly<Record<string, unknown>>;
+  }
+
   #log(level: LogLevel, text: string, fields?: Readonly<Record<string, unknown>>): void {
-    for (const line of this.#gate.pass(plainLine(text), this.options.clock.monotonic())) {
+    // Before it is cut, and again for what became a secret when escape sequences were taken out of it.
+    const { redact } = this.options;
+    const plain = redact(plainLine(redact(text)));
+    for (const line of this.#gate.pass(plain, this.options.clock.monotonic())) {
       if (line !== "") this.listener.log(level, line, fields);
     }
   }

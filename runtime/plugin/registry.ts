@@ -8,7 +8,7 @@ import { type Measure, shortfalls, substitutes } from "../os/confine.ts";
 import type { Logger } from "../telemetry/log.ts";
 import type { Capabilities } from "./broker.ts";
 import { PluginError } from "./failure.ts";
-import { effectiveGrants, type Granted, type Grants } from "./grants.ts";
+import { effectiveGrants, endpointSecrets, type Granted, type Grants } from "./grants.ts";
 import { installKit } from "./kit.ts";
 import type { Manifest } from "./manifest.ts";
 import { checkOptions } from "./options.ts";
@@ -239,7 +239,7 @@ export class Registry {
       targets: grants.targets,
     };
     const configured = uses.map((use) => ({ use, ...configure(options.name, manifest, use) }));
-    const redact = redactor(configured.flatMap(({ secrets }) => secrets));
+    const redact = redactor([...configured.flatMap(({ secrets }) => secrets), ...endpointSecrets(options.grants)]);
     const taken = new Set([...this.#running.values()].flatMap(({ uid }) => uid ?? []));
     const uid = Deno.uid() === 0 ? pluginUid(options.name, taken) : null;
     const memory = options.memory ?? manifest.limits.memory;

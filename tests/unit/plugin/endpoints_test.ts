@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { endpointSecrets, nothingGranted } from "../../../runtime/plugin/grants.ts";
 import {
   type Endpoint,
   forbiddenAddresses,
@@ -162,4 +163,16 @@ Deno.test("openStore() keeps what was set over a restart, and no more bytes than
   await Deno.writeTextFile(path, "{broken");
   assert.equal(openStore(path, 20).get("a"), null);
   await Deno.remove(directory, { recursive: true });
+});
+
+Deno.test("endpointSecrets() is all that an endpoint could answer with, and no address", () => {
+  const endpoints = {
+    hook: {
+      url: "https://a.example/",
+      headers: { authorization: "Bearer abc" },
+      signature: { header: "x-s", secret: "k" },
+    },
+    plain: { url: "https://b.example/" },
+  };
+  assert.deepEqual(endpointSecrets({ ...nothingGranted, endpoints }), ["Bearer abc", "abc", "k"]);
 });

@@ -118,6 +118,24 @@ Deno.test("redactor() hides each secret, the longer one first, and none that is 
   assert.deepEqual(redactDeep({ pass: ["xpassx", 1, null] }, redact), { "•••": ["x•••x", 1, null] });
 });
 
+const spellings: [how: string, text: string][] = [
+  ["itself", `login with p"ss/word? failed`],
+  ["in JSON", JSON.stringify({ key: 'p"ss/word?' })],
+  ["in a URL", `https://a.example/?key=${encodeURIComponent('p"ss/word?')}`],
+  ["in base64", `Basic ${btoa('p"ss/word?')}`],
+];
+for (const [how, text] of spellings) {
+  Deno.test(`redactor() hides a secret ${how}`, () => {
+    const shown = redactor(['p"ss/word?'])(text);
+    assert.match(shown, /•••/);
+    assert.doesNotMatch(shown, /ss.{0,3}word|cCJzcy93b3JkPw/);
+  });
+}
+Deno.test("redactor() hides the lines of a key, each by itself", () => {
+  const redact = redactor(["-----BEGIN PRIVATE KEY-----\nMC4CAQAwBQYDK2VwBCIEIKIZ\nshort\n"]);
+  assert.equal(redact("line 2: MC4CAQAwBQYDK2VwBCIEIKIZ is short"), "line 2: ••• is short");
+});
+
 Deno.test("pluginUid() is the same for the same name, and differs where that one is taken", () => {
   const uid = pluginUid("acme/pg-role", new Set());
   assert.equal(pluginUid("acme/pg-role", new Set()), uid);
