@@ -125,12 +125,32 @@ export const limitKey = either<"client_ip" | { readonly header: string }>(
   [limitWord, limitedField],
 );
 
-/** A bcrypt hash, as `htpasswd -B` and `mkpasswd -m bcrypt` make it. The costliest ones take a second each. */
+/** Hashes that take at most about a second. */
+const HASH = {
+  bcrypt: /^\$2[aby]\$(\d\d)\$[./A-Za-z0-9]{53}$/,
+  sha: /^\$(?:5|6)\$(?:rounds=(\d{1,9})\$)?[^$]{0,16}\$(?:[./A-Za-z0-9]{43}|[./A-Za-z0-9]{86})$/,
+  greatestCost: 14,
+  mostRounds: 1_000_000,
+} as const;
+
+/** A hash of a password: bcrypt, as `htpasswd -B` makes it, or SHA-crypt, as `mkpasswd` and HAProxy's user lists have it. */
 export const passwordHash: Decoder<string> = map(text({ secret: true }), (value, tree, report) => {
-  const cost = /^\$2[aby]\$(\d\d)\$[./A-Za-z0-9]{53}$/.exec(value)?.[1];
-  if (cost === undefined) return fail(report, tree, 'must be a bcrypt hash ("$2y$…"): make one with htpasswd -nB USER');
-  if (Number(cost) >= 4 && Number(cost) <= 14) return value;
-  return fail(report, tree, `must have a cost of 4–14: one of ${cost} would take too long`);
+  const cost = HASH.bcrypt.exec(value)?.[1];
+  if (cost !== undefined) {
+    if (Number(cost) >= 4 && Number(cost) <= HASH.greatestCost) return value;
+    return fail(report, tree, `must have a cost of 4–${HASH.greatestCost}: one of ${cost} would take too long`);
+  }
+  const sha = HASH.sha.exec(value);
+  if (sha !== null) {
+    if (Number(sha[1] ?? 0) <= HASH.mostRounds) return value;
+    return fail(report, tree, `must have at most ${HASH.mostRounds} rounds: more would take too long`);
+  }
+  const weak = /^\$(apr1|1)\$|^\{SHA\}/.test(value) ? "MD5 and SHA-1 can be guessed by the billion; " : "";
+  return fail(
+    report,
+    tree,
+    `${weak}must be a hash of bcrypt ("$2y$…") or SHA-crypt ("$6$…"): make one with htpasswd -nB USER`,
+  );
 });
 
 function editFault(name: string): string | null {

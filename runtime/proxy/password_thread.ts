@@ -1,5 +1,6 @@
-/** The password thread: a Worker that compares passwords with bcrypt hashes, one after another. */
+/** The password thread: a Worker that compares passwords with their hashes, one after another. */
 import { compareSync } from "bcryptjs";
+import { matchesShaCrypt } from "./sha_crypt.ts";
 
 export interface Comparison {
   readonly id: string;
@@ -28,7 +29,7 @@ export function run(first: unknown): void {
 
 function compare(password: string, hash: string): boolean | null {
   try {
-    return compareSync(password, hash);
+    return hash.startsWith("$2") ? compareSync(password, hash) : matchesShaCrypt(password, hash);
   } catch {
     return null;
   }

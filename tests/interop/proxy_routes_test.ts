@@ -267,7 +267,11 @@ for (const way of ways) {
   });
 
   Deno.test(`${way}: passwords are compared without holding up anybody else`, async () => {
-    const users = { ann: hashSync("secret", 11).replace("$2b$", "$2y$") };
+    const users = {
+      ann: hashSync("secret", 11).replace("$2b$", "$2y$"),
+      // openssl passwd -6 -salt saltstring secret
+      eve: "$6$saltstring$AIsRs/Ee56G/tC8MEHhvReZTfx8u3rXXMl6eYrjCG9ibix19DxoMBLogdTET5Ukw9Sf7eZTITsuk0Ry5qulYz.",
+    };
     await using on = await stage(way, [{ match: match({ paths: ["/in/*"] }), basicAuth: { realm: "in", users } }]);
     const authorization = (text: string) => `Authorization: Basic ${btoa(text)}\r\n`;
     assert.match(await on.ask(get("/in")), /^HTTP\/1\.1 401 [^]*WWW-Authenticate: Basic realm="in", charset="UTF-8"/);
@@ -286,6 +290,8 @@ for (const way of ways) {
       [get("/in/x", authorization("ann:secret")), 200, "api"],
       [get("/in", authorization("ann:secret2")), 401, "This needs a user name and a password.\n"],
       [get("/in", authorization("ann:wrong")), 401, "This needs a user name and a password.\n"],
+      [get("/in", authorization("eve:secret")), 200, "api"],
+      [get("/in", authorization("eve:secret2")), 401, "This needs a user name and a password.\n"],
     ]);
     using body = await Wire.to(on.port);
     await body.send(`POST /in HTTP/1.1\r\nHost: a\r\n${authorization("ann:secret")}Content-Length: 5\r\n\r\nab`);

@@ -54,7 +54,7 @@ export interface RateLimitOptions {
 
 export interface BasicAuthOptions {
   readonly realm: string;
-  /** bcrypt hashes by user. */
+  /** Hashes by user, of bcrypt or SHA-crypt. */
   readonly users: Readonly<Record<string, string>>;
 }
 

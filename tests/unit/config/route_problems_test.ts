@@ -244,7 +244,18 @@ Deno.test("load() refuses guards that would guard nothing, or everything", () =>
     ["{ basic_auth: { users: {} } }", "8:32: routes[0].basic_auth.users: must not be empty: nobody could come in"],
     [
       "{ basic_auth: { users: { ann: secret } } }",
-      '8:39: routes[0].basic_auth.users.ann: must be a bcrypt hash ("$2y$…"): make one with htpasswd -nB USER',
+      '8:39: routes[0].basic_auth.users.ann: must be a hash of bcrypt ("$2y$…") or SHA-crypt ("$6$…"): make one with htpasswd -nB USER',
+    ],
+    [
+      '{ basic_auth: { users: { ann: "$apr1$r31.....$HqJZimcKQFAMYayBlzkrA/" } } }',
+      '8:39: routes[0].basic_auth.users.ann: MD5 and SHA-1 can be guessed by the billion; must be a hash of bcrypt ("$2y$…") or SHA-crypt ("$6$…"): make one with htpasswd -nB USER',
+    ],
+    [`{ basic_auth: { users: { ann: "$6$salt$${"a".repeat(86)}", bob: "$5$rounds=1000000$salt$${
+      "a".repeat(43)
+    }" } } }`],
+    [
+      `{ basic_auth: { users: { ann: "$5$rounds=1000001$salt$${"a".repeat(43)}" } } }`,
+      "8:39: routes[0].basic_auth.users.ann: must have at most 1000000 rounds: more would take too long",
     ],
     [
       `{ basic_auth: { users: { ann: "${HASH.replace("10", "20")}" } } }`,
