@@ -37,6 +37,12 @@ export interface CannedOptions {
   readonly clientMinor?: number;
 }
 
+/** One sentence about a status, as the prepared answers say it; of one that was not prepared, about the 500. */
+export function explanation(status: number): string {
+  const [, , text] = ANSWERS.find(([each]) => each === status) ?? ANSWERS.find(([each]) => each === 500) ?? [];
+  return text ?? "";
+}
+
 const prepared = new Map<number, Uint8Array>();
 for (const [status, reason, text] of ANSWERS) {
   for (let variant = 0; variant < 6; variant++) {

@@ -3,13 +3,15 @@
  * somebody first (a password, a forward-auth server), the head is held until there is an answer, then examined again.
  */
 import { NO_REGION } from "../os/arena.ts";
-import type { RequestHead } from "../http/mod.ts";
+import { maxForwards, method, type RequestHead } from "../http/mod.ts";
 import type { Backend } from "./backend.ts";
 import type { ClientConnection } from "./client_connection.ts";
 import { askFor } from "./errand.ts";
 import type { Exchange } from "./exchange.ts";
 import { writeRequestHead } from "./heads.ts";
 import { HeldRequest } from "./held_request.ts";
+import { LAST_HOP } from "./routes/answer.ts";
+import type { ResponseFields } from "./routes/answer_fields.ts";
 import type { Route } from "./routes/route.ts";
 import { APPROVED, FRESH, PROVEN, type Stage } from "./routes/rules.ts";
 import type { Granted, Routed, Routing, Verdict } from "./routing.ts";
@@ -21,6 +23,8 @@ export class Course {
   /** The route taken, for whoever logs, and what it changes; null where the frontend has none. */
   route: Route | null = null;
   routed: Routed | null = null;
+  /** What is changed of responses, our own too; null = nothing. */
+  fields: ResponseFields | null = null;
   #held: HeldRequest | null = null;
 
   constructor(readonly exchange: Exchange) {}
@@ -35,7 +39,7 @@ export class Course {
   /** Ready for the next one. */
   end(): void {
     this.#release();
-    this.route = this.routed = null;
+    this.route = this.routed = this.fields = null;
   }
 
   #follow(
@@ -56,10 +60,12 @@ export class Course {
       this.route = verdict.routed.route;
       if (trace !== null) trace.route = this.route.name;
       this.routed = verdict.routed;
+      this.fields = verdict.routed.response;
       if (this.route.options !== null) exchange.request.obey(this.route.options, head);
       return this.#dispatch(client, verdict.backend, head, region, bodyStart, end);
     }
     this.route = verdict.route;
+    this.fields = verdict.fields;
     if (trace !== null) trace.route = verdict.route?.name ?? null;
     if (verdict.type !== "answer") this.#held ??= new HeldRequest(engine, head);
     client.unread(region, bodyStart, end);
@@ -102,6 +108,12 @@ export class Course {
   ): void {
     const { exchange } = this;
     const { attempts, engine } = exchange;
+    // Who is not let through learns nothing here either: routes have been asked.
+    if (head.method === method.OPTIONS && maxForwards(head) === 0) {
+      this.#release();
+      client.unread(region, bodyStart, end);
+      return exchange.reply(LAST_HOP);
+    }
     exchange.phase = "connecting";
     const place = attempts.begin(backend, head, client);
     const addressee = place === "queued" ? backend?.servers[0] ?? null : place;

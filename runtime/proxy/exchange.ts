@@ -24,7 +24,8 @@ import type { OriginConnection, OriginUser } from "./origin_connection.ts";
 import { endByClient, endByTime, touch, waitsForClient } from "./patience.ts";
 import { RequestRelay } from "./request_relay.ts";
 import { ResponseRelay } from "./response_relay.ts";
-import type { Answer } from "./routes/answer.ts";
+import { type Answer, plainAnswer } from "./routes/answer.ts";
+import { withFields } from "./routes/answer_fields.ts";
 import { Tunnel } from "./tunnel.ts";
 
 export type Phase = "over" | "deciding" | "queued" | "connecting" | "pausing" | "waiting" | "streaming" | "tunnel";
@@ -199,14 +200,15 @@ export class Exchange implements OriginUser {
 
   /** Answers with what a route says; the client's connection stays if the request is whole. */
   reply(answer: Answer, end: End = "answered_by_route"): void {
-    const { client, trace, attempts: { backend }, request: { done, keepAlive, toHead, minor } } = this;
+    const { client, trace, attempts: { backend }, request: { done, keepAlive, toHead, minor }, course: { fields } } =
+      this;
     if (client === null) return;
     const close = !done || !keepAlive || this.engine.retires(client);
     const options = { toHead, minor, close, linger: !done };
     this.trace = null;
     this.drop();
     this.#end();
-    client.reply(answer, options);
+    client.reply(fields === null ? answer : withFields(answer, fields), options);
     if (trace === null) return;
     trace.status = answer.status;
     this.engine.accessLog?.end(trace, end, client, backend);
@@ -214,13 +216,15 @@ export class Exchange implements OriginUser {
 
   /** Answers with a status of our own; the server's connection is closed already or never was. */
   fail(status: number, end: End): void {
-    const { client, trace, attempts: { backend }, request: { done, toHead }, tunnel: { wanted } } = this;
+    const { client, trace, attempts: { backend }, request: { done, toHead, minor }, tunnel: { wanted } } = this;
+    const { fields } = this.course;
     this.trace = null;
     this.drop();
     this.#end();
     if (client === null) return;
     if (wanted) client.close(true);
-    else client.answer(status, toHead, !done);
+    else if (fields === null) client.answer(status, toHead, !done);
+    else client.reply(withFields(plainAnswer(status), fields), { toHead, minor, close: true, linger: !done });
     if (trace === null) return;
     if (!wanted) trace.status = status;
     this.engine.accessLog?.end(trace, end, client, backend);

@@ -97,8 +97,9 @@ export function writeResponseHead(
   const { course: { routed }, attempts: { stickyField }, request, response } = exchange;
   changes.clientMinor = request.minor;
   changes.close = response.closes;
-  changes.edits = routed === null ? null : routed.responseEdits;
-  changes.append = routed === null ? null : routed.responseLines;
+  const fields = routed === null ? null : routed.response;
+  changes.edits = fields === null ? null : fields.edits;
+  changes.append = fields === null ? null : fields.lines;
   if (stickyField !== null) changes.append = joined(changes.append, stickyField);
   const start = engine.scratch;
   const end = writeResponse(bytes, start, start + engine.scratchSize, head, changes);

@@ -2,12 +2,12 @@
  * The routes of a frontend at work in one thread: what was configured, compiled, and the backends it names. A frontend
  * without routes has none of this.
  */
-import { parseRequest, type RequestHead } from "../http/mod.ts";
-import type { FieldEdits } from "../http/mod.ts";
+import type { FieldEdits, RequestHead } from "../http/mod.ts";
 import type { Backend } from "./backend.ts";
 import type { ClientConnection } from "./client_connection.ts";
 import type { Frontend } from "./frontend.ts";
 import { type Answer, sentence } from "./routes/answer.ts";
+import type { ResponseFields } from "./routes/answer_fields.ts";
 import { renderLines } from "./routes/field_changes.ts";
 import type { MonitorOptions } from "./routes/options.ts";
 import type { Route } from "./routes/route.ts";
@@ -22,8 +22,7 @@ export interface Routed {
   readonly target: Uint8Array | null;
   readonly requestEdits: FieldEdits | null;
   readonly requestLines: Uint8Array | null;
-  readonly responseEdits: FieldEdits | null;
-  readonly responseLines: Uint8Array | null;
+  readonly response: ResponseFields | null;
 }
 
 /** Fields that the forward-auth server gave to the request. */
@@ -34,8 +33,16 @@ export interface Granted {
 
 export type Verdict =
   | { readonly type: "to"; readonly backend: Backend | null; readonly routed: Routed }
-  | { readonly type: "answer"; readonly route: Route | null; readonly answer: Answer }
-  | Extract<Decision, { readonly type: "verify" | "ask" }>;
+  | AnswerVerdict
+  | Extract<Decision, { readonly type: "verify" | "ask" }> & { readonly fields: ResponseFields | null };
+
+interface AnswerVerdict {
+  readonly type: "answer";
+  readonly route: Route | null;
+  readonly answer: Answer;
+  /** What is changed of it, and of whatever is answered later in its place. */
+  readonly fields: ResponseFields | null;
+}
 
 const HEALTHY = sentence(200, "OK");
 const UNHEALTHY = sentence(503, "This balancer should not get traffic now.");
@@ -59,24 +66,17 @@ export class Routing {
     switch (decision.type) {
       case "monitor": {
         const { monitor } = this.options;
-        return { type: "answer", route: null, answer: monitor !== null && this.#meets(monitor) ? HEALTHY : UNHEALTHY };
+        const answer = monitor !== null && this.#meets(monitor) ? HEALTHY : UNHEALTHY;
+        return { type: "answer", route: null, answer, fields: this.#fieldsOf(this.#rules.default) };
       }
       case "pass":
         return this.#pass(decision.route, granted);
     }
-    return decision;
-  }
-
-  /** Parses a head that was kept, for a second look at it. */
-  reparse(bytes: Uint8Array, start: number, length: number): RequestHead {
-    const head = this.frontend.engine.requestHead;
-    head.reset();
-    parseRequest(head, bytes, start, start + length, this.frontend.limits);
-    return head;
+    return { ...decision, fields: this.#fieldsOf(decision.route) };
   }
 
   #pass(route: Route, granted: Granted | null): Verdict {
-    const { action, request, response } = route;
+    const { action, request } = route;
     if (action.type !== "backend") throw new TypeError("Cannot pass a request on: its route answers itself");
     const { backends, facts } = this.frontend.engine.routing;
     const wanted = action.backend === null ? this.frontend.backend : backends.get(action.backend);
@@ -86,7 +86,9 @@ export class Routing {
     if (plain !== null && granted === null) return { type: "to", backend: backend ?? null, routed: plain };
     const { values } = this.#rules;
     const target = action.rewrite === null ? null : rewritten(action.rewrite, facts.sentQuery, values);
-    if (action.rewrite !== null && target === null) return { type: "answer", route, answer: NO_PATH };
+    if (action.rewrite !== null && target === null) {
+      return { type: "answer", route, answer: NO_PATH, fields: this.#fieldsOf(route) };
+    }
     const lines = request === null ? null : renderLines(request, values);
     return {
       type: "to",
@@ -99,10 +101,14 @@ export class Routing {
           append: request?.edits.append ?? NOTHING,
         },
         requestLines: granted === null ? lines : joined(lines ?? NOTHING, granted.lines),
-        responseEdits: response?.edits ?? null,
-        responseLines: response === null ? null : renderLines(response, values),
+        response: this.#fieldsOf(route),
       },
     };
+  }
+
+  /** What is changed of the response to the request examined last. */
+  #fieldsOf({ response }: Route): ResponseFields | null {
+    return response === null ? null : { edits: response.edits, lines: renderLines(response, this.#rules.values) };
   }
 
   #plainOf(route: Route): Routed | null {
@@ -129,8 +135,7 @@ function unvarying(route: Route): Routed | null {
     target: null,
     requestEdits: request?.edits ?? null,
     requestLines: null,
-    responseEdits: response?.edits ?? null,
-    responseLines: null,
+    response: response === null ? null : { edits: response.edits, lines: null },
   };
 }
 

@@ -1,4 +1,5 @@
 /** Answers of our own that are more than a status: made of whole field lines and a body, framed when they are sent. */
+import { explanation } from "../../http/canned.ts";
 import { bytesOf } from "../../http/mod.ts";
 
 export interface Answer {
@@ -34,6 +35,7 @@ const REASONS: Readonly<Record<number, string>> = {
   404: "Not Found",
   405: "Method Not Allowed",
   406: "Not Acceptable",
+  408: "Request Timeout",
   409: "Conflict",
   410: "Gone",
   413: "Content Too Large",
@@ -57,6 +59,11 @@ export function sentence(status: number, text: string, lines = ""): Answer {
     lines: `Content-Type: text/plain\r\nCache-Control: no-store\r\n${lines}`,
     body: new TextEncoder().encode(`${text}\n`),
   };
+}
+
+/** What `canned` says with this status, as an answer that can be changed. */
+export function plainAnswer(status: number): Answer {
+  return sentence(status, explanation(status));
 }
 
 /** To OPTIONS that may go no further (RFC 9110 §7.6.2): what we pass on, which says nothing of any resource. */

@@ -1,7 +1,7 @@
 /** One route, compiled: everything that does not depend on the request is made here, once. */
 import { type Cidr, parseCidr } from "../../bytes/address.ts";
 import { parsePathPattern } from "../../http/path_pattern.ts";
-import { fill, parseTemplate, type Template } from "../../http/template.ts";
+import { parseTemplate, type Template } from "../../http/template.ts";
 import { type Answer, guessType, sentence } from "./answer.ts";
 import { compileFields, type FieldsPlan, fieldValue, renderLines } from "./field_changes.ts";
 import type { FieldOptions, MatchOptions, RouteOptions, RoutingOptions } from "./options.ts";
@@ -64,22 +64,21 @@ export function compileDefault(frontend: AroundRoutes): Route {
  */
 export function compileRoute(options: RouteOptions, index: number, frontend: string, around: AroundRoutes): Route {
   const captures = capturesOf(options.match);
-  const response = compileFields([around.responseHeaders, options.responseHeaders], captures);
   return {
     index,
     name: `#${index} ${describeMatch(options.match)}`,
-    action: compileAction(options, captures, response),
+    action: compileAction(options, captures),
     allow: options.allow.length === 0 ? null : options.allow.map(parseCidr),
     deny: options.deny.map(parseCidr),
     options,
     rateKey: `${frontend}\n${index}\n${JSON.stringify([options.match, options.rateLimit])}\n`,
     unauthorized: unauthorized(options.basicAuth?.realm ?? ""),
     request: compileFields([around.requestHeaders, options.requestHeaders], captures),
-    response,
+    response: compileFields([around.responseHeaders, options.responseHeaders], captures),
   };
 }
 
-function compileAction({ action }: RouteOptions, captures: readonly string[], response: FieldsPlan | null): Action {
+function compileAction({ action }: RouteOptions, captures: readonly string[]): Action {
   switch (action.type) {
     case "backend": {
       const { backend, rewrite, otherwise = null } = action;
@@ -89,10 +88,13 @@ function compileAction({ action }: RouteOptions, captures: readonly string[], re
       const to = template(action.to, captures);
       const { status } = action;
       const body = new Uint8Array(0);
-      return answering(response, (values) => {
-        const where = location(to, values);
-        return where === null ? NO_HOST : { status, lines: `Location: ${where}\r\n`, body };
-      });
+      return {
+        type: "answer",
+        answer(values) {
+          const where = location(to, values);
+          return where === null ? NO_HOST : { status, lines: `Location: ${where}\r\n`, body };
+        },
+      };
     }
     case "respond": {
       const { status } = action;
@@ -101,27 +103,15 @@ function compileAction({ action }: RouteOptions, captures: readonly string[], re
       const first = type || action.body === "" ? "" : `Content-Type: ${guessType(action.body)}\r\n`;
       const fields = compileFields([{ ...NO_CHANGES, add: action.headers }], captures);
       const constant = first + (fields === null ? "" : String.fromCharCode(...fields.edits.append));
-      return answering(response, (values) => {
-        const lines = fields === null ? null : renderLines(fields, values);
-        return { status, lines: lines === null ? constant : constant + String.fromCharCode(...lines), body };
-      });
+      return {
+        type: "answer",
+        answer(values) {
+          const lines = fields === null ? null : renderLines(fields, values);
+          return { status, lines: lines === null ? constant : constant + String.fromCharCode(...lines), body };
+        },
+      };
     }
   }
-}
-
-/** The frontend's fields stand in answers of routes too. */
-function answering(response: FieldsPlan | null, make: (values: Values) => Answer): Action {
-  if (response === null) return { type: "answer", answer: make };
-  const constant = String.fromCharCode(...response.edits.append);
-  return {
-    type: "answer",
-    answer(values) {
-      const { status, lines, body } = make(values);
-      let all = lines + constant;
-      for (const { name, value } of response.lines) all += `${name}: ${fieldValue(fill(value, values))}\r\n`;
-      return { status, lines: all, body };
-    },
-  };
 }
 
 /** Names that templates of the route may use, beside those every request has. */
