@@ -15,6 +15,8 @@ interface Atom {
 /** A match as it would be written. */
 export type MatchDocument = Readonly<Record<string, unknown>>;
 
+/** What takes the place of stick tables that count. */
+export const RATE_LIMIT = "a route's rate_limit: { key, rate, burst } counts requests, by client_ip or by a field";
 const NO_NEGATION = "routes have no negation";
 
 /** Why a condition cannot be a match. */
@@ -141,6 +143,7 @@ function readTest(words: readonly string[]): Acl {
   const values = rest.slice(at);
   const [, base, argument = ""] = /^([a-z_.]+)(?:\(([^)]*)\))?$/i.exec(fetch) ?? [];
   if (base === "ssl_fc") return [];
+  if (/^(sc\d?|src)_(?!is)/.test(fetch)) return { why: RATE_LIMIT };
   if (base === undefined) return { why: `${fetch} is not part of routes` };
   return readValues(base.replace(/^req[._]/, "").replace(/^hdr$/, "hdr"), argument, matching, folded, values);
 }

@@ -1,5 +1,5 @@
 /** What decides about requests in a frontend of haproxy.cfg, as routes: in the order in which HAProxy goes by them. */
-import { Acls, isUncarried } from "./haproxy_conditions.ts";
+import { Acls, isUncarried, RATE_LIMIT } from "./haproxy_conditions.ts";
 import type { Decoder } from "./decoder.ts";
 import type { Leave, Line } from "./haproxy_text.ts";
 
@@ -60,8 +60,9 @@ export function readRoutes(lines: readonly Line[], mode: "http" | "tcp", leave: 
       change(keyword === "http-request" ? request : response, action, rest, line, leave);
     } else if (keyword !== "http-request") leave(line, "only set-header, add-header and del-header are carried");
     else if (action === "redirect") addRedirect(rules, acls, rest, line, leave);
-    else if (action === "deny" || action === "return") addAnswer(rules, acls, action, rest, line, leave);
-    else leave(line, `${action} is not part of routes`);
+    else if (action === "deny") addAnswer(rules, acls, action, rest, line, leaveOpen(leave));
+    else if (action === "return") addAnswer(rules, acls, action, rest, line, leave);
+    else (GUARDS.has(action) ? leaveOpen(leave) : leave)(line, insteadOf(action));
   }
   return {
     routes: reached([...rules, ...redirects, ...backends], leave),
@@ -69,6 +70,21 @@ export function readRoutes(lines: readonly Line[], mode: "http" | "tcp", leave: 
     request_headers: given(request),
     response_headers: given(response),
   };
+}
+
+/** Actions that keep somebody out. */
+const GUARDS: ReadonlySet<string> = new Set(["auth", "reject", "tarpit", "silent-drop"]);
+
+/** Nobody must believe that the door is shut because it was. */
+function leaveOpen(leave: Leave): Leave {
+  return (line, why) => leave(line, `${why}; whom this line keeps out is let in`);
+}
+
+function insteadOf(action: string): string {
+  if (action === "auth") return "a route's basic_auth: { realm, users } asks for passwords";
+  if (/^(track-sc|sc-)/.test(action)) return RATE_LIMIT;
+  if (/^(set|replace)-(path|uri|pathq|query)$/.test(action)) return "a route's rewrite: { path } changes the path";
+  return `${action} is not part of routes`;
 }
 
 function addRoutes(

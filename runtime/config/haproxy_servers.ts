@@ -82,7 +82,7 @@ export function readServers(
     }
     sendProxy = version;
     for (const parameter of parameters.keys()) {
-      if (!carried.has(parameter)) leave(line, `${parameter} is not in this version`);
+      if (!carried.has(parameter)) leave(line, insteadOf(parameter));
     }
     const cookie = parameters.get("cookie") ?? name;
     if (cookie !== name) leave(line, `the cookie's value is the server's name, "${name}", and not "${cookie}"`);
@@ -198,4 +198,11 @@ function ownCheck(parameters: Parameters, shared: Parameters | undefined): { rea
   const keys = [...new Set([...Object.keys(all), ...Object.keys(own)])].filter((key) => own[key] !== all[key]);
   // What the backend's says and the server's does not has its default: null takes it back.
   return keys.length === 0 ? {} : { check: Object.fromEntries(keys.map((key) => [key, own[key] ?? null])) };
+}
+
+function insteadOf(parameter: string): string {
+  if (/^(observe|on-error|error-limit)$/.test(parameter)) {
+    return "the backend's passive: { errors, eject } leaves servers alone that fail requests";
+  }
+  return `${parameter} is not in this version`;
 }

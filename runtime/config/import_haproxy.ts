@@ -60,6 +60,8 @@ export function importHaproxy({ file, text, instances = new Map() }: HaproxySour
       if (section.kind === "listen" && backend !== null) settings.defaultBackend = section.name;
       const frontend = writeFrontend(section, settings, lines, instances, leave);
       if (frontend !== null) frontends[section.name] = frontend;
+    } else if (section.kind === "userlist") {
+      leave(section.head, "its users go into a route's basic_auth, with their hashes");
     } else leave(section.head, "has no counterpart in this version");
   }
   return { proxy, frontends, backends, log: access === null ? {} : { access }, leftovers };

@@ -564,7 +564,7 @@ Deno.test("importConfiguration() carries conditions that a match says exactly, a
     [
       ["http-request deny if { path /a } !{ src 10.0.0.0/8 }"],
       null,
-      "routes have no negation: a route's allow: lets in who is named",
+      "routes have no negation: a route's allow: lets in who is named; whom this line keeps out is let in",
     ],
     [
       ["use_backend api if { path /a } { path_beg /b/ }"],
@@ -573,8 +573,28 @@ Deno.test("importConfiguration() carries conditions that a match says exactly, a
     ],
     [["use_backend api if unknown"], null, "acl unknown is not known here"],
     [["use_backend %[req.hdr(host)]"], null, "names made of samples are not part of routes"],
-    [["http-request deny if { src -f /etc/bad }"], null, "-f is not part of routes"],
-    [["http-request set-path /x"], null, "set-path is not part of routes"],
+    [
+      ["http-request deny if { src -f /etc/bad }"],
+      null,
+      "-f is not part of routes; whom this line keeps out is let in",
+    ],
+    [
+      ["http-request auth realm x if !{ http_auth(u) }"],
+      null,
+      "a route's basic_auth: { realm, users } asks for passwords; whom this line keeps out is let in",
+    ],
+    [
+      ["http-request track-sc0 src"],
+      null,
+      "a route's rate_limit: { key, rate, burst } counts requests, by client_ip or by a field",
+    ],
+    [
+      ["use_backend api if { sc_http_req_rate(0) gt 10 }"],
+      null,
+      "a route's rate_limit: { key, rate, burst } counts requests, by client_ip or by a field",
+    ],
+    [["use_backend api if { src_is_local }"], null, "src_is_local is not part of routes"],
+    [["http-request set-path /x"], null, "a route's rewrite: { path } changes the path"],
     [["http-request set-header X-Forwarded-Proto http"], null, "forwardfor writes this field"],
     [["http-request set-header X %[rand]"], null, "formats are not carried"],
     [["http-request set-header X 1 if { path /a }"], null, "fields are changed for all requests, or by a route"],
