@@ -22,6 +22,7 @@ export class Opening {
   peers: ProxyPeers | null = null;
   #gathered: Gathered | null = null;
   readonly #hello: HelloReader | null;
+  readonly #began: number;
 
   constructor(
     readonly engine: Engine,
@@ -29,6 +30,7 @@ export class Opening {
     /** A PROXY header must come. */
     private headerDue: boolean,
   ) {
+    this.#began = engine.now;
     this.#hello = client.frontend.tcpRoutes?.byName === true ? new HelloReader() : null;
   }
 
@@ -41,12 +43,7 @@ export class Opening {
     const { bytes } = this.engine.io.arena;
     const reading = readProxyHeader(bytes, gathered.start, gathered.start + gathered.length);
     if (reading.type === "more") return;
-    if (reading.type === "refused") {
-      this.client.frontend.complain(
-        `closed a connection from ${this.engine.addressOf(this.client)}: its PROXY header is wrong (${reading.reason})`,
-      );
-      return this.client.close(true);
-    }
+    if (reading.type === "refused") return this.#refuse(reading.reason);
     this.headerDue = false;
     this.#introduce(reading.peers);
     gathered.start += reading.length;
@@ -59,14 +56,28 @@ export class Opening {
   expired(): void {
     // Who sends nothing may be waiting for the server to speak first.
     const silent = this.#gathered === null || this.#gathered.length === 0;
-    if (this.headerDue || !silent) this.client.close(true);
-    else this.#conclude(null);
+    if (this.headerDue) this.#refuse(`${silent ? "nothing" : "no whole header"} came within ${OPENING_LIMIT / 1000} s`);
+    else if (silent) this.#conclude(null);
+    else this.client.close(true);
   }
 
   /** Forgets what was read. */
   end(): void {
     if (this.#gathered !== null) this.engine.io.give(this.#gathered.region);
     this.#gathered = null;
+  }
+
+  /** Closes the connection of somebody who does not say who it is; the operator is told, and the access log. */
+  #refuse(reason: string): void {
+    const { client, engine: { accessLog } } = this;
+    client.frontend.complain(
+      `closed a connection from ${client.addressText}: it did not begin with a PROXY header (${reason})`,
+    );
+    const trace = accessLog === null ? null : accessLog.begin(client, null, this.#began);
+    client.close(true);
+    if (accessLog === null || trace === null) return;
+    trace.detail = reason;
+    accessLog.end(trace, "client_bad_proxy_header", client, null);
   }
 
   #introduce(peers: ProxyPeers | null): void {

@@ -92,7 +92,7 @@ async function resetting(): Promise<{ readonly port: number } & AsyncDisposable>
 
 type Ports = Readonly<
   Record<
-    "web" | "dead" | "retry" | "down" | "full" | "queue" | "resets" | "none" | "routes" | "tcp" | "tcpDead",
+    "web" | "dead" | "retry" | "down" | "full" | "queue" | "resets" | "none" | "routes" | "tcp" | "tcpDead" | "proxied",
     number
   >
 >;
@@ -139,6 +139,12 @@ const rows: readonly Row[] = [
     port: "web",
     act: ask("/early", "POST", "Content-Length: 100\r\n"),
     expect: { status: 200 },
+  },
+  {
+    end: "client_bad_proxy_header",
+    port: "proxied",
+    act: (wire) => send("/")(wire).then(() => wire.rest()),
+    expect: { status: null, method: null, backend: null, whyHas: /PROXY header: \S+/ },
   },
   {
     end: "client_bad_request",
@@ -370,6 +376,7 @@ for (const way of ways) {
       routes: freePort(),
       tcp: freePort(),
       tcpDead: freePort(),
+      proxied: freePort(),
     };
     const closed = [freePort(), freePort()];
     const limited = backend("queue", [origin.port], { timeouts: { ...short, server: 2000 } });
@@ -391,6 +398,10 @@ for (const way of ways) {
           ...names.map((name) => frontend(name, ports[name], { defaultBackend: name, timeouts })),
           frontend("none", ports.none, { defaultBackend: null, timeouts }),
           frontend("routes", ports.routes, { timeouts, routes }),
+          frontend("proxied", ports.proxied, {
+            binds: [{ address: "127.0.0.1", port: ports.proxied, proxyProtocol: true }],
+            timeouts,
+          }),
           frontend("tcp", ports.tcp, { mode: "tcp", timeouts }),
           frontend("tcpDead", ports.tcpDead, { mode: "tcp", timeouts, defaultBackend: "tcpDead" }),
         ],

@@ -18,6 +18,7 @@ const ends = {
   answered_by_route: { flags: "LR", sentence: "The balancer answered, as a route or monitor says", good: true },
   answered_early: { flags: "--", sentence: "The server answered in full before it had the whole request" },
 
+  client_bad_proxy_header: { flags: "PR", sentence: "The connection did not begin with a PROXY header" },
   client_bad_request: { flags: "PR", sentence: "The request was refused" },
   client_timeout_in_headers: {
     flags: "cR",
