@@ -248,7 +248,10 @@ Deno.test("a checker without a verdict freezes its servers, and after three inte
   );
   const since = performance.now();
   assert.equal(states(first), "up up", "no verdict says nothing of a server");
-  const last = await node.waitFor("TCP judges them", (status) => states(status) === "up down" && status);
+  const last = await node.waitFor(
+    "TCP judges them",
+    (status) => states(status) === "up down" && reasons(status)[0].startsWith("connected") && status,
+  );
   // The first silence began up to a poll and a time-out before it was seen.
   const frozen = performance.now() - since;
   assert.ok(frozen > 3 * 300 - 300 - 100, `frozen for ${frozen.toFixed(0)} ms`);
