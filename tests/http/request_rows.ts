@@ -1,6 +1,8 @@
 /** Request line, target and Host. */
 
 import assert from "node:assert/strict";
+import { readFinal, statusOf, values } from "./message.ts";
+import { answering, OK } from "./origin.ts";
 import { assertField, refused, refusedOr, relayed, type Row } from "./row.ts";
 
 const H = "Host: a\r\n";
@@ -62,6 +64,24 @@ export const requestLineRows: Row[] = [
   relayed("9112 §3.2.4 OPTIONS *", `OPTIONS * HTTP/1.1\r\n${H}\r\n`, (request) => {
     assert.equal(request.line, "OPTIONS * HTTP/1.1");
   }),
+  relayed("9110 §7.6.2 OPTIONS has one hop less", `OPTIONS / HTTP/1.1\r\n${H}Max-Forwards: 5\r\n\r\n`, (request) => {
+    assertField(request, "max-forwards", ["4"]);
+  }),
+  {
+    name: "9110 §7.6.2 OPTIONS without hops left is answered here, and the connection goes on",
+    async play({ origin, client }) {
+      await origin.become(answering(OK));
+      const wire = await client();
+      await wire.send(`OPTIONS /a HTTP/1.1\r\n${H}Max-Forwards: 0\r\n\r\n`);
+      const response = await readFinal(wire);
+      assert.ok(response !== null && statusOf(response) === 200, response?.line);
+      assert.equal(values(response, "allow").length, 1);
+      assert.deepEqual(values(response, "content-length"), ["0"]);
+      await wire.send(`GET /b HTTP/1.1\r\n${H}\r\n`);
+      assert.ok(await readFinal(wire) !== null, "no second response");
+      assert.deepEqual(origin.requests.map(({ line }) => line), ["GET /b HTTP/1.1"]);
+    },
+  },
   relayed("9110 §9.1 unknown method passes", `BREW /pot HTTP/1.1\r\n${H}\r\n`, (request) => {
     assert.equal(request.line, "BREW /pot HTTP/1.1");
   }),
