@@ -12,8 +12,8 @@ import { describePeer, successor } from "./peers.ts";
 import type { InstancePorts } from "./ports.ts";
 import type { Hold, InstanceOptions, InstanceStatus, Tracking } from "./protocol.ts";
 import { Reporter } from "./reporter.ts";
-import type { Effect, Event } from "./state.ts";
 import { RunningMachine } from "./running_machine.ts";
+import type { Effect, Event } from "./state.ts";
 import { Tenure } from "./tenure.ts";
 import { downInterval } from "./timing.ts";
 
