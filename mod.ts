@@ -7,6 +7,8 @@
  * @module
  */
 export * from "./plugins/contract.ts";
+/** What a bundle of this program has for applications that are plugins: their processes find it here. */
+export { carried } from "./runtime/app/carried.ts";
 
 if (import.meta.main) {
   if ("DedicatedWorkerGlobalScope" in globalThis) {

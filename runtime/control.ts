@@ -29,7 +29,7 @@ export interface ControlOptions {
     readonly vrrp: (listener: RoleListener) => RoleProcess;
     readonly proxy: (listener: RoleListener) => RoleProcess;
     /** @default there are no applications */
-    readonly app?: (listener: RoleListener) => RoleProcess;
+    readonly app?: (listener: RoleListener, flags: readonly string[]) => RoleProcess;
     /** The proxy's own user; null = the proxy runs as we do. @default null */
     readonly proxyUser?: { readonly uid: number; readonly gid: number } | null;
   };

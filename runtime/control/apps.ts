@@ -12,12 +12,13 @@ import type { AppPlace } from "../plugin/remote_app.ts";
 import type { ProxyOptions, ServerVerdict } from "../proxy/protocol.ts";
 import type { Logger } from "../telemetry/log.ts";
 import { contentOf } from "./app_files.ts";
+import { importFlags } from "./app_packages.ts";
 import { appBackend, appOf, appVerdict, balancerFrontend } from "./app_options.ts";
 import { type Child, superviseChild } from "./child.ts";
 
 export interface AppsOptions {
   /** null where applications cannot be started. */
-  readonly spawn: ((listener: RoleListener) => RoleProcess) | null;
+  readonly spawn: ((listener: RoleListener, flags: readonly string[]) => RoleProcess) | null;
   /** Whose the sockets are to be; null = ours. */
   readonly owner: { readonly uid: number; readonly gid: number } | null;
   readonly clock: Clock;
@@ -85,6 +86,8 @@ export function createApps(options: AppsOptions): Apps {
   const leaving = new Map<App, Disposable>();
   let directory: string | null = null;
   let count = 0;
+  /** How applications find what they import; null before the first. */
+  let flags: readonly string[] | null = null;
   /** What the proxy was told last. */
   let told = "";
 
@@ -113,7 +116,7 @@ export function createApps(options: AppsOptions): Apps {
     };
     const child = superviseChild<AppCommand, AppReport>({
       name: role,
-      spawn,
+      spawn: (listener) => spawn(listener, flags ?? []),
       clock,
       log,
       silence,
@@ -179,6 +182,7 @@ export function createApps(options: AppsOptions): Apps {
   return {
     async follow(config) {
       const wanted = appsOf(config);
+      if (wanted.size > 0) flags ??= await importFlags(place());
       const problems = await Promise.all([...wanted].map(async (name) => {
         const entry = resolve(dirname(config.source.file), name);
         const content = await contentOf(entry);

@@ -6,8 +6,8 @@ import { type Command, type RoleListener, type RoleProcess, selfCommand, spawnRo
 export interface Spawners {
   readonly vrrp: (listener: RoleListener) => RoleProcess;
   readonly proxy: (listener: RoleListener) => RoleProcess;
-  /** An application of a route, as whoever we are. */
-  readonly app: (listener: RoleListener) => RoleProcess;
+  /** An application of a route, as whoever we are. `flags` are options of Deno. */
+  readonly app: (listener: RoleListener, flags: readonly string[]) => RoleProcess;
   /** The proxy's own user; null = the proxy runs as we do. */
   readonly proxyUser: { readonly uid: number; readonly gid: number } | null;
   /** Why the proxy does not have a uid of its own, and what to do: at most one sentence. */
@@ -35,7 +35,8 @@ export async function chooseSpawners(options: SpawnerOptions): Promise<Spawners>
   return {
     vrrp: (listener) => spawnRole(vrrp, listener, { env: log }),
     proxy: (listener) => lend(() => spawnRole(proxy.command, listener, { env: { ...log, ...proxy.env } })),
-    app: (listener) => spawnRole(selfCommand(["role", "app"], ["--unstable-no-legacy-abort"]), listener, { env: log }),
+    app: (listener, flags) =>
+      spawnRole(selfCommand(["role", "app"], ["--unstable-no-legacy-abort", ...flags]), listener, { env: log }),
     proxyUser: own.user,
     missing: own.missing,
   };

@@ -1,4 +1,5 @@
 /** The process of one application: commands of control on stdin, reports on stdout, what it prints on stderr. */
+import { CARRIED, carried } from "../app/carried.ts";
 import type { AppCommand, AppReport } from "../app/protocol.ts";
 import { type Service, startService } from "../app/service.ts";
 import { libc } from "../os/libc.ts";
@@ -24,6 +25,8 @@ export async function run(): Promise<number> {
       error: reason instanceof Error ? reason.stack : `${reason}`,
     });
   });
+  // Where this program is a bundle, modules that stand for its packages look for them here.
+  Reflect.set(globalThis, CARRIED, carried);
   let service: Service | null = null;
   const pulse = setInterval(() => report({ type: "alive" }), PULSE);
   try {
