@@ -52,6 +52,19 @@ export default definePolicy({
 `,
 };
 
+/** Dies of the first delivery of what is about a server named one. */
+const fragile = {
+  "plugin.yaml": manifest("fragile", "notifier", "requests: { commands: [write] }\n"),
+  "main.ts": `import { defineNotifier } from "tandem/plugin";
+export default defineNotifier({
+  async notify(event, ctx) {
+    await ctx.run!("write", { input: event.id + " " + event.about + "#" + event.attempt + "\\n" });
+    if (event.about === "web/one" && event.attempt === 1) Deno.exit(3);
+  },
+});
+`,
+};
+
 /** Tells the obedient checker what to do, server by server. */
 class Orders implements Disposable {
   readonly words = new Map<string, string>();
@@ -126,7 +139,7 @@ class World implements AsyncDisposable {
     const world = new World();
     // Plugins have uids of their own: what they run from must be where those may go.
     await Deno.chmod(world.scratch.path, 0o755);
-    for (const [name, files] of Object.entries({ obedient, moody })) {
+    for (const [name, files] of Object.entries({ obedient, moody, fragile })) {
       await Deno.mkdir(world.scratch.file(name));
       for (const [file, text] of Object.entries(files)) {
         await Deno.writeTextFile(world.scratch.file(`${name}/${file}`), text);
@@ -373,4 +386,24 @@ Deno.test("a notifier's events are in order, tried three times, kept over a relo
   );
   const { body } = await node.api("GET", "/metrics");
   assert.match(body, /^tandem_notifier_dropped_total\{notifier="notify\.0",use="webhook"\} 1$/m);
+});
+
+Deno.test("a notifier that dies of an event gets it again, and the next ones after it", async () => {
+  await using world = await World.start(({ scratch }) => ({
+    backend: "balance: roundrobin",
+    top: `plugins:
+  fragile: { source: ./fragile, grants: { commands: { write: [/bin/sh, -c, "cat >> ${scratch.path}/told"] } } }
+notify: [{ use: fragile, events: server.state }]`,
+  }));
+  await world.say("two", { state: "drain" });
+  await world.say("one", { state: "maint" });
+  await world.say("two", { state: "ready" });
+  const told = await until("all is told", async () => {
+    const lines = (await Deno.readTextFile(world.scratch.file("told")).catch(() => "")).trim().split("\n");
+    return lines.length === 4 && lines.map((line) => line.split(" "));
+  }, { timeout: 15_000 });
+  assert.deepEqual(told.map(([, about]) => about), ["web/two#1", "web/one#1", "web/one#2", "web/two#1"]);
+  assert.equal(told[1][0], told[2][0], "the same event has the same id");
+  const [{ delivered, retried, dropped }] = (await world.node.status()).notifiers;
+  assert.deepEqual([delivered, retried, dropped], [3, 1, 0]);
 });

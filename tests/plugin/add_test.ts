@@ -122,10 +122,14 @@ Locked in tandem.lock. Grant what you agree to, in tandem.yaml:
 
 plugins:
   probe: { source: "./probe", grants: { net: [targets] } }
+
+There is no tandem.yaml here: tandem.lock belongs beside it, and sources are relative to it.
 `,
   );
   assert.deepEqual(await shop.check("./probe"), { code: 0, stderr: "" });
-  assert.match((await shop.plugin(["add", "./probe"])).stdout, /It is locked already, with the same content\./);
+  const again = await shop.plugin(["add", "./probe"]);
+  assert.match(again.stdout, /It is locked already, with the same content\./);
+  assert.doesNotMatch(again.stdout, /no tandem\.yaml/);
 
   writePlugin(shop.file("probe"), { word: "changed" });
   const refused = await shop.check("./probe");

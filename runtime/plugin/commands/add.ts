@@ -18,6 +18,9 @@ export async function run(args: readonly string[]): Promise<number> {
   const entry = { source: path, plugin: manifest.name, version: manifest.version, sha256, asks };
   await writeLock(LOCK_FILE, { ...lock, [name]: entry });
   say(`\nLocked in ${LOCK_FILE}. Grant what you agree to, in tandem.yaml:\n\n${grantLines(name, path, manifest)}`);
+  if (!await Deno.stat("tandem.yaml").then(() => true, () => false)) {
+    say(`\nThere is no tandem.yaml here: ${LOCK_FILE} belongs beside it, and sources are relative to it.`);
+  }
   return 0;
 }
 

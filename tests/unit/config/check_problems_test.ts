@@ -45,7 +45,10 @@ Deno.test("load() says what is wrong with a check, and where", () => {
       "{ type: dns, name: x, expect: { rcode: [] } }",
       "5:51: check.expect.rcode: must not be empty: a check expects something",
     ],
-    ["{ type: grpc, path: /x }", "5:26: check.path: unknown key"],
+    [
+      "{ type: grpc, path: /x }",
+      "5:26: check.path: unknown key; there is type, port, service, authority, interval, fast_interval, timeout, rise, fall, initial",
+    ],
     ["{ type: command }", "5:12: check.command: is required"],
     ["{ type: command, command: [] }", "5:38: check.command: must name a program"],
     ["{ type: command, command: ls -l }", '5:38: check.command: must be a list, got "ls -l"'],
