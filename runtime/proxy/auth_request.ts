@@ -13,6 +13,7 @@ import {
   type RequestHead,
 } from "../http/mod.ts";
 import { NO_REGION } from "../os/arena.ts";
+import { errnoName } from "../os/errno.ts";
 import { authQuestion, granted, refusal } from "./auth_question.ts";
 import type { ClientConnection } from "./client_connection.ts";
 import type { Engine } from "./engine.ts";
@@ -27,7 +28,8 @@ import type { Server } from "./server.ts";
 export type AuthOutcome =
   | { readonly type: "granted"; readonly granted: Granted }
   | { readonly type: "refused"; readonly answer: Answer }
-  | { readonly type: "failed"; readonly status: number };
+  /** `why` is for those who read the access log. */
+  | { readonly type: "failed"; readonly status: number; readonly why: string };
 
 /** Most octets of a refusal's page. */
 const MOST_BODY = 64 * 1024;
@@ -57,7 +59,7 @@ export class AuthRequest implements OriginUser, Placed, Disposable {
   ) {
     this.#question = authQuestion(options, head, engine.routing.facts.begin(head, client));
     const backend = engine.routing.backends.get(options.backend);
-    if (backend === undefined) this.#fail(503);
+    if (backend === undefined) this.#fail(503, `there is no backend "${options.backend}"`);
     else this.#go(this.#placement.begin(backend, head, client));
   }
 
@@ -66,14 +68,16 @@ export class AuthRequest implements OriginUser, Placed, Disposable {
   }
 
   abandoned(): void {
-    this.#fail(503);
+    this.#fail(503, `no server of "${this.options.backend}" takes questions`);
   }
 
   connected(errno: number): void {
     const server = this.#server;
     if (errno === 0) return this.#send();
     this.#close();
-    if (server === null || this.#placement.tried.length > 0) return this.#fail(503);
+    if (server === null || this.#placement.tried.length > 0) {
+      return this.#fail(503, `${this.#name(server)} cannot be connected to: ${errnoName(errno)}`);
+    }
     this.engine.connectFailed(server, errno);
     this.#go(this.#placement.after(server));
   }
@@ -82,7 +86,7 @@ export class AuthRequest implements OriginUser, Placed, Disposable {
     if (this.#outcome !== null) return this.#read(region, start, start + length);
     const gathered = gather(this.engine, this.#gathered, region, start, length);
     this.#gathered = gathered;
-    if (gathered === null) return this.#fail(502);
+    if (gathered === null) return this.#fail(502, NO_MEMORY);
     const { responseHead: head, io: { arena } } = this.engine;
     let from = gathered.start;
     const end = from + gathered.length;
@@ -91,7 +95,10 @@ export class AuthRequest implements OriginUser, Placed, Disposable {
       head.reset();
       const answer = parseResponse(head, arena.bytes, from, end, false);
       if (answer === NEED_MORE) return;
-      if (answer === REFUSED || head.status === 101) return this.#fail(502);
+      if (answer === REFUSED || head.status === 101) {
+        const fault = head.refusal?.text ?? "it switches protocols";
+        return this.#fail(502, `the answer of ${this.#name(this.#server)} was refused: ${fault}`);
+      }
       from += answer;
       if (!head.interim) break;
     }
@@ -113,7 +120,7 @@ export class AuthRequest implements OriginUser, Placed, Disposable {
     const again = this.#outcome === null && this.#gathered === null && origin !== null && origin.uses > 0;
     this.#close();
     if (again && server !== null) this.#connect(server, true);
-    else this.#fail(502);
+    else this.#fail(502, `${this.#name(server)} ended without a whole answer`);
   }
 
   originTook(): void {}
@@ -130,7 +137,7 @@ export class AuthRequest implements OriginUser, Placed, Disposable {
   }
 
   #go(place: Place): void {
-    if (place === null) this.#fail(503);
+    if (place === null) this.#fail(503, `no server of "${this.options.backend}" takes questions`);
     else if (place !== "queued") this.#connect(place, false);
   }
 
@@ -151,7 +158,7 @@ export class AuthRequest implements OriginUser, Placed, Disposable {
   #send(): void {
     const { arena } = this.engine.io;
     const region = this.engine.takeRegion(this.#question.length);
-    if (region === NO_REGION) return this.#fail(503);
+    if (region === NO_REGION) return this.#fail(503, NO_MEMORY);
     const start = arena.start(region);
     arena.bytes.set(this.#question, start);
     this.#origin?.push(start, this.#question.length, region);
@@ -167,13 +174,15 @@ export class AuthRequest implements OriginUser, Placed, Disposable {
     this.engine.io.give(region);
     if (used < end - start) this.#reusable = false;
     if (body.state === BODY_DONE) this.#finish();
-    else if (body.state === BODY_REFUSED) this.#fail(502);
+    else if (body.state === BODY_REFUSED) {
+      this.#fail(502, `the body of ${this.#name(this.#server)} was refused: ${body.refusal?.text ?? "it is none"}`);
+    }
   }
 
   #finish(): void {
     const outcome = this.#outcome;
     const origin = this.#origin;
-    if (outcome === null) return this.#fail(502);
+    if (outcome === null) return this.#fail(502, `${this.#name(this.#server)} gave no answer`);
     if (this.#reusable && origin !== null && origin.pending === 0) {
       this.#origin = null;
       origin.release();
@@ -185,8 +194,12 @@ export class AuthRequest implements OriginUser, Placed, Disposable {
     );
   }
 
-  #fail(status: number): void {
-    this.#end({ type: "failed", status });
+  #fail(status: number, why: string): void {
+    this.#end({ type: "failed", status, why });
+  }
+
+  #name(server: Server | null): string {
+    return `${this.options.backend}/${server?.options.name ?? "?"}`;
   }
 
   #end(outcome: AuthOutcome): void {
@@ -213,3 +226,4 @@ function concatenated(pieces: readonly Uint8Array[]): Uint8Array {
 }
 
 const NOTHING = new Uint8Array(0);
+const NO_MEMORY = "there was no buffer";

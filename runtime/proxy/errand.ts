@@ -21,7 +21,7 @@ export function askFor(
     const answered = (matches: boolean) => done({ type: matches ? "right" : "wrong" });
     const asked = passwords.ask(question, engine.addressOf(client), answered);
     // Comparing is dear on purpose; who asks for too much of it waits until later.
-    if (asked === null) done({ type: "failed", status: 429 });
+    if (asked === null) done({ type: "failed", status: 429, why: "too many passwords wait to be compared" });
     return asked;
   }
   const options = verdict.route.options?.forwardAuth ?? null;

@@ -328,7 +328,12 @@ const rows: readonly Row[] = [
     act: (wire) => send("/asked")(wire).then(() => pause(50)),
     expect: { status: null, server: null },
   },
-  { end: "no_decision", port: "routes", act: ask("/lost"), expect: { status: 503, server: null } },
+  {
+    end: "no_decision",
+    port: "routes",
+    act: ask("/lost"),
+    expect: { status: 503, server: null, whyHas: /: dead\/s[01] cannot be connected to: ECONNREFUSED$/ },
+  },
   { end: "tunnel_timeout", what: "mode: tcp", port: "tcp", act: (wire) => wire.rest(), expect: { server: "s0" } },
   { end: "connect_failed", what: "mode: tcp", port: "tcpDead", act: (wire) => wire.rest(), expect: { attempts: 4 } },
 ];
