@@ -40,7 +40,7 @@ function buildRoute(draft: Complete<RouteDraft>, body: string | undefined): Rout
     },
     bodyLimit: draft.body_limit,
     timeouts: timeouts ?? { connect: null, server: null, client: null, tunnel: null },
-    retry: retry ?? { attempts: null, repeat: "safe" },
+    retry: { attempts: retry?.attempts ?? null, repeat: retry?.repeat ?? "safe", on: retry?.on ?? [] },
     requestHeaders: buildFields(draft.request_headers),
     responseHeaders: buildFields(draft.response_headers),
   };

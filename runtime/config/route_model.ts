@@ -59,7 +59,12 @@ export interface RouteConfig {
     readonly client: number | null;
     readonly tunnel: number | null;
   };
-  readonly retry: { readonly attempts: number | null; readonly repeat: "never" | "safe" | "idempotent" };
+  readonly retry: {
+    readonly attempts: number | null;
+    readonly repeat: "never" | "safe" | "idempotent";
+    /** Statuses of servers that are not passed on while another server may be asked. */
+    readonly on: readonly number[];
+  };
   readonly requestHeaders: FieldsConfig;
   readonly responseHeaders: FieldsConfig;
 }

@@ -72,6 +72,9 @@ function judgeRoute(route: RouteDraft, tree: Tree, frontend: FrontendDraft, subj
     const value = child(tree, key);
     if (value !== undefined) report(value, `has no effect with ${answers}: no server is asked`);
   }
+  if (route.retry?.repeat === "never" && (route.retry.on?.length ?? 0) > 0) {
+    report(reach(tree, "retry", "on"), "has no effect with repeat: never: a server that answered was sent the request");
+  }
   judgeTemplates(route, tree, frontend, report);
 }
 

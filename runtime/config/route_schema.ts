@@ -94,6 +94,7 @@ export const route = fields({
   retry: optional(fields({
     attempts: optional(integer(0, 100)),
     repeat: optional(choice(["never", "safe", "idempotent"]), "safe"),
+    on: optional(list(integer(400, 599), { single: true })),
   })),
   request_headers: optional(fieldChanges),
   response_headers: optional(fieldChanges),

@@ -87,7 +87,7 @@ const ANY: RouteOptions = {
   forwardAuth: null,
   bodyLimit: null,
   timeouts: { connect: null, server: null, client: null, tunnel: null },
-  retry: { attempts: null, repeat: "safe" },
+  retry: { attempts: null, repeat: "safe", on: [] },
   requestHeaders: NO_FIELDS,
   responseHeaders: NO_FIELDS,
 };

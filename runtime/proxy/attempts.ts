@@ -2,7 +2,7 @@
  * Which server gets the request, and the connection to it: an idle one or a new one, in the queue where all are full, at the
  * next server where one cannot be connected to, after a pause at one that refused before. A request is delivered at most once: it goes to another server only while
  * nothing of it was sent, and is repeated only where a connection that had served before was closed without an answer to a
- * GET, HEAD or OPTIONS without body.
+ * GET, HEAD or OPTIONS without body, or where the route allows more.
  */
 import type { RequestHead } from "../http/mod.ts";
 import { Errno, errnoName } from "../os/errno.ts";
@@ -71,8 +71,7 @@ export class Attempts implements Placed {
     engine.connectFailed(server, errno);
     server.erred(`cannot connect: ${errnoName(errno)}`);
     trace?.fails(server.options.name, errnoName(errno));
-    const retries = exchange.course.routed?.route.options?.retry.attempts ?? backend.options.retries;
-    const again = this.#failed++ < retries;
+    const again = this.#failed++ < this.#retries;
     const next = again ? this.#placement.after(server) : null;
     if (next !== null) this.go(next);
     // Who waited in vain for the last server has waited long enough.
@@ -113,6 +112,28 @@ export class Attempts implements Placed {
     this.#connect(server, true);
   }
 
+  /**
+   * Asks another server because of the status that this one answered with, where the route says so and nothing can be done
+   * twice that must not be. false: the answer is passed on.
+   */
+  retryOn(status: number): boolean {
+    const { exchange, server, backend } = this;
+    const { origin, request } = exchange;
+    const on = exchange.course.routed?.route.options?.retry.on;
+    if (on === undefined || !on.includes(status)) return false;
+    if (origin === null || server === null || backend === null || !request.retryable) return false;
+    if (this.#failed >= this.#retries || !request.saveHead(origin) || !backend.mayRepeat()) return false;
+    const next = this.#placement.instead(server);
+    if (next === null) return false;
+    this.#failed++;
+    exchange.trace?.fails(server.options.name, `status ${status}`);
+    exchange.origin = null;
+    origin.close();
+    request.refused = false;
+    this.go(next);
+    return true;
+  }
+
   /** Ready for the next one. */
   end(): void {
     this.#placement.end();
@@ -134,6 +155,10 @@ export class Attempts implements Placed {
     const { exchange } = this;
     exchange.phase = "pausing";
     exchange.client?.arm(Math.min(TURN_AROUND, this.#patience));
+  }
+
+  get #retries(): number {
+    return this.exchange.course.routed?.route.options?.retry.attempts ?? this.backend?.options.retries ?? 0;
   }
 
   /** Time to connect, ms. */

@@ -61,6 +61,18 @@ export class Placement implements Waiter {
     return this.#backend === null ? null : this.#next(this.#backend);
   }
 
+  /** Another server in place of one that counts the request; null where there is none, and that one counts it further. */
+  instead(refused: Server): Place {
+    const backend = this.#backend;
+    this.tried.push(refused);
+    if (backend !== null && backend.pick(this.key, this.tried) !== null) {
+      this.#leave();
+      return this.#next(backend);
+    }
+    this.tried.pop();
+    return null;
+  }
+
   /** A server once more when all have failed. */
   again(): Place {
     this.tried.length = 0;

@@ -154,6 +154,7 @@ export class ResponseRelay {
     if (client === null || origin === null) return engine.io.give(region);
     origin.server.answered(head.status, engine.now - request.sentAt);
     if (head.status === 101) return this.#switch(head, region, bodyStart, end);
+    if (exchange.attempts.retryOn(head.status)) return engine.io.give(region);
     request.releaseHead();
     client.frontend.countResponse(head.status);
     exchange.trace?.answers(head.status, engine.now);

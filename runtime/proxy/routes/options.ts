@@ -86,7 +86,12 @@ export interface RouteOptions {
     readonly client: number | null;
     readonly tunnel: number | null;
   };
-  readonly retry: { readonly attempts: number | null; readonly repeat: Repeat };
+  readonly retry: {
+    readonly attempts: number | null;
+    readonly repeat: Repeat;
+    /** Statuses with which a request that may be repeated goes to another server. @default none */
+    readonly on?: readonly number[];
+  };
   readonly requestHeaders: FieldOptions;
   readonly responseHeaders: FieldOptions;
 }

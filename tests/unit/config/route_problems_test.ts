@@ -40,7 +40,7 @@ Deno.test("load() reads every key of a route", () => {
       "    rate_limit: { rate: 50/s, burst: 100 }",
       "    body_limit: 10MB",
       "    timeouts: { server: 1m }",
-      "    retry: { attempts: 1, repeat: idempotent }",
+      "    retry: { attempts: 1, repeat: idempotent, on: [502, 503] }",
       "    forward_auth: { backend: app, path: /check, copy_headers: [X-User] }",
       '    response_headers: { set: { x-id: "{request_id}" }, remove: [server] }',
       "  - { match: { path: /old/* }, redirect: { to: 'https://{host}/new/{*}', status: 308 } }",
@@ -71,7 +71,7 @@ Deno.test("load() reads every key of a route", () => {
     forwardAuth: { backend: "app", path: "/check", copyHeaders: ["X-User"] },
     bodyLimit: 10_000_000,
     timeouts: { connect: null, server: 60_000, client: null, tunnel: null },
-    retry: { attempts: 1, repeat: "idempotent" },
+    retry: { attempts: 1, repeat: "idempotent", on: [502, 503] },
     requestHeaders: { set: {}, add: {}, remove: [] },
     responseHeaders: { set: { "x-id": "{request_id}" }, add: {}, remove: ["server"] },
   });
@@ -271,6 +271,11 @@ Deno.test("load() refuses guards that would guard nothing, or everything", () =>
       '8:41: routes[0].rate_limit.key: must be client_ip or { header: NAME }, got "ip"',
     ],
     ["{ body_limit: 10 }", '8:23: routes[0].body_limit: needs a unit: write "10B", "10kB" or "10MB"'],
+    ["{ retry: { on: 503s } }", '8:24: routes[0].retry.on: must be a whole number of 400–599, got "503s"'],
+    [
+      "{ retry: { repeat: never, on: [503] } }",
+      "8:39: routes[0].retry.on: has no effect with repeat: never: a server that answered was sent the request",
+    ],
     ["{ retry: { repeat: always } }", '8:28: routes[0].retry.repeat: must be never, safe or idempotent, got "always"'],
     [
       "{ request_headers: { set: { connection: x } } }",

@@ -14,7 +14,7 @@ const route = (action: RouteConfig["action"]): RouteConfig => ({
   forwardAuth: null,
   bodyLimit: null,
   timeouts: { connect: null, server: null, client: null, tunnel: null },
-  retry: { attempts: null, repeat: "safe" },
+  retry: { attempts: null, repeat: "safe", on: [] },
   requestHeaders: none,
   responseHeaders: none,
 });
