@@ -4,6 +4,7 @@
  */
 import { confine } from "../os/confine.ts";
 import { execute, runtimePaths } from "../os/confine_exec.ts";
+import { openPart } from "../os/libc.ts";
 import { keepOverExecute, listenOnUnix } from "../os/unix_listener.ts";
 import { encodeFrame } from "./frame.ts";
 import { hostArguments, pluginView, type Serving, type StageArgument } from "./stage.ts";
@@ -11,10 +12,27 @@ import { hostArguments, pluginView, type Serving, type StageArgument } from "./s
 /** Everything stage 2 finds in its environment, beside where Deno keeps what it compiled. */
 const ENVIRONMENT = { NO_COLOR: "1", DENO_NO_UPDATE_CHECK: "1", LANG: "C.UTF-8" };
 
+/** All that this stage calls of libc. */
+export const FIRST_STAGE_CALLS = [
+  ...["__errno_location", "capset", "close", "execve", "geteuid", "getpid", "mount", "open", "prctl"] as const,
+  ...[
+    "sched_setscheduler",
+    "setgroups",
+    "setresgid",
+    "setresuid",
+    "setrlimit",
+    "signal",
+    "syscall6",
+    "unshare",
+  ] as const,
+];
+const LISTENING_CALLS = ["socket", "bind", "listen", "fcntl"] as const;
+
 /** Returns only by throwing. */
 export function runPluginStage(argument: string): never {
   const stage: StageArgument = JSON.parse(argument);
   const { directory, kit, serving } = stage;
+  openPart(serving === null ? FIRST_STAGE_CALLS : [...FIRST_STAGE_CALLS, ...LISTENING_CALLS]);
   const path = Deno.execPath();
   const own = { executable: path, directory, kit, cache: "/nonexistent", balancer: serving?.balancer ?? null };
   const needed = runtimePaths(Deno.readTextFileSync("/proc/self/maps"), path);

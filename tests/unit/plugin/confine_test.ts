@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { type Measure, shortfalls } from "../../../runtime/os/confine.ts";
 import { runtimePaths } from "../../../runtime/os/confine_exec.ts";
+import { FIRST_STAGE_CALLS } from "../../../runtime/plugin/first_stage.ts";
 import { landlockAccess, pathAccess } from "../../../runtime/os/landlock.ts";
 
 const inForce = (name: Measure["name"]): Measure => ({ name, state: "in force", detail: "" });
@@ -71,4 +72,13 @@ Deno.test("runtimePaths() allows the program, its interpreter and its libraries,
     "/dev/urandom read",
     "/dev/null read+write",
   ]);
+});
+
+// What is not opened cannot be called, and the measure that calls it would be "missing" on every machine.
+Deno.test("FIRST_STAGE_CALLS holds all of libc that confinement calls", () => {
+  const os = new URL("../../../runtime/os/", import.meta.url);
+  const files = ["confine.ts", "confine_exec.ts", "errno.ts", "landlock.ts", "seccomp.ts"];
+  const text = files.map((file) => Deno.readTextFileSync(new URL(file, os))).join("\n");
+  const called = new Set([...text.matchAll(/(?:libc\(\)|\bc)\.(\w+)\(/g)].map(([, name]) => name));
+  assert.deepEqual([...called].sort(), [...FIRST_STAGE_CALLS].sort());
 });
