@@ -3,17 +3,22 @@ import type { Status } from "../control/status.ts";
 import { demand } from "./admin_client.ts";
 import { Exit } from "./exit.ts";
 import { parseOptions, reachOptions } from "./options.ts";
-import { paint, print, table } from "./terminal.ts";
+import { paint, print, table, terminalWidth } from "./terminal.ts";
 
 export async function run(args: readonly string[]): Promise<number> {
   const { values } = parseOptions("status", args, { ...reachOptions, json: { type: "boolean" } });
   const status: Status = await demand(values, "GET", "/api/v1/status");
-  print(values.json ? JSON.stringify(status, null, 2) : renderStatus(status, Date.now()));
+  print(values.json ? JSON.stringify(status, null, 2) : renderStatus(status, Date.now(), terminalWidth()));
   return Exit.done;
 }
 
-/** @param now ms since the epoch, for ages */
-export function renderStatus(status: Status, now: number): string {
+/**
+ * @param now ms since the epoch, for ages
+ * @param columns of the terminal
+ */
+export function renderStatus(status: Status, now: number, columns = Infinity): string {
+  const section = (head: readonly string[], rows: readonly (readonly string[])[]) =>
+    rows.length === 0 ? "" : table([head.map((word) => paint(word, "dim")), ...rows], columns);
   const age = (since: string) => describeAge(now - Date.parse(since));
   const sections = [
     `${status.node}  Tandem ${status.version}, ${status.phase}, up ${describeAge(status.uptime_s * 1000)}, ${
@@ -37,7 +42,7 @@ export function renderStatus(status: Status, now: number): string {
       ]),
     ),
     section(
-      ["FRONTEND", "LISTENS ON", "CONNECTIONS", "REQUESTS", "2XX", "4XX", "5XX"],
+      ["FRONTEND", "LISTENS ON", "CONNS", "REQUESTS", "2XX", "4XX", "5XX"],
       status.frontends.map((one) => [
         one.name,
         one.listening ? one.bind.join(" ") : paint(one.error ?? `not on ${one.bind.join(" ")}`, "bad"),
@@ -49,7 +54,7 @@ export function renderStatus(status: Status, now: number): string {
       ]),
     ),
     section(
-      ["SERVER", "STATE", "SINCE", "ADDRESS", "WEIGHT", "CONNECTIONS", "REQUESTS", "WHY"],
+      ["SERVER", "STATE", "SINCE", "ADDRESS", "WEIGHT", "CONNS", "REQUESTS", "WHY"],
       status.backends.flatMap(({ name, servers }) =>
         servers.map((one) => [
           `${name}/${one.name}`,
@@ -123,10 +128,6 @@ function instanceNotes(instance: Status["vrrp"][number]): string[] {
     ],
     ...peer?.explain ? [`peer ${peer.address} is ${peer.state}: ${peer.explain}`] : [],
   ];
-}
-
-function section(head: readonly string[], rows: readonly (readonly string[])[]): string {
-  return rows.length === 0 ? "" : table([head.map((word) => paint(word, "dim")), ...rows]);
 }
 
 function state(word: string): string {

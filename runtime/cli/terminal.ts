@@ -20,13 +20,48 @@ function write(stream: { writeSync(bytes: Uint8Array): number }, text: string): 
   }
 }
 
-/** Rows as columns of equal width. */
-export function table(rows: readonly (readonly string[])[]): string {
+/** A last column narrower than this is no place for a sentence. */
+const NARROW = 24;
+/** How far in sentences stand that have lines of their own. */
+const INDENT = 4;
+
+/** Columns of the terminal that stdout is; Infinity where it is none, and whoever reads wants a line a row. */
+export function terminalWidth(): number {
+  return Deno.stdout.isTerminal() ? Deno.consoleSize().columns : Infinity;
+}
+
+/** Rows as columns of equal width. Where a row is wider than `most`, the sentence at its end goes on below. */
+export function table(rows: readonly (readonly string[])[], most = Infinity): string {
   const widths: number[] = [];
   for (const row of rows) row.forEach((cell, column) => widths[column] = Math.max(widths[column] ?? 0, width(cell)));
-  return rows
-    .map((row) => row.map((cell, column) => cell + " ".repeat(widths[column] - width(cell))).join("  ").trimEnd())
-    .join("\n");
+  return rows.map((row) => tableRow(row, widths, most)).join("\n");
+}
+
+function tableRow(row: readonly string[], widths: readonly number[], most: number): string {
+  const cells = row.map((cell, column) => cell + " ".repeat(widths[column] - width(cell)));
+  const whole = cells.join("  ").trimEnd();
+  if (width(whole) <= most || row.length < widths.length) return whole;
+  const before = cells.slice(0, -1).join("  ");
+  const sentence = row[row.length - 1];
+  const room = most - width(before) - 2;
+  if (room >= NARROW) return `${before}  ${wrapped(sentence, room).join("\n".padEnd(width(before) + 3))}`;
+  const below = wrapped(sentence, Math.max(NARROW, most - INDENT)).map((line) => " ".repeat(INDENT) + line);
+  return [before.trimEnd(), ...below].filter((line) => line !== "").join("\n");
+}
+
+/** Lines of at most `most` columns, unless a word is longer. */
+function wrapped(text: string, most: number): string[] {
+  const lines: string[] = [];
+  let line = "";
+  for (const word of text.split(" ")) {
+    const longer = line === "" ? word : `${line} ${word}`;
+    if (line === "" || width(longer) <= most) line = longer;
+    else {
+      lines.push(line);
+      line = word;
+    }
+  }
+  return [...lines, line];
 }
 
 /** Columns that a cell takes: colours take none. */

@@ -62,12 +62,12 @@ INSTANCE  STATE   SINCE  PRIORITY    ADDRESSES       ACTIVE ROUTER  WHY
 VI_1      backup  5 s    1 (of 101)  192.0.2.100/24  192.0.2.2      lower priority than 192.0.2.2
                                                                     yield: backend "web" has 0 of 2 servers up, wanted 1
 
-FRONTEND  LISTENS ON      CONNECTIONS  REQUESTS  2XX  4XX  5XX
-http-in   192.0.2.100:80  0            0         0    0    0
+FRONTEND  LISTENS ON      CONNS  REQUESTS  2XX  4XX  5XX
+http-in   192.0.2.100:80  0      0         0    0    0
 
-SERVER  STATE  SINCE  ADDRESS        WEIGHT  CONNECTIONS  REQUESTS  WHY
-web/a   down   1 h    192.0.2.11:80  1       0            0         connect refused after 0.3 ms
-web/b   down   1 h    192.0.2.12:80  1       0            0         connect refused after 0.3 ms
+SERVER  STATE  SINCE  ADDRESS        WEIGHT  CONNS  REQUESTS  WHY
+web/a   down   1 h    192.0.2.11:80  1       0      0         connect refused after 0.3 ms
+web/b   down   1 h    192.0.2.12:80  1       0      0         connect refused after 0.3 ms
 
 OVERRIDE  WHAT       UNTIL       BY   REASON
 VI_1      held away  taken back  ann  kernel
