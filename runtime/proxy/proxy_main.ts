@@ -3,25 +3,18 @@
  * when they die, and answers control.
  */
 import type { Plan } from "../../plugins/contract.ts";
-import { planFault } from "./balance/plan_check.ts";
 import type { Logger } from "../telemetry/log.ts";
 import { descriptorLimit } from "../os/descriptors.ts";
-import { ThreadAges } from "./thread_ages.ts";
-import { queuedFor, sumFrontend, sumServer } from "./counters.ts";
 import { EngineWorker } from "./engine_worker.ts";
+import { FollowedPlans } from "./followed_plans.ts";
 import { ListenerSet } from "./listener_set.ts";
 import { PasswordWorker } from "./password_worker.ts";
 import type { ProxyCommand, ProxyOptions, ProxyReport, ServerVerdict } from "./protocol.ts";
+import { ProxySlots } from "./proxy_slots.ts";
 import { packVerdict, stateOf } from "./server_verdict.ts";
-import {
-  allocateShared,
-  MAX_BACKENDS,
-  MAX_FRONTENDS,
-  MAX_SERVERS,
-  type SharedBuffers,
-  SharedState,
-} from "./shared_state.ts";
-import { SlotTable } from "./slots.ts";
+import { allocateShared, type SharedBuffers, SharedState } from "./shared_state.ts";
+import { ThreadAges } from "./thread_ages.ts";
+import { ThreadAnswers } from "./thread_answers.ts";
 import { serverKey, type ThreadOptions, threadOptions, type ThreadReport } from "./thread_protocol.ts";
 
 /** Between reports of status, ms. */
@@ -32,8 +25,6 @@ const LISTEN_RETRY = 1000;
 const RESTART_DELAY = 20;
 const LONGEST_RESTART_DELAY = 5000;
 const YOUNG = 5000;
-/** How long threads may take to act on a command, ms. */
-const OBEDIENCE = 2000;
 /** How long threads may take to end, ms. */
 const LAST_WORDS = 200;
 const ADDRESS_SPACE = 1.5 * 2 ** 30;
@@ -55,9 +46,7 @@ interface Thread {
 export class ProxyMain {
   readonly #ports: ProxyMainPorts;
   readonly #listeners = new ListenerSet();
-  readonly #frontendSlots = new SlotTable(MAX_FRONTENDS, "frontends");
-  readonly #serverSlots = new SlotTable(MAX_SERVERS, "servers");
-  readonly #backendSlots = new SlotTable(MAX_BACKENDS, "backends");
+  readonly #slots = new ProxySlots();
   readonly #threads = new Map<number, Thread>();
   readonly #ages = new ThreadAges();
   readonly #retired = new Set<string>();
@@ -65,11 +54,9 @@ export class ProxyMain {
   #held: readonly string[] = [];
   /** Why servers are not up. */
   readonly #reasons = new Map<string, string>();
-  /** Threads whose answer is awaited, and what to do then. */
-  readonly #awaited = new Map<number, { readonly threads: Set<number>; readonly done: (all: boolean) => void }>();
+  readonly #answers = new ThreadAnswers();
   readonly #drained = new Set<number>();
-  /** Plans of plugins by backend, and until when they hold. */
-  readonly #plans = new Map<string, { readonly plan: Plan; readonly until: number }>();
+  readonly #plans = new FollowedPlans();
   #shared: SharedBuffers | null = null;
   #state: SharedState | null = null;
   #options: ProxyOptions | null = null;
@@ -77,7 +64,6 @@ export class ProxyMain {
   #told: ThreadOptions | null = null;
   #stopping = false;
   #ending = false;
-  #nextId = 1;
   #restartDelay = RESTART_DELAY;
 
   constructor(ports: ProxyMainPorts) {
@@ -105,7 +91,7 @@ export class ProxyMain {
         for (const { worker } of this.#threads.values()) worker.send(command);
         return;
       case "settle":
-        return this.#await((worker, id) => worker.send({ type: "settle", id }), (all) => {
+        return this.#await((thread, id) => this.#threads.get(thread)?.worker.send({ type: "settle", id }), (all) => {
           if (all) this.#ports.report({ type: "settled", id: command.id });
         });
       case "stop":
@@ -133,12 +119,10 @@ export class ProxyMain {
     this.#state ??= new SharedState(shared, 0);
     this.#options = { ...options, threads: Math.min(threads, shared.threads) };
     this.#told = threadOptions(this.#options);
-    this.#frontendSlots.assign(options.frontends.map(({ name }) => name), (slot) => this.#clearFrontend(slot));
-    const names = options.backends.flatMap(({ name, servers }) =>
-      servers.map((server) => serverKey(name, server.name))
-    );
-    this.#serverSlots.assign(names, (slot) => this.#clearServer(slot));
-    this.#backendSlots.assign(options.backends.map(({ name }) => name), () => {});
+    this.#slots.assign(options, {
+      frontend: (slot) => this.#clearFrontend(slot),
+      server: (slot) => this.#clearServer(slot),
+    });
     this.#decide(verdicts);
     const numbers = Array.from({ length: this.#options.threads }, (_, index) => index);
     this.#listeners.apply(options.frontends, numbers);
@@ -154,32 +138,19 @@ export class ProxyMain {
 
   /** Tells every thread what is wanted; `done` is called when all have acted on it, or did not in time. */
   #tell(done: () => void): void {
-    this.#await((_, id, thread) => this.#sendOptions(thread, id), done);
+    this.#await((thread, id) => this.#sendOptions(thread, id), done);
   }
 
   /** Sends every thread something that it answers with `applied`; `done` is called with whether all of them did in time. */
-  #await(send: (worker: EngineWorker, id: number, thread: number) => void, done: (all: boolean) => void): void {
-    const id = this.#nextId++;
-    const threads = new Set(this.#threads.keys());
-    const once = (all: boolean) => {
-      if (this.#awaited.delete(id)) done(all);
-    };
-    this.#awaited.set(id, { threads, done: once });
-    for (const [thread, { worker }] of this.#threads) send(worker, id, thread);
-    if (threads.size === 0) once(true);
-    else setTimeout(() => once(false), OBEDIENCE);
+  #await(ask: (thread: number, id: number) => void, done: (all: boolean) => void): void {
+    this.#answers.await([...this.#threads.keys()], ask, done);
   }
 
   #sendOptions(thread: number, id: number): void {
     const options = this.#told;
     if (options === null) return;
-    const slots = {
-      frontends: this.#frontendSlots.slots,
-      servers: this.#serverSlots.slots,
-      backends: this.#backendSlots.slots,
-    };
     const listeners = this.#listeners.of(thread);
-    this.#threads.get(thread)?.worker.send({ type: "apply", id, options, slots, listeners });
+    this.#threads.get(thread)?.worker.send({ type: "apply", id, options, slots: this.#slots.all, listeners });
   }
 
   #sendRetired(): void {
@@ -213,7 +184,7 @@ export class ProxyMain {
         return;
       }
       case "applied":
-        return this.#answered(report.id, thread);
+        return this.#answers.answered(report.id, thread);
       case "evidence":
         return this.#ports.report({ type: "evidence", evidence: report.evidence });
       case "text":
@@ -237,13 +208,6 @@ export class ProxyMain {
     }
   }
 
-  #answered(id: number, thread: number): void {
-    const awaited = this.#awaited.get(id);
-    if (awaited === undefined) return;
-    awaited.threads.delete(thread);
-    if (awaited.threads.size === 0) awaited.done(true);
-  }
-
   #threadDied(thread: number, text: string): void {
     const age = performance.now() - (this.#threads.get(thread)?.born ?? 0);
     this.#threads.delete(thread);
@@ -254,7 +218,7 @@ export class ProxyMain {
     // While another thread serves, connections must not wait for this one; without one, waiting beats refusing.
     if (this.#threads.size > 0) this.#listeners.abandon(thread);
     this.#ports.report({ type: "thread", thread, text: `Engine thread ${thread} died and is started again: ${text}` });
-    for (const id of [...this.#awaited.keys()]) this.#answered(id, thread);
+    this.#answers.died(thread);
     if (this.#stopping) return;
     setTimeout(() => this.#restartThread(thread), this.#restartDelay);
   }
@@ -265,8 +229,9 @@ export class ProxyMain {
     this.#startThread(thread);
     this.#listeners.open([...this.#threads.keys()]);
     this.#sendOptions(thread, 0);
-    this.#sendPlans(thread);
-    this.#threads.get(thread)?.worker.send({ type: "retire", addresses: [...this.#retired] });
+    const worker = this.#threads.get(thread)?.worker;
+    for (const followed of this.#plans.left(performance.now())) worker?.send({ type: "plan", ...followed });
+    worker?.send({ type: "retire", addresses: [...this.#retired] });
     this.#ports.report({ type: "listeners", listeners: this.#listeners.statuses() });
   }
 
@@ -281,22 +246,10 @@ export class ProxyMain {
   /** Passes a plugin's plan on, if it can be applied; else it is as if there was none. */
   #follow(backend: string, plan: Plan | null): void {
     const servers = this.#options?.backends.find(({ name }) => name === backend)?.servers.map(({ name }) => name) ?? [];
-    const fault = plan === null ? null : planFault(plan, servers);
+    const fault = this.#plans.take(backend, plan, servers, performance.now());
     if (fault !== null) this.#ports.log.warning(`Plan for backend "${backend}" is not followed: ${fault}`);
     const followed = fault === null ? plan : null;
-    // The clock of the plan begins here: threads have none in common with who made it.
-    if (followed === null) this.#plans.delete(backend);
-    else this.#plans.set(backend, { plan: followed, until: performance.now() + followed.ttlMs });
     for (const { worker } of this.#threads.values()) worker.send({ type: "plan", backend, plan: followed });
-  }
-
-  /** What a thread that begins has to know of plans. */
-  #sendPlans(thread: number): void {
-    const now = performance.now();
-    for (const [backend, { plan, until }] of this.#plans) {
-      if (until <= now) continue;
-      this.#threads.get(thread)?.worker.send({ type: "plan", backend, plan: { ...plan, ttlMs: until - now } });
-    }
   }
 
   #decide(verdicts: readonly ServerVerdict[]): void {
@@ -306,7 +259,7 @@ export class ProxyMain {
       const key = serverKey(backend, server);
       if (decided === "up" || reason === undefined) this.#reasons.delete(key);
       else this.#reasons.set(key, reason);
-      const slot = this.#serverSlots.slots.get(key);
+      const slot = this.#slots.server(key);
       if (slot === undefined) continue;
       const verdict = packVerdict(decided, weight);
       // Whoever comes back begins with a clean record.
@@ -345,15 +298,7 @@ export class ProxyMain {
       type: "status",
       at: Date.now(),
       threads,
-      frontends: options.frontends.map(({ name }) =>
-        sumFrontend(shared, name, this.#frontendSlots.slots.get(name) ?? 0)
-      ),
-      backends: options.backends.map(({ name }) => queuedFor(shared, name, this.#backendSlots.slots.get(name) ?? 0)),
-      servers: options.backends.flatMap(({ name, servers }) =>
-        servers.map((server) =>
-          sumServer(shared, name, server.name, this.#serverSlots.slots.get(serverKey(name, server.name)) ?? 0)
-        )
-      ),
+      ...this.#slots.counters(shared, options),
     });
   }
 
