@@ -19,8 +19,8 @@ import { type Child, superviseChild } from "./child.ts";
 export interface AppsOptions {
   /** null where applications cannot be started. */
   readonly spawn: ((listener: RoleListener, flags: readonly string[]) => RoleProcess) | null;
-  /** Whose the sockets are to be; null = ours. */
-  readonly owner: { readonly uid: number; readonly gid: number } | null;
+  /** Where sockets are that only we and the proxy can come to. */
+  readonly place: () => string;
   readonly clock: Clock;
   readonly log: Logger;
   /** An application began to serve, or stopped. */
@@ -84,27 +84,18 @@ export function createApps(options: AppsOptions): Apps {
   const apps = new Map<string, App>();
   /** Those that nobody names any more: they end when their time is over. */
   const leaving = new Map<App, Disposable>();
-  let directory: string | null = null;
   let count = 0;
   /** How applications find what they import; null before the first. */
   let flags: readonly string[] | null = null;
   /** What the proxy was told last. */
   let told = "";
 
-  function place(): string {
-    if (directory !== null) return directory;
-    // A short path: the address of a Unix socket has room for 107 octets.
-    directory = Deno.makeTempDirSync({ prefix: "tandem-apps-" });
-    if (options.owner !== null) Deno.chownSync(directory, options.owner.uid, options.owner.gid);
-    return directory;
-  }
-
   function launch(name: string, entry: string, content: string, config: Config): App {
     const { spawn } = options;
     if (spawn === null) throw new Error(`Cannot start application "${name}": this node starts no applications`);
-    const socket = `${place()}/${count++}.sock`;
+    const socket = `${options.place()}/${count++}.sock`;
     const role = `app ${name}`;
-    const balancer = `${place()}/forward.sock`;
+    const balancer = `${options.place()}/forward.sock`;
     const { node, cluster: { name: cluster } } = config;
     const start = { entry, socket, balancer, node, cluster, labels: config.nodes[node]?.labels ?? {} };
     const { promise: settled, resolve: settle } = Promise.withResolvers<string | null>();
@@ -182,7 +173,7 @@ export function createApps(options: AppsOptions): Apps {
   return {
     async follow(config) {
       const wanted = appsOf(config);
-      if (wanted.size > 0) flags ??= await importFlags(place());
+      if (wanted.size > 0) flags ??= await importFlags(options.place());
       const problems = await Promise.all([...wanted].map(async (name) => {
         const entry = resolve(dirname(config.source.file), name);
         const content = await contentOf(entry);
@@ -205,7 +196,7 @@ export function createApps(options: AppsOptions): Apps {
       const places = placesOf().filter(({ name }) => named.has(name));
       told = JSON.stringify(placesOf().map(({ name, socket }) => [name, socket]));
       if (places.length === 0) return proxy;
-      const sockets = [...apps.size > 0 ? [`${place()}/forward.sock`] : [], ...options.confined().balancers];
+      const sockets = [...apps.size > 0 ? [`${options.place()}/forward.sock`] : [], ...options.confined().balancers];
       const balancer = balancerFrontend(sockets, proxy.backends.map(({ name }) => name));
       return {
         ...proxy,
@@ -230,7 +221,6 @@ export function createApps(options: AppsOptions): Apps {
       await Promise.all([...apps.values(), ...leaving.keys()].map((app) => end(app, drain)));
       apps.clear();
       leaving.clear();
-      if (directory !== null) await Deno.remove(directory, { recursive: true }).catch(() => {});
     },
   };
 

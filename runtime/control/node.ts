@@ -104,7 +104,7 @@ export class Node implements Control {
     this.appSockets = createAppSockets(options.spawn.proxyUser ?? null);
     this.apps = createApps({
       spawn: options.spawn.app ?? null,
-      owner: options.spawn.proxyUser ?? null,
+      place: () => this.appSockets.own(),
       clock,
       log,
       changed: (verdicts) => this.proxy.send({ type: "verdicts", verdicts }),

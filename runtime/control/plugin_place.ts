@@ -1,8 +1,5 @@
 /** Where plugins are on this machine: their code where every uid can read it, and their memory where only we can. */
-
-const PREFIX = "tandem-plugins-";
-/** Held by whoever uses the directory: a crash gives it back. */
-const LOCK = "lock";
+import { openTemporary, type Temporary } from "./temporary.ts";
 
 export class PluginPlace implements AsyncDisposable {
   private constructor(
@@ -15,9 +12,8 @@ export class PluginPlace implements AsyncDisposable {
 
   /** @param stateDirectory null = nothing is kept */
   static async open(stateDirectory: string | null): Promise<PluginPlace> {
-    await sweep(Deno.env.get("TMPDIR") || "/tmp");
     const reachable = stateDirectory !== null && await isOpenToAll(stateDirectory);
-    const temporary = reachable ? null : await makeTemporary();
+    const temporary = reachable ? null : openTemporary("tandem-plugins-");
     const code = temporary?.path ?? `${stateDirectory}/plugins`;
     await Deno.mkdir(code, { recursive: true, mode: 0o755 });
     await Deno.chmod(code, 0o755);
@@ -26,49 +22,9 @@ export class PluginPlace implements AsyncDisposable {
     return new PluginPlace(code, stores, temporary);
   }
 
-  async [Symbol.asyncDispose](): Promise<void> {
-    if (this.temporary === null) return;
-    await Deno.remove(this.temporary.path, { recursive: true }).catch(() => {});
-    this.temporary.lock.close();
-  }
-}
-
-interface Temporary {
-  readonly path: string;
-  readonly lock: Deno.FsFile;
-}
-
-async function makeTemporary(): Promise<Temporary> {
-  const path = await Deno.makeTempDir({ prefix: PREFIX });
-  const lock = await Deno.open(`${path}/${LOCK}`, { createNew: true, write: true, mode: 0o600 });
-  await lock.lock(true);
-  return { path, lock };
-}
-
-/**
- * Removes what nodes left that were killed: directories that are ours by name and owner, and whose lock nobody holds. One
- * without a lock is being made, or is none of ours; where anybody may write, a name alone proves nothing.
- */
-async function sweep(directory: string): Promise<void> {
-  for (const name of await namesIn(directory)) {
-    if (!name.startsWith(PREFIX)) continue;
-    const path = `${directory}/${name}`;
-    try {
-      const { isDirectory, uid } = await Deno.lstat(path);
-      if (!isDirectory || uid !== Deno.uid() || !(await Deno.lstat(`${path}/${LOCK}`)).isFile) continue;
-      using lock = await Deno.open(`${path}/${LOCK}`, { write: true });
-      if (await lock.tryLock(true)) await Deno.remove(path, { recursive: true });
-    } catch {
-      // It is not ours to open, or somebody else removes it now.
-    }
-  }
-}
-
-async function namesIn(directory: string): Promise<string[]> {
-  try {
-    return (await Array.fromAsync(Deno.readDir(directory))).map(({ name }) => name);
-  } catch {
-    return [];
+  [Symbol.asyncDispose](): Promise<void> {
+    this.temporary?.[Symbol.dispose]();
+    return Promise.resolve();
   }
 }
 

@@ -15,6 +15,8 @@ export interface AppNode extends AsyncDisposable {
   readonly port: number;
   /** Writes the plugin `name`; `more` are further lines of its manifest. */
   write(name: string, main: string, more?: string): Promise<void>;
+  /** Writes a file beside the configuration. */
+  file(name: string, text: string): Promise<void>;
   /** With other lines, or as it is. */
   reload(lines?: readonly string[]): Promise<{ readonly status: number; readonly body: string }>;
   plugin(name: string): Promise<PluginView>;
@@ -33,11 +35,15 @@ export default defineApp({ async fetch(request: Request, ctx: any): Promise<Resp
 } });\n`;
 }
 
-/** @param lines of the configuration below its head; PORT in them is where `port` is */
+/**
+ * @param lines of the configuration below its head; PORT in them is where `port` is
+ * @param files beside it
+ */
 export async function startAppNode(
   plugins: Readonly<Record<string, string>>,
   lines: readonly string[],
   proxy = "{ threads: 1 }",
+  files: Readonly<Record<string, string>> = {},
 ): Promise<AppNode> {
   const scratch = new Scratch();
   // Where the proxy's own user is another one, it has to come here too.
@@ -60,6 +66,8 @@ export async function startAppNode(
     await Deno.writeTextFile(scratch.file(`${name}/main.ts`), main);
   };
   for (const [name, main] of Object.entries(plugins)) await write(name, main);
+  const place = (name: string, text: string) => Deno.writeTextFile(scratch.file(name), text);
+  for (const [name, text] of Object.entries(files)) await place(name, text);
   await configure(lines);
   const node = await startTandem(here, { file, directory: scratch.path });
   await node.waitFor("it runs", ({ phase }) => phase === "running");
@@ -67,6 +75,7 @@ export async function startAppNode(
     node,
     port,
     write,
+    file: place,
     async reload(lines) {
       if (lines !== undefined) await configure(lines);
       return await node.api("POST", "/api/v1/reload");

@@ -200,6 +200,91 @@ Deno.test("a changed application takes over without failing a request, and one t
   assert.ok(asked > 20, `${asked} requests`);
 });
 
+Deno.test("a changed file takes over without failing a request, and one that does not load is refused, or leaves the old", async () => {
+  await using web = mirror();
+  const app = (word: string, more = "") =>
+    `import { word } from "./part.ts";\n${more}\n` +
+    `export default { async fetch() { await new Promise((r) => setTimeout(r, 5)); return new Response("${word}" + word); } };`;
+  await using world = await startAppNode(
+    {},
+    site(web, "{ match: { path: /app }, app: ./door.ts }", ""),
+    "{ threads: 1 }",
+    {
+      "door.ts": app("one"),
+      "part.ts": `export const word = "A";`,
+    },
+  );
+  const { node, port } = world;
+  await node.waitFor("it runs", ({ apps }) => apps[0]?.state === "running");
+  const client = askAllTheTime(port, "/app", /^HTTP\/1.1 200 [^]*(oneA|twoA|twoB)/);
+  await world.file("door.ts", app("two"));
+  assert.equal((await world.reload()).status, 200);
+  assert.match(await get(port, "/app"), /twoA/, "as soon as the reload is done");
+  await world.file("part.ts", `export const word = "B";`);
+  assert.equal((await world.reload()).status, 200);
+  assert.match(await get(port, "/app"), /twoB/, "what it imports counts");
+  const { pid } = (await node.status()).apps[0];
+
+  await world.file("door.ts", app("three", `throw new Error("not today");`));
+  assert.match((await world.reload()).body, /is changed and does not start, the one that runs goes on: not today/);
+  await world.file("door.ts", "export default {");
+  const broken = await world.reload();
+  assert.ok(broken.status >= 400, broken.body);
+  assert.match(
+    broken.body,
+    /tandem\.yaml:\d+:\d+: frontends\.in\.routes\[0\]\.app: .*door\.ts.* does not load: SyntaxError: .*door\.ts:1:/,
+  );
+  assert.match(await get(port, "/app"), /twoB/);
+  assert.equal((await node.status()).apps[0].pid, pid);
+  const { asked, wrong } = await client.stop();
+  assert.deepEqual(wrong, []);
+  assert.ok(asked > 20, `${asked} requests`);
+});
+
+Deno.test({
+  name: "applications serve a proxy that has a uid of its own, and nobody else comes to their sockets",
+  ignore: Deno.uid() !== 0,
+  async fn() {
+    await using web = mirror();
+    const app = `import { forward } from "tandem/plugin";
+export default { fetch: (request: Request, ctx: any) => forward("web")({ env: ctx, req: { raw: request } }) };`;
+    const routes = "{ match: { path: /file }, app: ./door.ts }, { match: { path: /plugin }, app: door }";
+    const lines = site(web, routes, "door: { source: ./door }");
+    await using world = await startAppNode({ door: app }, lines, "{ threads: 1, user: nobody }", { "door.ts": app });
+    const { node, port } = world;
+    const status = await node.waitFor(
+      "both run",
+      (status) => [...status.apps, ...status.plugins].every(({ state }) => state === "running") && status,
+      20_000,
+    );
+    assert.equal(status.isolation.proxy_user, "nobody", JSON.stringify(status.missing));
+    for (const path of ["/file", "/plugin"]) {
+      assert.match(await get(port, path), new RegExp(`^HTTP/1.1 200 [^]*GET ${path} HTTP/1.1`));
+    }
+    const sockets = socketsOf(await Deno.readTextFile("/proc/net/unix")).filter((path) =>
+      path.includes("tandem-apps-")
+    );
+    assert.equal(sockets.length, 4, sockets.join());
+    for (const path of sockets) {
+      assert.ok(await mayWrite(NOBODY, path), `${path} is the proxy's to connect to`);
+      for (const uid of [1, 61_000]) assert.ok(!await mayWrite(uid, path), `${path} is not for uid ${uid}`);
+    }
+  },
+});
+
+const NOBODY = 65_534;
+
+/** Whether the kernel lets `uid` connect there. */
+async function mayWrite(uid: number, path: string): Promise<boolean> {
+  const args = [`--reuid=${uid}`, `--regid=${uid}`, "--clear-groups", "test", "-w", path];
+  return (await new Deno.Command("setpriv", { args }).output()).success;
+}
+
+/** Paths of the Unix sockets that are listened on. */
+function socketsOf(table: string): string[] {
+  return [...new Set(table.split("\n").flatMap((line) => /^\S+ \S+ \S+ 00010000 .* (\/\S+)$/.exec(line)?.[1] ?? []))];
+}
+
 Deno.test("hostile applications hurt their own routes only", async () => {
   await using web = mirror();
   const names = Object.keys(hostileApps);
