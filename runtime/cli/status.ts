@@ -90,13 +90,14 @@ export function renderStatus(status: Status, now: number, columns = Infinity): s
       ]),
     ),
     section(
-      ["NOTIFIER", "WAITING", "DELIVERED", "RETRIED", "DROPPED"],
+      ["NOTIFIER", "WAITING", "DELIVERED", "RETRIED", "DROPPED", "WHY"],
       status.notifiers.map((one) => [
         `${one.use} (${one.id})`,
         String(one.waiting),
         String(one.delivered),
         String(one.retried),
         String(one.dropped),
+        one.last_error ?? "",
       ]),
     ),
     section(

@@ -30,6 +30,8 @@ export interface DeliveryStatus {
   readonly delivered: number;
   readonly retried: number;
   readonly dropped: number;
+  /** Why the newest try failed; null when it did not. */
+  readonly last_error: string | null;
 }
 
 const MOST_WAITING = 1000;
@@ -51,6 +53,7 @@ export class Deliveries implements Disposable {
   /** Waiting out their flap time, by what they are about. */
   readonly #settling = new Map<string, { readonly event: Event; readonly timer: Disposable }>();
   #counters = { delivered: 0, retried: 0, dropped: 0 };
+  #error: string | null = null;
   #busy = false;
   #wait: Disposable | null = null;
   #over = false;
@@ -84,7 +87,7 @@ export class Deliveries implements Disposable {
   }
 
   status(): DeliveryStatus {
-    return { waiting: this.#queue.length + this.#settling.size, ...this.#counters };
+    return { waiting: this.#queue.length + this.#settling.size, ...this.#counters, last_error: this.#error };
   }
 
   [Symbol.dispose](): void {
@@ -123,6 +126,7 @@ export class Deliveries implements Disposable {
     for (let attempt = 1; !this.#over; attempt++) {
       const { notifier, deadline } = this.#options;
       const delivery = await notifier.notify({ ...event, attempt }, deadline);
+      this.#error = delivery.result === "delivered" ? null : delivery.reason;
       switch (delivery.result) {
         case "delivered":
           this.#counters.delivered++;

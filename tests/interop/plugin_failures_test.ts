@@ -357,6 +357,7 @@ Deno.test("a notifier's events are in order, tried three times, kept over a relo
   await world.say("one", { state: "ready" });
   await world.say("two", { state: "ready" });
   await told(1);
+  await until("status says why", async () => (await notifier()).last_error === "the webhook answered 500");
   await world.reload(lines(world, ", headers: { x-changed: one }"));
   hook.status = () => 204;
   await told(3);

@@ -59,7 +59,15 @@ Deno.test("Notifications tell a plugin what it wants to know", async () => {
   all.tell({ ...sampleEvent, id: "other", type: "vrrp.transition" });
   await clock.advance(0);
   assert.deepEqual(heard, [`notify.0 ${sampleEvent.id}#1`]);
-  assert.deepEqual(all.status(), [{ id: "notify.0", use: "pager", waiting: 0, delivered: 1, retried: 0, dropped: 0 }]);
+  assert.deepEqual(all.status(), [{
+    id: "notify.0",
+    use: "pager",
+    waiting: 0,
+    delivered: 1,
+    retried: 0,
+    dropped: 0,
+    last_error: null,
+  }]);
 });
 
 Deno.test("Notifications keep what did not change, and say what cannot be", () => {

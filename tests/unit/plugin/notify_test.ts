@@ -221,9 +221,10 @@ Deno.test("Deliveries are in order, and a failed one holds back the next", async
   ["a", "b"].forEach((id) => offer(id));
   await clock.advance(999);
   assert.deepEqual(heard, ["a#1"]);
+  assert.equal(queue.status().last_error, "busy");
   await clock.advance(1);
   assert.deepEqual(heard, ["a#1", "a#2", "b#1"]);
-  assert.deepEqual(queue.status(), { waiting: 0, delivered: 2, retried: 1, dropped: 0 });
+  assert.deepEqual(queue.status(), { waiting: 0, delivered: 2, retried: 1, dropped: 0, last_error: null });
 });
 Deno.test("Deliveries are tried three times, then dropped", async () => {
   const { clock, heard, dropped, offer } = deliveries([again, again, again]);
