@@ -1,7 +1,9 @@
 /** Copying the fields that pass, in their order, in runs as long as possible. */
 
 import { bytesOf, copy } from "./bytes.ts";
-import { type Head, LINE, LINE_END, STRIDE, VALUE_END } from "./head.ts";
+import { dropsField, type FieldEdits } from "./field_edits.ts";
+import * as field from "./field_name.ts";
+import { FLAGS, type Head, ID, LINE, LINE_END, NAME_END, STRIDE, VALUE_END } from "./head.ts";
 import { CR, LF } from "./octet.ts";
 
 /** A writer's answer when the message might not fit; nothing useful was written. */
@@ -28,6 +30,28 @@ export const CONNECTION_LINES: readonly Uint8Array[] = Array.from({ length: 16 }
 
 /** Room for every line a writer adds of its own, the longest Connection line and version included. */
 export const OWN_LINES = 256;
+
+/** Whether a field goes no further, whichever way: it was meant for us alone (RFC 9110 §7.6.1), or the route takes it away. */
+export function staysHere(head: Head, index: number, edits: FieldEdits | null): boolean {
+  const { table } = head;
+  const entry = index * STRIDE;
+  if (table[entry + FLAGS] !== 0) return true;
+  if (edits !== null) {
+    const { bytes, start } = head;
+    if (dropsField(edits, bytes, start + table[entry + LINE], start + table[entry + NAME_END])) return true;
+  }
+  switch (table[entry + ID]) {
+    case field.CONNECTION:
+    case field.KEEP_ALIVE:
+    case field.PROXY_CONNECTION:
+    case field.TE:
+    case field.TRANSFER_ENCODING:
+    case field.HTTP2_SETTINGS:
+    case field.SHADOW:
+      return true;
+  }
+  return false;
+}
 
 /** Copies lines `[from, to)` of the head to `out` at `at`; returns the offset behind them. */
 export function copyLines(out: Uint8Array, at: number, head: Head, from: number, to: number): number {

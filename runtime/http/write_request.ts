@@ -8,11 +8,11 @@
 import { bytesOf, copy } from "./bytes.ts";
 import { dropsField, type FieldEdits } from "./field_edits.ts";
 import * as field from "./field_name.ts";
-import { BY_CHUNKS, FLAGS, ID, LINE, NAME_END, NONE, STRIDE } from "./head.ts";
+import { BY_CHUNKS, ID, NONE, STRIDE } from "./head.ts";
 import { oneHopLess } from "./max_forwards.ts";
 import { OPTIONS } from "./method.ts";
 import type { RequestHead } from "./request_head.ts";
-import { CONNECTION_LINES, copyLines, CRLF, DOES_NOT_FIT, OWN_LINES, put } from "./write_fields.ts";
+import { CONNECTION_LINES, copyLines, CRLF, DOES_NOT_FIT, OWN_LINES, put, staysHere } from "./write_fields.ts";
 import { SAY_CLOSE, SAY_TE, SAY_UPGRADE, TRANSFER_CHUNKED } from "./write_fields.ts";
 
 /** How a request is changed on its way. One object per route or thread will do; nothing here is kept. */
@@ -120,22 +120,8 @@ function copyPassing(out: Uint8Array, at: number, head: RequestHead, rewrite: Re
 }
 
 function passes(head: RequestHead, index: number, rewrite: RequestRewrite): boolean {
-  const { table } = head;
-  const entry = index * STRIDE;
-  if (table[entry + FLAGS] !== 0) return false;
-  if (rewrite.edits !== null) {
-    const { bytes, start } = head;
-    if (dropsField(rewrite.edits, bytes, start + table[entry + LINE], start + table[entry + NAME_END])) return false;
-  }
-  switch (table[entry + ID]) {
-    case field.CONNECTION:
-    case field.KEEP_ALIVE:
-    case field.PROXY_CONNECTION:
-    case field.TE:
-    case field.TRANSFER_ENCODING:
-    case field.HTTP2_SETTINGS:
-    case field.SHADOW:
-      return false;
+  if (staysHere(head, index, rewrite.edits)) return false;
+  switch (head.table[index * STRIDE + ID]) {
     case field.UPGRADE:
       return rewrite.tunnel && head.upgrade;
     case field.EXPECT:

@@ -1,12 +1,12 @@
 /** Response heads on their way to a client: always HTTP/1.1, framed as the client's version understands. */
 
 import { bytesOf, copy } from "./bytes.ts";
-import { dropsField, type FieldEdits } from "./field_edits.ts";
+import type { FieldEdits } from "./field_edits.ts";
 import * as field from "./field_name.ts";
 import { hasToken } from "./connection.ts";
-import { BY_CHUNKS, BY_CLOSE, FLAGS, ID, LINE, NAME_END, STRIDE } from "./head.ts";
+import { BY_CHUNKS, BY_CLOSE, ID, STRIDE } from "./head.ts";
 import type { ResponseHead } from "./response_head.ts";
-import { CONNECTION_LINES, copyLines, CRLF, DOES_NOT_FIT, OWN_LINES, put } from "./write_fields.ts";
+import { CONNECTION_LINES, copyLines, CRLF, DOES_NOT_FIT, OWN_LINES, put, staysHere } from "./write_fields.ts";
 import { SAY_CLOSE, SAY_KEEP_ALIVE, SAY_UPGRADE, TRANSFER_CHUNKED } from "./write_fields.ts";
 
 /** How a response is changed on its way. One object per thread will do; nothing here is kept. */
@@ -99,22 +99,8 @@ function copyPassing(
 }
 
 function passes(head: ResponseHead, index: number, rewrite: ResponseRewrite, upgrade: boolean): boolean {
-  const { table } = head;
-  const entry = index * STRIDE;
-  if (table[entry + FLAGS] !== 0) return false;
-  if (rewrite.edits !== null) {
-    const { bytes, start } = head;
-    if (dropsField(rewrite.edits, bytes, start + table[entry + LINE], start + table[entry + NAME_END])) return false;
-  }
-  switch (table[entry + ID]) {
-    case field.CONNECTION:
-    case field.KEEP_ALIVE:
-    case field.PROXY_CONNECTION:
-    case field.TE:
-    case field.TRANSFER_ENCODING:
-    case field.HTTP2_SETTINGS:
-    case field.SHADOW:
-      return false;
+  if (staysHere(head, index, rewrite.edits)) return false;
+  switch (head.table[index * STRIDE + ID]) {
     case field.UPGRADE:
       return upgrade;
     case field.CONTENT_LENGTH:
