@@ -3,6 +3,7 @@
  * the host, and the SDK, which `tandem/plugin` resolves to. A compiled binary carries them itself.
  */
 import { createHash } from "node:crypto";
+import { scriptOf, scriptsOf } from "./kit_scripts.ts";
 import { HOST_ENTRY, KIT_FILES, SDK_ENTRY, STAGE_ENTRY, TEST_ENTRY } from "./kit_files.ts";
 
 export interface Kit {
@@ -26,8 +27,8 @@ export interface KitAddition {
   readonly entry: string;
 }
 
-/** Where stage 2 finds how `tandem/plugin` is resolved, from the kit's directory. */
-export const IMPORTS = "imports.json";
+/** Where it is written how `tandem/plugin` is resolved, from the kit's directory: for those who want types, and for stage 2. */
+export const IMPORTS = "imports.json", RUN_IMPORTS = "run.json";
 
 /**
  * Puts the kit under `directory`, once for each content.
@@ -43,20 +44,32 @@ export function installKit(
   if (standalone) {
     return { directory: null, command: { path, args: ["role", "plugin"] }, entry: ["role", "plugin-host"] };
   }
-  const encoder = new TextEncoder();
-  const texts = Object.entries({ ...KIT_FILES, ...addition?.files });
-  const files = new Map(texts.map(([file, text]) => [file, encoder.encode(text)]));
+  const sources = { ...KIT_FILES, ...addition?.files };
   const own = { "tandem/plugin": `./${SDK_ENTRY}`, "tandem/plugin/test": `./${TEST_ENTRY}` };
   const imports = { ...addition?.imports, ...own };
-  files.set(IMPORTS, encoder.encode(JSON.stringify({ imports })));
-  const kit = `${directory}/${contentHash(files).slice(0, 32)}`;
-  if (!exists(kit)) placeFiles(kit, files);
+  const texts = { ...sources, [IMPORTS]: JSON.stringify({ imports }) };
+  const kit = `${directory}/${contentHash(encoded({ ...texts, "deno.txt": Deno.version.deno })).slice(0, 32)}`;
+  if (!exists(kit)) placeFiles(kit, encoded({ ...texts, ...runFiles(sources, imports) }));
+  const run = exists(`${kit}/${scriptOf(STAGE_ENTRY)}`) ? scriptOf : (file: string) => file;
   const flags = ["run", "-A", "--no-config", "--no-lock", "--no-npm", "--no-remote", "--quiet"];
   return {
     directory: kit,
-    command: { path, args: [...flags, `${kit}/${STAGE_ENTRY}`] },
-    entry: [addition?.entry ?? HOST_ENTRY],
+    command: { path, args: [...flags, `${kit}/${run(STAGE_ENTRY)}`] },
+    entry: [run(addition?.entry ?? HOST_ENTRY)],
   };
+}
+
+/** The same as JavaScript where that can be had, and where it is. */
+function runFiles(sources: Readonly<Record<string, string>>, imports: Readonly<Record<string, string>>) {
+  const scripts = scriptsOf(sources);
+  const run = scripts === null ? (file: string) => file : scriptOf;
+  const resolved = Object.fromEntries(Object.entries(imports).map(([name, file]) => [name, run(file)]));
+  return { ...scripts, [RUN_IMPORTS]: JSON.stringify({ imports: resolved }) };
+}
+
+function encoded(texts: Readonly<Record<string, string>>): Map<string, Uint8Array> {
+  const encoder = new TextEncoder();
+  return new Map(Object.entries(texts).map(([file, text]) => [file, encoder.encode(text)]));
 }
 
 /** SHA-256 over paths and contents, in the order of the paths, each with its length so that nothing can be moved. */

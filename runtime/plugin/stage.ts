@@ -145,7 +145,7 @@ export function hostArguments({ entry, heap }: PluginStage, places: Places, list
     // All three are what Deno wants for a connection to a Unix socket.
     ...(balancer === null ? [] : [`--allow-write=${balancer}`, `--allow-net=unix:${balancer}`]),
     `--v8-flags=--max-old-space-size=${heap}`,
-    `--import-map=${kit}/imports.json`,
+    `--import-map=${kit}/run.json`,
     `${kit}/${entry[0]}`,
     ...entry.slice(1),
     ...sockets,
