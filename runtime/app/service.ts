@@ -46,6 +46,7 @@ export async function startService(start: Start, log: ServiceLog): Promise<Servi
     forward: (backend, request) => forwardTo(balancer, backend, request),
   };
   await app.init?.(context);
+  const received = acceptingUpgrades();
   removeSocket(socket);
   const server = Deno.serve({
     path: socket,
@@ -54,7 +55,7 @@ export async function startService(start: Start, log: ServiceLog): Promise<Servi
       log.error("A request failed", { error: error instanceof Error ? error.stack ?? error.message : String(error) });
       return new Response("The application failed.\n", { status: 500 });
     },
-  }, (request) => app.fetch(asSent(request), context));
+  }, (request) => app.fetch(received(request), context));
   // The proxy has another uid; who may come here at all is up to the directory.
   Deno.chmodSync(socket, 0o666);
   return {
@@ -63,6 +64,21 @@ export async function startService(start: Start, log: ServiceLog): Promise<Servi
       await server.shutdown();
       removeSocket(socket);
     },
+  };
+}
+
+/**
+ * What makes an application's request of Deno's. `Deno.upgradeWebSocket` knows only Deno's own: from now on it takes either,
+ * so that an application can accept a WebSocket from the request that it has.
+ */
+function acceptingUpgrades(): (request: Request) => Request {
+  const originals = new WeakMap<Request, Request>();
+  const { upgradeWebSocket } = Deno;
+  Deno.upgradeWebSocket = (request, options) => upgradeWebSocket(originals.get(request) ?? request, options);
+  return (request) => {
+    const sent = asSent(request);
+    if (request.headers.has("upgrade")) originals.set(sent, request);
+    return sent;
   };
 }
 

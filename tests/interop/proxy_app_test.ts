@@ -13,6 +13,11 @@ const app = new Hono();
 app.get("/own", (c) => c.text("own " + c.req.header("x-forwarded-for") + " " + new URL(c.req.url).host));
 app.get("/die", () => Deno.exit(3));
 app.get("/throw", () => { throw new Error("no"); });
+app.get("/socket", (c) => {
+  const { socket, response } = Deno.upgradeWebSocket(c.req.raw);
+  socket.onmessage = ({ data }) => socket.send("echo " + data);
+  return response;
+});
 app.get("/none", forward("none"));
 app.get("/x", (c) => c.env.forward("web", new Request(new URL("/elsewhere", c.req.url), c.req.raw)));
 app.use(async (c, next) => { await next(); c.res.headers.append("x-app", "after"); });
@@ -225,6 +230,23 @@ for (const way of ways) {
     const answer = await aside.message();
     assert.match(answer, /pass$/);
     assert.doesNotMatch(answer, /x-app/i);
+    assert.deepEqual(proxy.errors, []);
+  });
+
+  Deno.test(`${way}: an application accepts a WebSocket`, async () => {
+    await using web = mirror();
+    const { port, proxy, app } = await set(way, web);
+    await using _p = proxy;
+    await using _a = app;
+    const socket = new WebSocket(`ws://127.0.0.1:${port}/socket`);
+    const { promise, resolve, reject } = Promise.withResolvers<string>();
+    socket.onopen = () => socket.send("hello");
+    socket.onmessage = ({ data }) => resolve(data);
+    socket.onerror = () => reject(new Error("The WebSocket failed"));
+    assert.equal(await promise, "echo hello");
+    const closed = new Promise((resolve) => socket.onclose = resolve);
+    socket.close();
+    await closed;
     assert.deepEqual(proxy.errors, []);
   });
 

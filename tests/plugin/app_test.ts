@@ -274,6 +274,15 @@ export default { fetch: (request: Request, ctx: any) => forward("web")({ env: ct
 
 const NOBODY = 65_534;
 
+/** Where control, which holds a lock there, keeps the sockets of applications. */
+async function placeOf(pid: number): Promise<string> {
+  for await (const { name } of Deno.readDir(`/proc/${pid}/fd`)) {
+    const path = await Deno.readLink(`/proc/${pid}/fd/${name}`).catch(() => "");
+    if (/tandem-apps-[^/]*\/lock$/.test(path)) return path.slice(0, -"lock".length);
+  }
+  throw new Error("Control holds no place for applications");
+}
+
 /** Whether the kernel lets `uid` connect there. */
 async function mayWrite(uid: number, path: string): Promise<boolean> {
   const args = [`--reuid=${uid}`, `--regid=${uid}`, "--clear-groups", "test", "-w", path];
