@@ -1,6 +1,7 @@
 /**
  * `use: keepalived`: hooks that were written for keepalived go on working. `notify` gets what keepalived gives it,
- * `INSTANCE "VI_1" MASTER 101`; `notify_master`, `notify_backup` and `notify_fault` get what the operator wrote.
+ * `INSTANCE "VI_1" MASTER 101`; `notify_master`, `notify_backup`, `notify_fault` and `notify_stop` get what the operator
+ * wrote.
  */
 import { defineNotifier, s } from "../contract.ts";
 
@@ -9,9 +10,10 @@ const WORDS: Readonly<Record<string, { readonly state: string; readonly hook: Ho
   active: { state: "MASTER", hook: "notify_master" },
   backup: { state: "BACKUP", hook: "notify_backup" },
   fault: { state: "FAULT", hook: "notify_fault" },
+  initialize: { state: "STOP", hook: "notify_stop" },
 };
 
-type Hook = "notify_master" | "notify_backup" | "notify_fault";
+type Hook = "notify_master" | "notify_backup" | "notify_fault" | "notify_stop";
 
 const command = (description: string) => s.optional(s.list(s.string(), { minItems: 1, description }));
 
@@ -21,6 +23,7 @@ export default defineNotifier({
     notify_master: command("when an instance becomes active"),
     notify_backup: command("when an instance becomes backup"),
     notify_fault: command("when an instance is in fault"),
+    notify_stop: command("when an instance ends"),
   },
   async notify(event, ctx) {
     if (event.type !== "vrrp.transition") return;

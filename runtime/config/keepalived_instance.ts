@@ -142,7 +142,7 @@ function readAddress(statement: Statement, leave: Leave): readonly unknown[] {
 }
 
 function reasonFor(keyword: string): string {
-  if (/^notify(_master|_backup|_fault)?$/.test(keyword)) {
+  if (/^notify(_master|_backup|_fault|_stop)?$/.test(keyword)) {
     // One notifier tells of all instances here, and of each what keepalived would have told.
     return `add to notify: { use: keepalived, with: { ${keyword}: [PROGRAM, ARGUMENTS] }, events: vrrp.transition }`;
   }

@@ -35,7 +35,7 @@ class Stage implements AsyncDisposable {
   static async set(): Promise<Stage> {
     const lan = await Lan.create(addresses);
     const scratch = new Scratch();
-    const names = ["notify", "notify_master", "notify_backup", "notify_fault"];
+    const names = ["notify", "notify_master", "notify_backup", "notify_fault", "notify_stop"];
     const file = scratch.file("told");
     const hooks = await Promise.all(names.map(async (name) => [name, await writeHook(scratch, name, file)]));
     return new Stage(lan, scratch, Object.fromEntries(hooks));
@@ -62,7 +62,7 @@ class Stage implements AsyncDisposable {
       instances: [instance(101, [...hooks, ...lines])],
       globals: ["script_user root"],
     });
-    return { end: async () => void await running.stop("SIGKILL") };
+    return { end: async () => void await running.stop() };
   }
 
   async tandem(more = "", track = ""): Promise<Subject> {
@@ -89,10 +89,7 @@ ${more}`,
     );
     const node = await startTandem(this.lan.host("dlp1"), { file: `${directory}/tandem.yaml`, directory });
     return {
-      async end() {
-        await node.crash();
-        await node.stop("SIGKILL");
-      },
+      end: async () => void await node.stop(),
     };
   }
 
@@ -116,8 +113,10 @@ async function play(start: (stage: Stage) => Promise<Subject>): Promise<Record<s
     await stage.last("FAULT");
     await lan.host("dlp1").ip(["link", "set", "ens32", "up"]);
     await stage.last("MASTER");
+    await subject.end();
+    await stage.last("STOP");
     // keepalived starts the hook for the state and the one for all at once, so that either may be first.
-    await until("both hooks are told", async () => (await stage.told()).length === 14);
+    await until("both hooks are told", async () => (await stage.told()).length === 16);
     const lines = await stage.told();
     return Object.fromEntries(
       Object.keys(stage.hooks).map((hook) => [hook, lines.filter((line) => line.startsWith(`${hook} `))]),
@@ -130,9 +129,9 @@ async function play(start: (stage: Stage) => Promise<Subject>): Promise<Record<s
 Deno.test("hooks get the words of keepalived, for the same moves", async () => {
   const ofKeepalived = await play((stage) => stage.keepalived());
   assert.deepEqual(await play((stage) => stage.tandem()), ofKeepalived);
-  const states = ["BACKUP", "MASTER", "BACKUP", "MASTER", "FAULT", "BACKUP", "MASTER"];
+  const states = ["BACKUP", "MASTER", "BACKUP", "MASTER", "FAULT", "BACKUP", "MASTER", "STOP"];
   const words = states.map((state) => `notify <INSTANCE> <VI_1> <${state}> <101>`);
-  assert.deepEqual(ofKeepalived.notify, words.slice(0, ofKeepalived.notify.length));
+  assert.deepEqual(ofKeepalived.notify, words);
 });
 
 Deno.test("hooks get the effective priority, as keepalived's do", async () => {
