@@ -102,14 +102,21 @@ const hooks: [name: string, event: Partial<Event>, lines: string[]][] = [
   ["active", {}, ["master", "all INSTANCE VI_1 MASTER 101"]],
   ["backup", { fields: { to: "backup", priority: 100 } }, ["all INSTANCE VI_1 BACKUP 100"]],
   ["fault", { fields: { to: "fault", priority: 101 } }, ["fault", "all INSTANCE VI_1 FAULT 101"]],
-  ["initialize", { fields: { to: "initialize" } }, []],
+  // As keepalived 2.2.7 does when it ends: tests/interop/hooks_keepalived_test.ts.
+  ["initialize", { fields: { to: "initialize", priority: 101 } }, ["stop", "all INSTANCE VI_1 STOP 101"]],
+  ["a state that keepalived does not know", { fields: { to: "elsewhere", priority: 101 } }, []],
   ["another event", { type: "server.state" }, []],
 ];
 for (const [name, event, lines] of hooks) {
   Deno.test(`keepalived's hooks for ${name}`, async () => {
     const file = await Deno.makeTempFile();
     const say = (words: string) => ["/bin/sh", "-c", `echo ${words} "$@" >> ${file}`, "hook"];
-    const written = { notify: say("all"), notify_master: say("master"), notify_fault: say("fault") };
+    const written = {
+      notify: say("all"),
+      notify_master: say("master"),
+      notify_fault: say("fault"),
+      notify_stop: say("stop"),
+    };
     assert.deepEqual(await builtIn("keepalived", written).notify({ ...transition, ...event }, 5000), {
       result: "delivered",
     });
