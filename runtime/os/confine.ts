@@ -140,7 +140,8 @@ export function confine(options: ConfinementOptions): Measure[] {
   take("own session", null, ownSession);
   take("own network", options.socketFamilies.length === 0 ? "seccomp" : null, ownNamespaces);
   let view: View | null = null;
-  take("own mounts", "landlock", () => {
+  // Landlock keeps files, and not the sockets among them.
+  take("own mounts", options.socketFamilies.length === 0 ? "landlock" : null, () => {
     const made = ownMounts(options.view, ownUid === null ? options.user : null);
     view = options.view;
     return made;

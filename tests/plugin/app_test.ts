@@ -261,9 +261,8 @@ export default { fetch: (request: Request, ctx: any) => forward("web")({ env: ct
     for (const path of ["/file", "/plugin"]) {
       assert.match(await get(port, path), new RegExp(`^HTTP/1.1 200 [^]*GET ${path} HTTP/1.1`));
     }
-    const sockets = socketsOf(await Deno.readTextFile("/proc/net/unix")).filter((path) =>
-      path.includes("tandem-apps-")
-    );
+    const place = await placeOf(node.pid);
+    const sockets = socketsOf(await Deno.readTextFile("/proc/net/unix")).filter((path) => path.startsWith(place));
     assert.equal(sockets.length, 4, sockets.join());
     for (const path of sockets) {
       assert.ok(await mayWrite(NOBODY, path), `${path} is the proxy's to connect to`);
