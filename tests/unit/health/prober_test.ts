@@ -15,7 +15,7 @@ function server(name: string, overrides: Partial<CheckedServer["check"]> = {}, p
 }
 
 /** A prober whose checker answers `answer()`, with a record of what it ran and told. */
-function fixture(answer: () => Verdict | Promise<Verdict>) {
+function fixture(answer: () => Verdict | Promise<Verdict>, named = false) {
   const clock = fakeClock(1_000_000);
   const ran: string[] = [];
   const told: string[] = [];
@@ -27,6 +27,7 @@ function fixture(answer: () => Verdict | Promise<Verdict>) {
     random: () => 0.5,
     checker: () =>
       defineChecker<unknown>({
+        named,
         check(target) {
           ran.push(`${target.server}@${clock.monotonic()}`);
           return answer();
@@ -93,6 +94,14 @@ Deno.test("createProber() runs identical probes once and counts for each server"
   assert.equal(prober.standing("web", "b")?.health.state, "down");
   assert.equal(prober.standing("web", "a")?.since, 1_000_000);
   assert.equal(prober.standing("web", "b")?.since, 1_001_500);
+  prober[Symbol.dispose]();
+});
+
+Deno.test("createProber() asks a checker that goes by names for each of them", async () => {
+  const { clock, prober, ran } = fixture(() => up, true);
+  prober.watch([server("a"), server("b")]);
+  await clock.advance(0);
+  assert.deepEqual(ran, ["a@0", "b@0"]);
   prober[Symbol.dispose]();
 });
 
