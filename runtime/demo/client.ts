@@ -2,6 +2,7 @@
  * The demo's client: a process in the client's namespace that keeps requesting through the virtual IP and reports on
  * stdout, one JSON value a line. It stops when its stdin closes.
  */
+import { aheadOfOthers } from "./ahead.ts";
 import type { Sample, Window } from "./measure.ts";
 import { generate, type TrafficOptions } from "./traffic.ts";
 
@@ -21,6 +22,7 @@ const watchInterval = 5;
 
 /** Runs until stdin closes. */
 export async function runClient(options: TrafficOptions): Promise<void> {
+  aheadOfOthers();
   const stopped = new AbortController();
   const batch: Sample[] = [];
   const stalls: Window[] = [];

@@ -31,7 +31,8 @@ const red = (text: string) => `\x1b[31m${text}\x1b[0m`;
 /** Keys of the interactive demo, for its last line. */
 export const keys = "c crash   f failover   b failback   s stop or start node01   q quit";
 
-const half = 36;
+/** Width of what is shown of one machine, where there is room. */
+const widest = 36;
 
 /** The size of a terminal, in characters. */
 export interface Size {
@@ -43,8 +44,20 @@ export interface Size {
 export function draw(scene: Scene, size: Size): string[] {
   const { view, traffic, rows, busy, note } = scene;
   const { mac, owner } = view.neighbour;
-  const left = (text: string, width = half) => text + " ".repeat(Math.max(0, width - visible(text)));
+  const half = Math.min(widest, Math.max(1, (size.columns - 2) >> 1));
+  const left = (text: string) => text + " ".repeat(Math.max(0, half - visible(text)));
   const failed = traffic.failedLately === 0 ? green("none failed") : red(`${traffic.failedLately} failed`);
+  const admin = nodes.map(({ name, hostPort }) => `${name} http://127.0.0.1:${hostPort}`);
+  const help = [
+    ...wrap(keys.split("   "), "   ", size.columns - 2).map((line) => `  ${line}`),
+    ...wrap(["admin API:", ...admin], "  ", size.columns - 2).map((line) => dim(`  ${line}`)),
+  ];
+  // A measurement that does not fit goes on in the next line: its end says whether the step held.
+  const measured = rows.flatMap((row) =>
+    wrap(formatRow(row).split(" "), " ", size.columns - 4).map((line, index) =>
+      index > 0 ? `    ${line}` : `  ${row.fault === null ? green("✓") : red("✗")} ${line}`
+    )
+  );
   const lines = [
     bold("Tandem: two balancers, one address, on this machine in private namespaces"),
     "",
@@ -57,7 +70,7 @@ export function draw(scene: Scene, size: Size): string[] {
     "",
     `  ${nodes.map(({ name, address }) => left(`${bold(name)} ${address}`)).join("")}`,
     `  ${view.nodes.map((node) => left(nodeLine(node, view.holders))).join("")}`,
-    `  ${view.nodes.map((node) => left(dim(reasonLine(node)))).join("")}`,
+    `  ${view.nodes.map((node) => left(dim(reasonLine(node, half)))).join("")}`,
     "",
     `  ${servers.map(({ name, address }) => left(`${bold(name)} ${address}`)).join("")}`,
     `  ${
@@ -66,15 +79,12 @@ export function draw(scene: Scene, size: Size): string[] {
       ).join("")
     }`,
     "",
-    ...rows.slice(-Math.max(1, size.rows - 18)).map((row) =>
-      `  ${row.fault === null ? green("✓") : red("✗")} ${formatRow(row)}`
-    ),
+    ...measured.slice(-Math.max(1, size.rows - 16 - help.length)),
     busy !== "" ? `  … ${busy}` : note !== "" ? `  ${note}` : "",
     "",
-    `  ${keys}`,
-    dim(`  admin API: ${nodes.map(({ name, hostPort }) => `${name} http://127.0.0.1:${hostPort}`).join("   ")}`),
+    ...help,
   ];
-  return lines.slice(0, size.rows).map((line) => clip(line, size.columns));
+  return lines.slice(0, size.rows).map((line) => clip(line.trimEnd(), size.columns));
 }
 
 function nodeLine(node: View["nodes"][number], holders: readonly string[]): string {
@@ -84,9 +94,20 @@ function nodeLine(node: View["nodes"][number], holders: readonly string[]): stri
   return `${state === "active" ? green(state) : state}${holds}`;
 }
 
-function reasonLine(node: View["nodes"][number]): string {
+function reasonLine(node: View["nodes"][number], half: number): string {
   const reason = node.status?.vrrp[0]?.reason ?? "";
   return reason.length > half - 2 ? reason.slice(0, half - 3) + "…" : reason;
+}
+
+/** `parts` in lines of at most `width` characters, as far as parts are not longer themselves. */
+function wrap(parts: readonly string[], between: string, width: number): string[] {
+  const lines: string[] = [];
+  for (const part of parts) {
+    const longer = lines.length === 0 ? part : `${lines[lines.length - 1]}${between}${part}`;
+    if (lines.length === 0 || longer.length > width) lines.push(part);
+    else lines[lines.length - 1] = longer;
+  }
+  return lines;
 }
 
 /** `text` as far as it fits into `width` characters; colours take no room, and end with it. */

@@ -32,6 +32,8 @@ const plannedGap = 50;
 /** How long before a planned move the machine's own noise is looked for, ms, and how much of it is none. */
 const quietTime = 3_000;
 const noNoise = 25;
+/** A planned move waits this long at most for a time without noise, ms. */
+const quietPatience = 12_000;
 
 /** `--once` plays these in order. */
 export const steps: readonly Step[] = [
@@ -125,8 +127,9 @@ export async function move(
   to: string,
   signal: AbortSignal,
 ): Promise<Row> {
-  // So that what the machine does without a move is known.
+  // What the machine does without a move must be known, and is nothing if it can be had.
   await pause(quietTime, signal);
+  await waitFor(() => noiseBefore(stage, now()) <= noNoise, signal, quietPatience);
   const began = now();
   const refused = await stage.api(from).move(verb, instance).then(() => null, (error: Error) => error.message);
   const settled = refused ?? await settle(stage, to, signal, 10_000);

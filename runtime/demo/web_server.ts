@@ -3,9 +3,11 @@
  * answers after a while. They know nothing of Tandem.
  */
 import { onSignals } from "../os/process.ts";
+import { aheadOfOthers } from "./ahead.ts";
 
 /** Serves until SIGTERM, then finishes what it has begun, as a web server that is stopped by its init system does. */
 export async function runWebServer(name: string, hostname: string, port: number): Promise<void> {
+  aheadOfOthers();
   const server = Deno.serve(
     { hostname, port, onListen: () => say(`listening ${hostname}:${port}\n`) },
     async (request, info) => {

@@ -25,9 +25,9 @@ const scene: Scene = {
 };
 
 /** The lines as a reader sees them. */
-function text(rows: number, columns = 120): string[] {
+function text(rows: number, columns = 120, shown = scene): string[] {
   // deno-lint-ignore no-control-regex
-  return draw(scene, { rows, columns }).map((line) => line.replace(/\x1b\[\d*m/g, ""));
+  return draw(shown, { rows, columns }).map((line) => line.replace(/\x1b\[\d*m/g, ""));
 }
 
 Deno.test("draw() shows who owns the address, who answers and the client's ARP entry", () => {
@@ -55,4 +55,23 @@ Deno.test("draw() makes no more and no longer lines than the terminal has", () =
 Deno.test("draw() puts both nodes in columns, whatever their colours", () => {
   const line = text(24).find((line) => line.includes("no power"))!;
   assert.equal(line.indexOf("no power"), text(24).find((line) => line.includes("dlp2"))!.indexOf("dlp2"));
+});
+
+Deno.test("draw() shows every key, both nodes and how a step ended on sixty columns too", () => {
+  const row = {
+    step: "crash of dlp1",
+    holder: "dlp2",
+    neighbour: "dlp2",
+    gap: 3000,
+    failed: 3,
+    wanted: "gap at most 3.75 s",
+    fault: null,
+    note: "",
+  };
+  const lines = text(30, 60, { ...scene, rows: [row] });
+  const screen = lines.join("\n");
+  for (const wanted of ["q quit", "127.0.0.1:9701", "stopped, answers 0 %", "dlp2 192.168.219.135", "3 failed: held"]) {
+    assert.ok(screen.includes(wanted), `${wanted} in:\n${screen}`);
+  }
+  assert.ok(!lines.some((line) => /192\.168\.219\.135.*…/.test(line)), screen);
 });
