@@ -2,18 +2,14 @@
 import { CARRIED, carried } from "../app/carried.ts";
 import type { AppCommand, AppReport } from "../app/protocol.ts";
 import { type Service, startService } from "../app/service.ts";
-import { libc } from "../os/libc.ts";
 import { createLogger } from "../telemetry/log.ts";
 
-const SIGINT = 2;
-const SIGTERM = 15;
-const SIG_IGN = 1n;
 /** A process whose event loop stands still is told from one that has nothing to do. */
 const PULSE = 1000;
 
 /** Serves until told to stop; answers the exit code. */
 export async function run(): Promise<number> {
-  for (const signal of [SIGINT, SIGTERM]) libc().signal(signal, SIG_IGN);
+  ignoreSignals();
   const log = createLogger({ role: "app" });
   // stdout is the protocol's.
   const printed = globalThis["console"];
@@ -46,6 +42,14 @@ export async function run(): Promise<number> {
   } finally {
     clearInterval(pulse);
   }
+}
+
+/**
+ * Ctrl-C and systemd reach every process: who ends, and when, says control. Not by `signal(2)`: half a second after the start
+ * Deno takes both for itself, unless somebody listens.
+ */
+function ignoreSignals(): void {
+  for (const signal of ["SIGINT", "SIGTERM"] as const) Deno.addSignalListener(signal, () => {});
 }
 
 async function finish(service: Service | null, drain: number): Promise<void> {

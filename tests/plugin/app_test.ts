@@ -271,6 +271,30 @@ export default { fetch: (request: Request, ctx: any) => forward("web")({ env: ct
   },
 });
 
+Deno.test("systemd's SIGTERM, which every process gets, ends neither kind of application before its node", async () => {
+  await using web = mirror();
+  const app = `export default { fetch: () => new Response("here") };`;
+  const routes = "{ match: { path: /file }, app: ./door.ts }, { match: { path: /plugin }, app: door }";
+  const lines = site(web, routes, "door: { source: ./door }");
+  await using world = await startAppNode({ door: app }, lines, "{ threads: 1 }", { "door.ts": app });
+  const { node, port } = world;
+  await node.waitFor(
+    "both run",
+    ({ apps, plugins }) => [...apps, ...plugins].every(({ state }) => state === "running"),
+  );
+  // Deno takes signals for itself a while after it has started.
+  await new Promise((resolve) => setTimeout(resolve, 1000));
+  const pidsOf = async () => {
+    const { apps, plugins } = await node.status();
+    return [apps[0].pid, plugins[0].pid];
+  };
+  const before = await pidsOf();
+  for (const pid of before) for (const signal of ["SIGTERM", "SIGINT"] as const) Deno.kill(pid ?? 0, signal);
+  await new Promise((resolve) => setTimeout(resolve, 300));
+  for (const path of ["/file", "/plugin"]) assert.match(await get(port, path), /here$/m);
+  assert.deepEqual(await pidsOf(), before);
+});
+
 const NOBODY = 65_534;
 
 /** Where control, which holds a lock there, keeps the sockets of applications. */
