@@ -12,6 +12,7 @@ Deno.test("kill -9 of any one child process: it is back, and the address is on e
   await using pair = await Pair.start();
   const client = await pair.client();
   await client.requests(100);
+  await using watch = await AddressWatch.start(pair.lan, pairAddress);
   const node = pair.node("dlp1");
   const roles = [...(await node.children()).keys()];
   assert.ok(roles.includes("vrrp") && roles.includes("proxy"), `children of the node: ${roles.join(", ")}`);
@@ -40,6 +41,7 @@ Deno.test("kill -9 of any one child process: it is back, and the address is on e
       if (role === "vrrp") {
         assert.ok(client.gap(window) < 200, `nobody was served for ${Math.round(client.gap(window))} ms`);
         assert.deepEqual(client.failures(window).map(explain), []);
+        assert.deepEqual(watch.spans().filter(({ to }) => to > from).map(({ host }) => host), ["dlp1"]);
       }
     });
   }
