@@ -408,3 +408,35 @@ notify: [{ use: fragile, events: server.state }]`,
   const [{ delivered, retried, dropped }] = (await world.node.status()).notifiers;
   assert.deepEqual([delivered, retried, dropped], [3, 1, 0]);
 });
+
+Deno.test("a notifier that never answers holds back nobody: its queue is bounded, and what falls out of it is told in few words", async () => {
+  const answered = Promise.withResolvers<void>();
+  await using server = Deno.serve({ hostname: "127.0.0.1", port: 0, onListen() {} }, async () => {
+    await answered.promise;
+    return new Response(null, { status: 204 });
+  });
+  // The server waits for its answers, however the test ends.
+  using _release = { [Symbol.dispose]: () => answered.resolve() };
+  await using world = await World.start(({ scratch }) => ({
+    backend: "balance: roundrobin",
+    top: `notify:
+  - { use: webhook, with: { url: "http://127.0.0.1:${server.addr.port}/" }, events: "*" }
+  - { use: command, with: { command: [/bin/sh, -c, "cat >> ${scratch.path}/dropped"] }, events: dropped }`,
+  }));
+  const { node } = world;
+  const traffic = new Traffic(world.port);
+  for (let round = 0; round < 1050; round++) await world.say("two", { state: round % 2 === 0 ? "maint" : "ready" });
+  const [webhook] = (await node.status()).notifiers;
+  assert.equal(webhook.waiting, 1000);
+  assert.ok(webhook.dropped >= 50, `dropped ${webhook.dropped}`);
+  const told = await until("the drops are told", async () => {
+    const text = await Deno.readTextFile(world.scratch.file("dropped")).catch(() => "");
+    const events = text.split("\n").filter(Boolean).map((line) => JSON.parse(line));
+    return events.reduce((sum, { fields }) => sum + fields.count, 0) >= 50 && events;
+  }, { timeout: 20_000 });
+  assert.ok(told.length <= 4, `${told.length} events about 50 drops`);
+  assert.match(told[0].text, /was not told of .*more than 1000 events wait/);
+  answered.resolve();
+  await node.waitFor("all is told in the end", ({ notifiers: [{ waiting }] }) => waiting === 0, 30_000);
+  assert.deepEqual(await traffic.failures(), []);
+});
