@@ -63,26 +63,26 @@ backends:
   const node = await startTandem(here, { file, directory: scratch.path });
   try {
     const two = ({ backends: [{ servers: [, two] }] }: Status) => two;
-    /** Serves until the part of `two` is as wanted. */
-    const until = async (what: string, is: (part: number) => boolean) => {
-      let part = NaN;
-      for (const end = performance.now() + 20_000; performance.now() < end;) {
-        part = await share(port, "b");
-        if (is(part)) return;
+    /** Serves until the second server's part, and what is measured of it, are as wanted. */
+    const until = async (what: string, is: (part: number, server: ReturnType<typeof two>) => boolean) => {
+      let said = "";
+      for (const end = performance.now() + 40_000; performance.now() < end;) {
+        const part = await share(port, "b");
+        const server = two(await node.status());
+        if (is(part, server)) return;
+        said = `${part} of the requests go to ${JSON.stringify(server)}`;
       }
-      assert.fail(
-        `${what}: ${part} of the requests go to the second server, ${JSON.stringify(two(await node.status()))}`,
-      );
+      assert.fail(`${what}: ${said}`);
     };
     await node.waitFor("the policy has a plan", ({ backends: [{ plan }] }) => typeof plan?.explain === "string");
 
     await t.step("both get their part while both are fast", () => until("fast", (part) => part > 0.35 && part < 0.65));
     await t.step("a server that answers 60 ms late gets little", async () => {
       slow = 60;
-      await until("slow", (part) => part < 0.2);
-      const { response_ms: ms, responses } = two(await node.status());
-      assert.ok(ms !== null && ms > 20 && ms < 500, `${ms} ms`);
-      assert.ok(responses["2xx"] > 50 && responses["5xx"] === 0, JSON.stringify(responses));
+      await until("slow", (part, { response_ms: ms, responses }) => {
+        assert.ok(responses["2xx"] > 0 && responses["5xx"] === 0, JSON.stringify(responses));
+        return part < 0.2 && ms !== null && ms > 30;
+      });
     });
     await t.step("it gets its part back when it is fast again", async () => {
       slow = 0;
@@ -90,9 +90,9 @@ backends:
     });
     await t.step("a server that answers with 503 gets little", async () => {
       status = 503;
-      await until("failing", (part) => part < 0.15);
-      const { error_rate: rate, responses } = two(await node.status());
-      assert.ok(rate > 0.5 && responses["5xx"] > 0, `${rate} ${JSON.stringify(responses)}`);
+      await until("failing", (part, { error_rate: rate, responses }) => {
+        return part < 0.2 && rate > 0.5 && responses["5xx"] > 0;
+      });
     });
     const { body } = await node.api("GET", "/metrics");
     for (const sample of ['server="two",code="5xx"', 'backend="web",code="2xx"']) {
