@@ -2,7 +2,7 @@
 import { type Address, formatAddress, parseAddress } from "../bytes/address.ts";
 import { check, Errno, errno, errnoName } from "./errno.ts";
 import { libc } from "./libc.ts";
-import { setNoDelay } from "./socket_options.ts";
+import { setBlocking, setNoDelay } from "./socket_options.ts";
 
 const AF_UNIX = 1;
 const AF_INET = 2;
@@ -18,6 +18,7 @@ const IPPROTO_IPV6 = 41;
 const IPV6_V6ONLY = 26;
 const IPV6_FREEBIND = 78;
 const BACKLOG = 4096;
+const SHUT_RDWR = 2;
 
 /** A `struct sockaddr_in`, `sockaddr_in6` or `sockaddr_un`, and the domain it is of. */
 export interface SocketAddress {
@@ -95,6 +96,22 @@ function explain(call: string, cause: number, port: number): string {
     default:
       return `${call} answered ${errnoName(cause)}`;
   }
+}
+
+/**
+ * Stops listening on `fd`, which its owner still has to close. Answers the connections that waited there to be accepted,
+ * which closing would reset; `flags` of their sockets.
+ */
+export function stopListening(fd: number, flags: number): number[] {
+  const waiting: number[] = [];
+  setBlocking(fd, false);
+  for (;;) {
+    const accepted = libc().accept4(fd, null, null, SOCK_CLOEXEC | flags);
+    if (accepted >= 0) waiting.push(accepted);
+    else if (errno() !== Errno.ECONNABORTED && errno() !== Errno.EINTR) break;
+  }
+  libc().shutdown(fd, SHUT_RDWR);
+  return waiting;
 }
 
 /** The port a listener got, for one that asked for port 0. */

@@ -12,6 +12,8 @@ export class UringListeners {
   readonly #state: Uint8Array;
   readonly #generation: Int32Array;
   readonly #acceptors = new Map<number, Acceptor>();
+  /** Of forgotten listeners, whose request has not ended yet. */
+  readonly #leaving: { readonly fd: number; readonly generation: number; readonly acceptor: Acceptor }[] = [];
 
   constructor(requests: UringRequests, table: UringTable) {
     this.#requests = requests;
@@ -37,6 +39,10 @@ export class UringListeners {
 
   forget(fd: number): void {
     this.pause(fd);
+    const acceptor = this.#acceptors.get(fd);
+    if (acceptor !== undefined && (this.#state[fd] & ARMED) !== 0) {
+      this.#leaving.push({ fd, generation: this.#generation[fd], acceptor });
+    }
     this.#acceptors.delete(fd);
     this.#generation[fd]++;
     this.#state[fd] = 0;
@@ -44,11 +50,10 @@ export class UringListeners {
 
   accepted(fd: number, generation: number, result: number, flags: number): void {
     const acceptor = this.#acceptors.get(fd);
-    if (generation !== this.#generation[fd] || acceptor === undefined) {
-      if (result >= 0) libc().close(result);
-      return;
-    }
     const last = (flags & CQE_MORE) === 0;
+    if (generation !== this.#generation[fd] || acceptor === undefined) {
+      return this.#acceptedLate(fd, generation, result, last);
+    }
     if (last) this.#state[fd] &= ~(ARMED | CANCELLING);
     if (result >= 0) acceptor.accepted(result);
     if (!last || (this.#state[fd] & (ARMED | WANTED)) !== WANTED) return;
@@ -57,6 +62,16 @@ export class UringListeners {
       this.#state[fd] &= ~WANTED;
       acceptor.refused(-result);
     } else this.#arm(fd);
+  }
+
+  /** The kernel had accepted it already when its listener was forgotten. */
+  #acceptedLate(fd: number, generation: number, result: number, last: boolean): void {
+    const index = this.#leaving.findIndex((each) => each.fd === fd && each.generation === generation);
+    if (result >= 0) {
+      if (index < 0) libc().close(result);
+      else this.#leaving[index].acceptor.accepted(result);
+    }
+    if (last && index >= 0) this.#leaving.splice(index, 1);
   }
 
   /** The request was no longer to be found: its last completion is on its way, or `pause` will ask again. */

@@ -45,6 +45,8 @@ interface ReplyOptions {
 
 export class ClientConnection extends ClientPeer {
   phase: Phase = "idle";
+  /** It has made a request. */
+  asked = false;
   #exchange: Exchange | null = null;
   readonly #reader: RequestReader = new RequestReader(this);
   /** Bytes behind the head: of its body until the origin takes them, or of the next request. */
@@ -118,6 +120,7 @@ export class ClientConnection extends ClientPeer {
     const log = this.engine.accessLog;
     const trace = log === null ? null : log.begin(this, head, this.#reader.began);
     this.phase = "exchange";
+    this.asked = true;
     this.frontend.count(FrontendCounter.requests, 1);
     const exchange = this.engine.takeExchange();
     this.#exchange = exchange;

@@ -10,6 +10,9 @@ import { FrontendCounter } from "./shared_state.ts";
 import type { ThreadFrontend } from "./thread_protocol.ts";
 import { TcpRoutes } from "./tcp_routes.ts";
 
+/** How long a connection may go on that has not asked for anything when all are to end, ms. */
+const FIRST_WORDS = 1000;
+
 export class Frontend {
   backend: Backend | null = null;
   /** null where everything goes to `backend`. */
@@ -75,9 +78,16 @@ export class Frontend {
     this.engine.relieved();
   }
 
-  /** Ends connections that wait for a request, when they have taken what was answered before. */
+  /**
+   * Ends connections that wait for a request, when they have taken what was answered before. Who has not asked anything
+   * yet is mostly about to: to close would be an error to that client, and it knows of no other connection to try.
+   */
   closeIdle(): void {
-    for (const connection of [...this.connections]) if (connection.phase === "idle") connection.finish(false);
+    for (const connection of [...this.connections]) {
+      if (connection.phase !== "idle") continue;
+      if (connection.asked) connection.finish(false);
+      else connection.arm(FIRST_WORDS);
+    }
   }
 
   /** Routes that did not change keep what they have learned. */

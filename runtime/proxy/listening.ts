@@ -1,5 +1,6 @@
 /** A listening socket of one frontend in one thread: accepts while there is room, waits a moment where there is none. */
 import type { Acceptor } from "../os/io.ts";
+import { stopListening } from "../os/tcp_socket.ts";
 import type { Engine } from "./engine.ts";
 import type { Frontend } from "./frontend.ts";
 import { Timed } from "./timer_wheel.ts";
@@ -18,11 +19,12 @@ export interface ListenerOptions {
 
 export class Listening extends Timed implements Acceptor {
   #accepting = false;
+  #closed = false;
   /** Connections accepted for which there was no room any more. */
   readonly #parked: number[] = [];
   readonly #localAddress: string | null;
 
-  constructor(readonly engine: Engine, readonly frontend: Frontend, public options: ListenerOptions) {
+  constructor(readonly engine: Engine, public frontend: Frontend, public options: ListenerOptions) {
     super();
     const wildcard = options.address === "0.0.0.0" || options.address === "::";
     this.#localAddress = wildcard ? null : options.address;
@@ -44,17 +46,23 @@ export class Listening extends Timed implements Acceptor {
     this.engine.io.accept(this.options.fd, this);
   }
 
-  /** Leaves the socket to its owner. Who has been accepted is served. */
+  /** Listens no more, and leaves the socket to its owner. Who has come is served. */
   close(): void {
-    for (const fd of this.#parked.splice(0)) {
-      this.engine.room.enter(this.frontend.slot);
-      this.#begin(fd);
-    }
+    this.#closed = true;
+    const { io } = this.engine;
     this.engine.wheel.disarm(this);
-    this.engine.io.forget(this.options.fd);
+    io.forget(this.options.fd);
+    for (const fd of this.#parked.splice(0)) this.accepted(fd);
+    // All threads have one socket for a path.
+    if (this.options.address.startsWith("unix:")) return;
+    for (const fd of stopListening(this.options.fd, io.socketFlags)) this.accepted(fd);
   }
 
   accepted(fd: number): void {
+    if (this.#closed) {
+      this.engine.room.enter(this.frontend.slot);
+      return this.#begin(fd);
+    }
     if (this.#parked.length === 0 && this.#admit()) this.#begin(fd);
     else {
       // Another thread was faster. Closing would be an error to the client; so it waits here, as it would in the queue.

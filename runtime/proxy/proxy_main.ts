@@ -104,8 +104,8 @@ export class ProxyMain {
     if (this.#stopping) return void setTimeout(() => this.#end(), drain);
     this.#stopping = true;
     this.#listeners.apply([], [...this.#threads.keys()]);
-    this.#tell(() => {
-      this.#listeners.closeLeaving();
+    this.#tell((all) => {
+      if (all) this.#listeners.closeLeaving();
       for (const { worker } of this.#threads.values()) worker.send({ type: "drain" });
       if (this.#threads.size === 0) this.#end();
     });
@@ -117,18 +117,24 @@ export class ProxyMain {
     const threads = Math.max(1, options.threads);
     const shared = this.#shared ??= allocateShared(Math.max(threads, navigator.hardwareConcurrency), descriptorLimit());
     this.#state ??= new SharedState(shared, 0);
-    this.#options = { ...options, threads: Math.min(threads, shared.threads) };
+    const numbers = Array.from({ length: Math.min(threads, shared.threads) }, (_, index) => index);
+    const deaf = this.#options === null ? [] : this.#listeners.prepare(options.frontends, numbers);
+    if (deaf.length > 0) {
+      // Control goes back to what runs: nothing of that may have been closed.
+      return this.#ports.report({ type: "applied", id, listeners: [...this.#listeners.statuses(), ...deaf] });
+    }
+    this.#options = { ...options, threads: numbers.length };
     this.#told = threadOptions(this.#options);
     this.#slots.assign(options, {
       frontend: (slot) => this.#clearFrontend(slot),
       server: (slot) => this.#clearServer(slot),
     });
     this.#decide(verdicts);
-    const numbers = Array.from({ length: this.#options.threads }, (_, index) => index);
     this.#listeners.apply(options.frontends, numbers);
     for (const thread of numbers) if (!this.#threads.has(thread)) this.#startThread(thread);
-    this.#tell(() => {
-      this.#listeners.closeLeaving();
+    this.#tell((all) => {
+      // A thread that has not heard of it yet will still act on their numbers, which must not be another's by then.
+      if (all) this.#listeners.closeLeaving();
       this.#ports.report({ type: "applied", id, listeners: this.#listeners.statuses() });
     });
     for (const [thread, { worker }] of this.#threads) {
@@ -136,8 +142,8 @@ export class ProxyMain {
     }
   }
 
-  /** Tells every thread what is wanted; `done` is called when all have acted on it, or did not in time. */
-  #tell(done: () => void): void {
+  /** Tells every thread what is wanted; `done` is called with whether all have acted on it in time. */
+  #tell(done: (all: boolean) => void): void {
     this.#await((thread, id) => this.#sendOptions(thread, id), done);
   }
 

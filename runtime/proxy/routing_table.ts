@@ -130,7 +130,7 @@ export class RoutingTable {
     const wanted = new Map(listeners.map((each) => [each.fd, each]));
     for (const [fd, listening] of this.#listening) {
       const now = wanted.get(fd);
-      if (now !== undefined && this.#frontends.get(now.frontend) === listening.frontend) continue;
+      if (now !== undefined && this.#frontends.has(now.frontend)) continue;
       listening.close();
       this.#listening.delete(fd);
     }
@@ -139,6 +139,7 @@ export class RoutingTable {
       if (frontend === undefined) continue;
       const listening = this.#listening.get(each.fd) ?? new Listening(this.engine, frontend, each);
       this.#listening.set(each.fd, listening);
+      listening.frontend = frontend;
       listening.options = each;
       listening.open();
     }

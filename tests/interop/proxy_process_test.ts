@@ -82,6 +82,64 @@ for (const way of ways) {
     assert.match(await get(port), /ok$/);
   });
 
+  Deno.test(`${way}: an address goes from one frontend to another, and grows, without a moment of nobody listening`, async () => {
+    await using origin = new Origin(answering("ok"));
+    await using proxy = new ProxyUnderTest(way);
+    const port = freePort();
+    const set = (name: string, address: string) => ({
+      threads: 2,
+      frontends: [frontend(name, port, { binds: [{ address, port }] })],
+      backends: [backend("web", [origin.port])],
+    });
+    await proxy.apply(set("one", "127.0.0.1"));
+    let asking = true;
+    let asked = 0;
+    const failures: unknown[] = [];
+    const asker = async () => {
+      while (asking) {
+        await get(port).then((text) => assert.match(text, /ok$/)).catch((error) => failures.push(error)).then(() =>
+          asked++
+        );
+      }
+    };
+    const askers = [asker(), asker()];
+    for (const [name, address] of [["two", "127.0.0.1"], ["three", "127.0.0.1"], ["three", "0.0.0.0"]] as const) {
+      await delay(50);
+      const { listeners } = await proxy.apply(set(name, address));
+      assert.deepEqual(listeners, [{ frontend: name, address: `${address}:${port}`, listening: true, error: null }]);
+    }
+    await delay(50);
+    asking = false;
+    await Promise.all(askers);
+    assert.deepEqual(failures, []);
+    assert.ok(asked > 10, `${asked} requests`);
+    const { frontends } = await proxy.status();
+    assert.deepEqual(frontends.map(({ name }) => name), ["three"]);
+    assert.ok(frontends[0].requests_total > 0, "requests count for whose the address is");
+  });
+
+  Deno.test(`${way}: what cannot listen changes nothing of what does`, async () => {
+    await using origin = new Origin(answering("ok"));
+    await using proxy = new ProxyUnderTest(way);
+    using stranger = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+    const taken = (stranger.addr as Deno.NetAddr).port;
+    const [kept, removed] = [freePort(), freePort()];
+    const backends = [backend("web", [origin.port])];
+    await proxy.apply({ frontends: [frontend("kept", kept), frontend("removed", removed)], backends });
+    using idle = await Wire.to(removed);
+    await idle.send(REQUEST);
+    await idle.message();
+    const applied = await proxy.apply({ frontends: [frontend("kept", kept), frontend("new", taken)], backends: [] });
+    assert.deepEqual(applied.listeners.map(({ frontend, listening }) => [frontend, listening]), [
+      ["kept", true],
+      ["removed", true],
+      ["new", false],
+    ]);
+    await idle.send(REQUEST);
+    assert.match(await idle.message(), /ok$/);
+    assert.match(await get(removed), /ok$/);
+  });
+
   Deno.test(`${way}: an address nobody has yet can be listened on`, async () => {
     await using proxy = new ProxyUnderTest(way);
     const bind = { address: "192.0.2.77", port: freePort() };
