@@ -17,7 +17,7 @@ export interface Imported {
 }
 
 export function importConfiguration({ keepalived, haproxy }: ImportSources): Imported {
-  const { nodes, vrrp, leftovers } = importKeepalived(keepalived);
+  const { nodes, vrrp, notify, leftovers } = importKeepalived(keepalived);
   const proxy = haproxy && importHaproxy({ ...haproxy, instances: singleAddresses(vrrp) });
   const sections = {
     nodes,
@@ -26,6 +26,7 @@ export function importConfiguration({ keepalived, haproxy }: ImportSources): Imp
     backends: proxy?.backends ?? {},
     proxy: proxy?.proxy ?? {},
     log: proxy?.log ?? {},
+    notify,
   };
   const present = Object.entries(sections).filter(([, section]) => Object.keys(section).length > 0);
   const files = [...keepalived.map(({ file }) => file), ...(haproxy ? [haproxy.file] : [])];

@@ -8,6 +8,7 @@ import {
   notYet,
   readInstance,
 } from "./keepalived_instance.ts";
+import { type Hooks, readHooks, splitHooks } from "./keepalived_hooks.ts";
 import { conditionNames, parseKeepalived, type Statement } from "./keepalived_text.ts";
 import { type Leftover, withoutSecrets } from "./leftover.ts";
 import { mergeNodes, type NodeInstances } from "./import_nodes.ts";
@@ -23,25 +24,27 @@ export interface KeepalivedSource {
 export interface ImportedVrrp {
   readonly nodes: Readonly<Record<string, unknown>>;
   readonly vrrp: Readonly<Record<string, Readonly<Record<string, unknown>>>>;
+  readonly notify: readonly Readonly<Record<string, unknown>>[];
   readonly leftovers: readonly Leftover[];
 }
 
 export function importKeepalived(sources: readonly KeepalivedSource[]): ImportedVrrp {
   const leftovers: Leftover[] = [];
+  const hooks: Hooks[] = [];
   const readings: NodeInstances[] = sources.flatMap(({ node, file, text }) => {
     const names = node !== null ? [node] : conditionNames(text);
     return (names.length === 0 ? [null] : names).map((name) =>
-      readNode(parseKeepalived(text, name), name, file, leftovers)
+      readNode(parseKeepalived(text, name), name, file, { leftovers, hooks })
     );
   });
-  return { ...mergeNodes(readings), leftovers };
+  return { ...mergeNodes(readings), notify: readHooks(hooks), leftovers };
 }
 
 function readNode(
   statements: readonly Statement[],
   node: string | null,
   file: string,
-  leftovers: Leftover[],
+  { leftovers, hooks }: { readonly leftovers: Leftover[]; readonly hooks: Hooks[] },
 ): NodeInstances {
   const leave: Leave = ({ line, text }, why) => leftovers.push({ file, line, text: withoutSecrets(text), why });
   const globals = readGlobals(statements, leave);
@@ -50,7 +53,9 @@ function readNode(
     const [keyword, name] = statement.words;
     if (keyword === "global_defs") continue;
     if (keyword === "vrrp_instance" && name !== undefined && statement.block !== null) {
-      instances.set(name, readInstance(statement.block, globals, leave));
+      const { hooks: statements, rest } = splitHooks(statement.block);
+      hooks.push({ statements, leave });
+      instances.set(name, readInstance(rest, globals, leave));
       if (node === null) leaveSource(statement.block, leave);
     } else leave(statement, reasonForSection(statement));
   }

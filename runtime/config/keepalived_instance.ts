@@ -142,10 +142,6 @@ function readAddress(statement: Statement, leave: Leave): readonly unknown[] {
 }
 
 function reasonFor(keyword: string): string {
-  if (/^notify(_master|_backup|_fault|_stop)?$/.test(keyword)) {
-    // One notifier tells of all instances here, and of each what keepalived would have told.
-    return `add to notify: { use: keepalived, with: { ${keyword}: [PROGRAM, ARGUMENTS] }, events: vrrp.transition }`;
-  }
   if (/^notify|^smtp_alert/.test(keyword)) return "add a notifier to notify: webhook, command, syslog or keepalived";
   if (keyword === "virtual_ipaddress_excluded") {
     return "add them to virtual_addresses once both nodes run Tandem; a keepalived peer drops adverts with other addresses";

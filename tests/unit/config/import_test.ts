@@ -4,6 +4,7 @@ import { parseHaproxy } from "../../../runtime/config/haproxy_text.ts";
 import { importConfiguration, type Imported } from "../../../runtime/config/import.ts";
 import { conditionNames, parseKeepalived } from "../../../runtime/config/keepalived_text.ts";
 import { formatLeftover } from "../../../runtime/config/leftover.ts";
+import { knownPlugins } from "./known_plugins.ts";
 
 const instance = (lines: string) =>
   `vrrp_instance VI_1 {
@@ -41,7 +42,15 @@ function leftovers({ leftovers }: Imported): string[] {
 }
 
 function assertGood({ yaml }: Imported): void {
-  const { text, code } = check({ file: "t.yaml", text: yaml, node: null, hostname: "h", readSecret: () => "s" });
+  const plugins = knownPlugins();
+  const { text, code } = check({
+    file: "t.yaml",
+    text: yaml,
+    node: null,
+    hostname: "h",
+    readSecret: () => "s",
+    plugins,
+  });
   assert.equal(code, 0, `${text}\n${yaml}`);
 }
 
@@ -201,9 +210,6 @@ Deno.test("importConfiguration() carries what an instance of keepalived says", (
     ["use_vmac", ["version: 2"], [
       "k.conf:7: use_vmac: virtual_mac is not in this version; the address moves to the interface's own MAC",
     ]],
-    ["notify /bin/x", ["version: 2"], [
-      "k.conf:7: notify /bin/x: add to notify: { use: keepalived, with: { notify: [PROGRAM, ARGUMENTS] }, events: vrrp.transition }",
-    ]],
     ["priority high", ["version: 2"], ["k.conf:7: priority high: must be a number"]],
   ];
   for (const [lines, wanted, left = []] of rows) {
@@ -212,6 +218,53 @@ Deno.test("importConfiguration() carries what an instance of keepalived says", (
     const always = ["interface: eth0", "virtual_router_id: 51", "virtual_addresses: [ 192.0.2.100/24 ]"];
     assert.deepEqual(written.filter((line) => !always.includes(line)), wanted, lines);
     assert.deepEqual(leftovers(imported), left, lines);
+    assertGood(imported);
+  }
+});
+
+Deno.test("importConfiguration() carries keepalived's hooks where every instance has the same", () => {
+  const other = "vrrp_instance VI_2 {\ninterface eth1\nvirtual_router_id 52\nvirtual_ipaddress {\n192.0.2.200\n}\n";
+  const hooks = 'notify_master "/bin/x  up -v"\nnotify /bin/y';
+  const left = (line: number, text: string, why: string) =>
+    `k.conf:${line}: ${text}: ${why}; add to notify: { use: keepalived, with: { ${
+      text.split(" ")[0]
+    }: [PROGRAM, ARGUMENTS] }, events: vrrp.transition }`;
+  const differ = "one notifier tells of all instances on all nodes, and theirs differ";
+  const rows: [string, string[], string[]?][] = [
+    [instance(""), []],
+    [instance(hooks), [
+      "notify:",
+      "  - use: keepalived",
+      "    with:",
+      "      notify_master: [ /bin/x, up, -v ]",
+      "      notify: [ /bin/y ]",
+      "    events: vrrp.transition",
+    ]],
+    [`${instance("notify_stop /bin/x")}${other}notify_stop /bin/x\n}\n`, [
+      "notify:",
+      "  - use: keepalived",
+      "    with:",
+      "      notify_stop: [ /bin/x ]",
+      "    events: vrrp.transition",
+    ]],
+    [`${instance("notify /bin/x")}${other}}\n`, [], [left(7, "notify /bin/x", differ)]],
+    [instance("notify /bin/x nobody"), [], [
+      left(7, "notify /bin/x nobody", "programs run as whoever Tandem runs as, not as another user"),
+    ]],
+    [instance("notify \"/bin/x 'a b'\""), [], [
+      left(7, "notify \"/bin/x 'a b'\"", "quotes within a command are not carried"),
+    ]],
+    [instance("notify /bin/x\nnotify /bin/y"), [], [
+      left(7, "notify /bin/x", "only one program of a kind is carried"),
+      left(8, "notify /bin/y", "only one program of a kind is carried"),
+    ]],
+  ];
+  for (const [text, wanted, lost = []] of rows) {
+    const imported = fromKeepalived(text);
+    const lines = body(imported);
+    const from = lines.indexOf("notify:");
+    assert.deepEqual(from === -1 ? [] : lines.slice(from), wanted, text);
+    assert.deepEqual(leftovers(imported), lost, text);
     assertGood(imported);
   }
 });

@@ -37,7 +37,11 @@ export function knownPlugins(locked: string | null = null): PluginKnowledge {
       };
     },
     locked: (name) => name === "pg-role" ? locked : null,
-    notifiers: { webhook: builtInSchema("webhook"), command: builtInSchema("command") },
+    notifiers: {
+      webhook: builtInSchema("webhook"),
+      command: builtInSchema("command"),
+      keepalived: builtInSchema("keepalived"),
+    },
     check: (schema, value) => checkOptions(schema, value).problems,
     appProblem: (path) => path === "./gone.ts" ? `"/etc/tandem/gone.ts" does not exist` : null,
   };
