@@ -23,7 +23,7 @@ import { type ProxyProcess, startProxyProcess } from "./proxy_process.ts";
 import { unreadyReasons } from "./readiness.ts";
 import { RefusedError } from "./refused_error.ts";
 import { createServerBoard, type ServerBoard } from "./server_board.ts";
-import type { ServerView } from "./servers.ts";
+import { saysTheSame, type ServerView } from "./servers.ts";
 import { buildStatus, type Phase, type Status } from "./status.ts";
 import { trackInstance } from "./tracking.ts";
 import { startVrrpProcess, type VrrpProcess } from "./vrrp_process.ts";
@@ -53,6 +53,8 @@ export class Node implements Control {
   private phase: Phase = "starting";
   private reloading: Promise<unknown> = Promise.resolve();
   private ticking: Disposable | null = null;
+  /** Backends whose servers were heard from since they were judged, and said nothing new. */
+  private readonly stale = new Set<string>();
   private readonly startedAt: number;
   private readonly log: Logger;
   private readonly prober: Prober;
@@ -142,7 +144,13 @@ export class Node implements Control {
       host: { node: config.node, cluster: config.cluster.name, labels },
       checker: introducing((use) => builtIn(use) ?? this.plugins.checker(use)),
       substitute: tcp as Checker<unknown>,
-      observed: ({ target }) => this.judgeServers(target.backend),
+      observed: (standing, before) => {
+        const { backend, server } = standing.target;
+        const settled = this.ticking !== null && this.board.view(backend, server)?.state === "up";
+        // Judging looks at every server of a backend: a thousand answers a second that say the same can wait for the tick.
+        if (settled && saysTheSame(standing, before)) this.stale.add(backend);
+        else this.judgeServers(backend);
+      },
     });
     this.board = createServerBoard({
       standing: (backend, server) => this.prober.standing(backend, server),
@@ -392,6 +400,8 @@ export class Node implements Control {
   private keepTicking(): void {
     this.ticking = this.clock.after(tick, () => {
       if (this.board.restless()) this.judgeServers();
+      else for (const backend of this.stale) this.judgeServers(backend);
+      this.stale.clear();
       this.judgeTrackers();
       this.keepTicking();
     });

@@ -1,5 +1,6 @@
 /** What each server is, from its check, its configuration and what the operator said. Pure. */
 import type { BackendConfig, CheckConfig, Config, ServerConfig } from "../config/model.ts";
+import type { Health } from "../health/counter.ts";
 import type { CheckedServer, Standing } from "../health/prober.ts";
 import { slowStart } from "../proxy/balance/slow_start.ts";
 import type { ServerState, ServerVerdict } from "../proxy/protocol.ts";
@@ -41,6 +42,12 @@ export function checkedServers(config: Config, addressOf: AddressOf): CheckedSer
       }];
     })
   );
+}
+
+/** Whether an answer changes no more than words: one more good one of a server that was up. */
+export function saysTheSame({ health, weightPercent }: Standing, before: Health): boolean {
+  return health.state === "up" && before.state === "up" && health.streak === before.streak &&
+    weightPercent === undefined;
 }
 
 /** No verdict changes nothing, the weight neither. */

@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { backendHappening, serverHappening } from "../../../runtime/control/server_events.ts";
-import { type ServerView, viewServer } from "../../../runtime/control/servers.ts";
+import { saysTheSame, type ServerView, viewServer } from "../../../runtime/control/servers.ts";
 import type { ServerOverride } from "../../../runtime/control/overrides.ts";
+import type { Health } from "../../../runtime/health/counter.ts";
 import type { Standing } from "../../../runtime/health/prober.ts";
 import { config, pairText } from "./pair_config.ts";
 
@@ -140,4 +141,21 @@ Deno.test("viewServer() gives a server that comes up its weight little by little
     return [view.weight, view.effective, view.restless];
   });
   assert.deepEqual(seen, [[2, 0.2, true], [2, 0.2, true], [2, 1, true], [2, 2, false], [2, 2, false]]);
+});
+
+Deno.test("saysTheSame() holds for another good answer of a server that was up, and for nothing else", () => {
+  const heard = (state: "up" | "down", streak: number, weightPercent?: number): Standing => ({
+    ...standing(state, "said"),
+    health: { state, streak },
+    ...(weightPercent !== undefined && { weightPercent }),
+  });
+  const rows: readonly [name: string, standing: Standing, before: Health, same: boolean][] = [
+    ["good again", heard("up", 0), { state: "up", streak: 0 }, true],
+    ["the first good one", heard("up", 0), { state: "down", streak: 1 }, false],
+    ["the first bad one", heard("up", 1), { state: "up", streak: 0 }, false],
+    ["good after a bad one", heard("up", 0), { state: "up", streak: 1 }, false],
+    ["down again: for another reason, perhaps", heard("down", 0), { state: "down", streak: 0 }, false],
+    ["a weight that may be another one", heard("up", 0, 50), { state: "up", streak: 0 }, false],
+  ];
+  for (const [name, standing, before, same] of rows) assert.equal(saysTheSame(standing, before), same, name);
 });
