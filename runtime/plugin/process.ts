@@ -131,6 +131,11 @@ export class PluginProcess {
     void this.#live();
   }
 
+  /** Empty before it has confined itself. */
+  get measures(): readonly Measure[] {
+    return this.#measures;
+  }
+
   /** As of the last heartbeat. */
   get usage(): Usage | null {
     return this.#usage;

@@ -191,6 +191,8 @@ export class Sandbox {
       this.#measures = (await process.loaded).measures;
       for (const use of this.#uses.values()) await this.#initialise(process, use);
     } catch (error) {
+      // What was too little for `strict` is what the operator then wants to see.
+      this.#measures = process.measures;
       await process.stop();
       throw error;
     }
