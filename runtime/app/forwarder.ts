@@ -26,8 +26,11 @@ const OURS: ReadonlySet<string> = new Set([
   BACKEND_FIELD,
   TARGET_FIELD,
 ]);
-const MOST_HEAD = 64 * 1024;
+/** Octets that are read at a time; a head must fit. */
 const PIECE = 64 * 1024;
+/** Buffers that nobody uses now. New ones for every request keep the collector busy with little else. */
+const spare: Uint8Array<ArrayBuffer>[] = [];
+const MOST_SPARE = 64;
 const BODY = { of: "response", unchunk: true, most: Number.MAX_SAFE_INTEGER } as const;
 
 /** Sends `request` to `backend` by the balancer that listens at `socket`. */
@@ -91,9 +94,14 @@ async function write(connection: Deno.Conn, bytes: Uint8Array): Promise<void> {
   for (let sent = 0; sent < bytes.length;) sent += await connection.write(bytes.subarray(sent));
 }
 
+/** Only where nothing is read into it any more. */
+function giveBack(buffer: Uint8Array<ArrayBuffer>): void {
+  if (spare.length < MOST_SPARE) spare.push(buffer);
+}
+
 async function receive(connection: Deno.Conn, toHead: boolean, close: () => void): Promise<Response> {
   const head = new ResponseHead();
-  const bytes = new Uint8Array(MOST_HEAD);
+  const bytes = spare.pop() ?? new Uint8Array(PIECE);
   head.reset();
   let from = 0;
   let end = 0;
@@ -117,21 +125,22 @@ async function receive(connection: Deno.Conn, toHead: boolean, close: () => void
   }
   const { status } = head;
   if (head.framing === NO_BODY) {
+    giveBack(bytes);
     close();
     return new Response(null, { status, headers });
   }
   const decoder = new BodyDecoder();
   decoder.begin(head.framing, head.contentLength, BODY);
-  return new Response(bodyOf(connection, decoder, bytes.subarray(from, end), close), { status, headers });
+  return new Response(bodyOf(connection, decoder, bytes, bytes.subarray(from, end), close), { status, headers });
 }
 
 function bodyOf(
   connection: Deno.Conn,
   decoder: BodyDecoder,
+  buffer: Uint8Array<ArrayBuffer>,
   first: Uint8Array<ArrayBuffer>,
   close: () => void,
 ): ReadableStream<Uint8Array<ArrayBuffer>> {
-  const buffer = new Uint8Array(PIECE);
   let rest: Uint8Array<ArrayBuffer> | null = first;
   /** Content of the next piece; null at the end of the body. */
   const next = async (): Promise<Uint8Array<ArrayBuffer> | null> => {
@@ -151,6 +160,7 @@ function bodyOf(
       try {
         const content = await next();
         if (content !== null) return controller.enqueue(content);
+        giveBack(buffer);
         close();
         controller.close();
       } catch (error) {

@@ -26,6 +26,12 @@ export interface ConfinementOptions {
   readonly view: View | null;
   /** Address families (AF_*) a socket may have. */
   readonly socketFamilies: readonly number[];
+  /**
+   * `idle`: runs when nobody else wants to. `low`: gets a tenth of what others do, which is for those whom clients wait for.
+   *
+   * @default "idle"
+   */
+  readonly priority?: "idle" | "low";
   /** A cgroup with limits to be in, or why there is none. */
   readonly cgroup: { readonly path: string } | { readonly missing: string };
 }
@@ -92,7 +98,7 @@ const CLONE_NEWNS = 0x0002_0000, CLONE_NEWNET = 0x4000_0000, CLONE_NEWIPC = 0x08
 const MS_NOSUID = 2n, MS_NODEV = 4n, MS_NOEXEC = 8n, MS_BIND = 4096n, MS_REC = 16384n, MS_PRIVATE = 1n << 18n;
 const MNT_DETACH = 2n;
 const O_PATH = 0o10000000, O_CLOEXEC = 0o2000000;
-const SCHED_IDLE = 5, PRIO_PROCESS = 0n, LOWEST_NICE = 19n;
+const SCHED_IDLE = 5, PRIO_PROCESS = 0n, LOW_NICE = 10n, LOWEST_NICE = 19n;
 const PR_SET_PDEATHSIG = 1, PR_CAPBSET_DROP = 24, PR_SET_NO_NEW_PRIVS = 38, PR_CAP_AMBIENT = 47;
 const PR_CAP_AMBIENT_CLEAR_ALL = 4n;
 const SIGINT = 2, SIGKILL = 9, SIGTERM = 15, SIG_IGN = 1;
@@ -146,7 +152,7 @@ export function confine(options: ConfinementOptions): Measure[] {
     view = options.view;
     return made;
   });
-  take("low priority", null, lowPriority);
+  take("low priority", null, () => lowPriority(options.priority ?? "idle"));
   // The bounding set must go while the capability to shrink it is there.
   take("no capabilities", "no new privileges", dropBoundingSet);
   take("own uid", null, () => {
@@ -292,9 +298,11 @@ function mount(source: string, place: string, type: string, flags: bigint, how: 
   check(libc().mount(cString(source), cString(place), cString(type), flags, cString(how)), "mount", action);
 }
 
-function lowPriority(): string {
-  const nice = libc().syscall6(number("setpriority"), PRIO_PROCESS, 0n, LOWEST_NICE, 0n, 0n, 0n);
+function lowPriority(priority: "idle" | "low"): string {
+  const value = priority === "idle" ? LOWEST_NICE : LOW_NICE;
+  const nice = libc().syscall6(number("setpriority"), PRIO_PROCESS, 0n, value, 0n, 0n, 0n);
   check(Number(nice), "setpriority", "Cannot lower the priority");
+  if (priority === "low") return `nice ${LOW_NICE}`;
   check(libc().sched_setscheduler(0, SCHED_IDLE, new Uint8Array(4)), "sched_setscheduler", "Cannot enter SCHED_IDLE");
   return "SCHED_IDLE, nice 19";
 }

@@ -108,7 +108,7 @@ export class PluginProcess {
     this.ended = this.#ended.promise;
     this.#calls = new Calls(clock, (message) => this.#send(message));
     this.#gate = new LogGate(clock.monotonic());
-    this.#heartbeat = new Heartbeat(residentLimit(memory));
+    this.#heartbeat = new Heartbeat(residentLimit(memory, stage.serving !== null));
     const argument: StageArgument = { ...stage, cgroup: this.#openCgroup() };
     try {
       this.#child = new Deno.Command(command.path, {
