@@ -1,15 +1,22 @@
 /** How long ago each thread began a turn, from its count of turns: threads have no clock in common. */
 
+/**
+ * What one look adds at most, ms; somebody looks every 250 ms. Who was away for longer had no processor, as then the threads
+ * may have had none either: that says nothing about them.
+ */
+const LONGEST_LOOK = 500;
+
 interface Seen {
   turns: number;
-  at: number;
+  looked: number;
+  age: number;
 }
 
 export class ThreadAges {
   readonly #seen = new Map<number, Seen>();
 
   begin(thread: number, turns: number, now: number): void {
-    this.#seen.set(thread, { turns, at: now });
+    this.#seen.set(thread, { turns, looked: now, age: 0 });
   }
 
   end(thread: number): void {
@@ -20,10 +27,9 @@ export class ThreadAges {
   observe(thread: number, turns: number, now: number): number {
     const seen = this.#seen.get(thread);
     if (seen === undefined) return Math.round(now);
-    if (seen.turns !== turns) {
-      seen.turns = turns;
-      seen.at = now;
-    }
-    return Math.round(now - seen.at);
+    seen.age = seen.turns === turns ? seen.age + Math.min(now - seen.looked, LONGEST_LOOK) : 0;
+    seen.turns = turns;
+    seen.looked = now;
+    return Math.round(seen.age);
   }
 }
