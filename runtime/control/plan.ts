@@ -2,7 +2,7 @@
 import type { Plan } from "../config/diff.ts";
 
 /** Settings that processes are started with, and cannot be told later. */
-const fixed = /^(node$|proxy\.(threads|user)|admin|log\.level|isolation)/;
+const fixed = /^(node$|proxy\.user|admin|log\.level|isolation)/;
 
 /** "created http-in, updated VI_1", or "nothing changed". */
 export function describePlan(plan: Plan): string {
@@ -23,7 +23,9 @@ export function deferred({ settings }: Plan): string[] {
 
 /** Settings that were told to who goes by them: "log.access", "metrics". */
 function told({ settings }: Plan): string[] {
-  const keys = settings.map(({ key }) => /^(log\.access|metrics)/.exec(key)?.[0]).filter((key) => key !== undefined);
+  const keys = settings.map(({ key }) => /^(log\.access|metrics|proxy\.(?:threads|maxconn))/.exec(key)?.[0]).filter((
+    key,
+  ) => key !== undefined);
   return keys.length === 0 ? [] : [`updated ${[...new Set(keys)].join(", ")}`];
 }
 

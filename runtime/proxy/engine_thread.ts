@@ -101,9 +101,12 @@ function obey(
       return engine.routing.passwords.answered(command.id, command.matches);
     case "drain":
       engine.stopping = true;
-      table.drain();
+      table.drain(command.patient);
       engine.accessLog?.flush();
       if (engine.connections === 0) say({ type: "drained" });
+      return;
+    case "resume":
+      engine.stopping = false;
       return;
     case "exit":
       return engine.stop();

@@ -10,8 +10,8 @@ import { FrontendCounter } from "./shared_state.ts";
 import type { ThreadFrontend } from "./thread_protocol.ts";
 import { TcpRoutes } from "./tcp_routes.ts";
 
-/** How long a connection may go on that has not asked for anything when all are to end, ms. */
-const FIRST_WORDS = 1000;
+/** How long a connection that is to end may take to make its last request, ms. */
+const LAST_WORDS = 1000;
 
 export class Frontend {
   backend: Backend | null = null;
@@ -80,13 +80,14 @@ export class Frontend {
 
   /**
    * Ends connections that wait for a request, when they have taken what was answered before. Who has not asked anything
-   * yet is mostly about to: to close would be an error to that client, and it knows of no other connection to try.
+   * yet is mostly about to: to close would be an error to that client, and it knows of no other connection to try. When
+   * `patient`, as where the process goes on, there is time for a last request of everybody, and its answer.
    */
-  closeIdle(): void {
+  closeIdle(patient: boolean): void {
     for (const connection of [...this.connections]) {
       if (connection.phase !== "idle") continue;
-      if (connection.asked) connection.finish(false);
-      else connection.arm(FIRST_WORDS);
+      if (connection.asked && !patient) connection.finish(false);
+      else connection.arm(LAST_WORDS);
     }
   }
 

@@ -56,6 +56,8 @@ export class ProxyMain {
   readonly #reasons = new Map<string, string>();
   readonly #answers = new ThreadAnswers();
   readonly #drained = new Set<number>();
+  /** Threads there are too many of. */
+  readonly #surplus = new Set<number>();
   readonly #plans = new FollowedPlans();
   #shared: SharedBuffers | null = null;
   #state: SharedState | null = null;
@@ -106,7 +108,7 @@ export class ProxyMain {
     this.#listeners.apply([], [...this.#threads.keys()]);
     this.#tell((all) => {
       if (all) this.#listeners.closeLeaving();
-      for (const { worker } of this.#threads.values()) worker.send({ type: "drain" });
+      for (const { worker } of this.#threads.values()) worker.send({ type: "drain", patient: false });
       if (this.#threads.size === 0) this.#end();
     });
     setTimeout(() => this.#end(), drain);
@@ -131,14 +133,19 @@ export class ProxyMain {
     });
     this.#decide(verdicts);
     this.#listeners.apply(options.frontends, numbers);
-    for (const thread of numbers) if (!this.#threads.has(thread)) this.#startThread(thread);
+    for (const thread of numbers) {
+      if (!this.#threads.has(thread)) this.#startThread(thread);
+      else if (this.#surplus.delete(thread)) this.#threads.get(thread)?.worker.send({ type: "resume" });
+    }
     this.#tell((all) => {
       // A thread that has not heard of it yet will still act on their numbers, which must not be another's by then.
       if (all) this.#listeners.closeLeaving();
       this.#ports.report({ type: "applied", id, listeners: this.#listeners.statuses() });
     });
     for (const [thread, { worker }] of this.#threads) {
-      if (thread >= numbers.length) worker.send({ type: "drain" });
+      if (thread < numbers.length || this.#surplus.has(thread)) continue;
+      this.#surplus.add(thread);
+      worker.send({ type: "drain", patient: true });
     }
   }
 
@@ -204,12 +211,16 @@ export class ProxyMain {
       }
       case "drained":
         this.#drained.add(thread);
+        if (!this.#stopping && !this.#surplus.has(thread)) return;
         if (!this.#stopping) this.#threads.get(thread)?.worker.send({ type: "exit" });
         else if ([...this.#threads.keys()].every((each) => this.#drained.has(each))) this.#end();
         return;
       case "exited":
         this.#threads.delete(thread);
+        this.#surplus.delete(thread);
         this.#ages.end(thread);
+        // It was wanted again when it had been told to go.
+        this.#restartThread(thread);
         if (this.#ending && this.#threads.size === 0) this.#leave();
     }
   }
@@ -217,6 +228,7 @@ export class ProxyMain {
   #threadDied(thread: number, text: string): void {
     const age = performance.now() - (this.#threads.get(thread)?.born ?? 0);
     this.#threads.delete(thread);
+    this.#surplus.delete(thread);
     // What it held is free: connections, and places at servers.
     for (const { worker } of this.#threads.values()) worker.wake();
     this.#ages.end(thread);

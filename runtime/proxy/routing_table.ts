@@ -45,9 +45,9 @@ export class RoutingTable {
     for (const listening of this.#listening.values()) listening.open();
   }
 
-  /** Ends idle connections, the others with their next response. */
-  drain(): void {
-    for (const frontend of this.#frontends.values()) frontend.closeIdle();
+  /** Ends idle connections, when `patient` behind a last request, and the others with their next response. */
+  drain(patient: boolean): void {
+    for (const frontend of this.#frontends.values()) frontend.closeIdle(patient);
   }
 
   /** Breaks off what has not ended. */
@@ -112,7 +112,7 @@ export class RoutingTable {
     for (const [name, frontend] of this.#frontends) {
       if (wanted.has(name)) continue;
       frontend.retired = true;
-      frontend.closeIdle();
+      frontend.closeIdle(true);
       this.#frontends.delete(name);
     }
     for (const each of options.frontends) {

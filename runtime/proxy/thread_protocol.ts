@@ -59,8 +59,10 @@ export type ThreadCommand =
   | { readonly type: "compared"; readonly id: string; readonly matches: boolean | null }
   /** Answered with `applied` when verdicts published before are acted on. */
   | { readonly type: "settle"; readonly id: number }
-  /** Connections end with their next response; `drained` follows when none is left. */
-  | { readonly type: "drain" }
+  /** Connections end with their next response; `drained` follows when none is left. `patient`: idle ones may make it. */
+  | { readonly type: "drain"; readonly patient: boolean }
+  /** It is to go on after all. */
+  | { readonly type: "resume" }
   | { readonly type: "exit" };
 
 export function threadOptions(options: ProxyOptions): ThreadOptions {

@@ -56,11 +56,11 @@ for (const way of ways) {
       await wire.send(REQUEST);
       assert.doesNotMatch(await wire.message(), /connection: close/i);
       await proxy.send({ type: "retire", addresses: ["127.0.0.1"] });
-      await proxy.status();
+      await proxy.settled();
       await wire.send(REQUEST);
       assert.match(await wire.rest(), /^HTTP\/1\.1 200 [^]*Connection: close/i);
       await proxy.send({ type: "reinstate", addresses: ["127.0.0.1"] });
-      await proxy.status();
+      await proxy.settled();
     }
   });
 
@@ -146,6 +146,34 @@ for (const way of ways) {
     const applied = await proxy.apply({ frontends: [frontend("in", 0, { binds: [bind] })], backends: [] });
     assert.equal(applied.listeners[0].error, null);
     assert.equal(applied.listeners[0].listening, true);
+  });
+
+  Deno.test(`${way}: threads become fewer and more again, while connections last`, async () => {
+    await using origin = new Origin(answering("ok"));
+    await using proxy = new ProxyUnderTest(way);
+    const port = freePort();
+    const set = (threads: number) => ({
+      threads,
+      frontends: [frontend("in", port)],
+      backends: [backend("web", [origin.port])],
+    });
+    await proxy.apply(set(2));
+    // Enough of them for both threads.
+    const wires = await Promise.all(Array.from({ length: 16 }, () => Wire.to(port)));
+    for (const wire of wires) await wire.send("POST /x HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\nab");
+    for (const threads of [1, 2]) {
+      await proxy.apply(set(threads));
+      for (let i = 0; i < 16; i++) assert.match(await get(port), /ok$/, `${threads} threads`);
+    }
+    for (const wire of wires) {
+      await wire.send("cd");
+      assert.match(await wire.message(), /ok$/);
+      wire[Symbol.dispose]();
+    }
+    // The thread that was to go when these had ended is not to go any more.
+    await delay(500);
+    for (let i = 0; i < 16; i++) assert.match(await get(port), /ok$/);
+    assert.deepEqual((await proxy.status()).threads.map(({ alive }) => alive), [true, true]);
   });
 
   Deno.test(`${way}: threads that die close their connections and are started again`, async () => {

@@ -119,6 +119,13 @@ export class ProxyUnderTest implements AsyncDisposable {
     }
   }
 
+  /** Every thread goes by what was sent before. */
+  async settled(): Promise<void> {
+    const id = this.reports.length;
+    await this.send({ type: "settle", id });
+    await this.report("settled", (report) => report.id === id);
+  }
+
   /** The next status report. */
   async status(): Promise<Report<"status">> {
     const seen = this.reports.length;
