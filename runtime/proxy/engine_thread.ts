@@ -6,6 +6,7 @@ import { receiveMessageOnPort } from "node:worker_threads";
 import { openIo } from "../os/open_io.ts";
 import { configureLog, type KnownReasons } from "./access_log/thread_log.ts";
 import { Engine } from "./engine.ts";
+import { Rehearsal } from "./rehearsal.ts";
 import { RoutingTable } from "./routing_table.ts";
 import { SharedState } from "./shared_state.ts";
 import type { ThreadCommand, ThreadReport, ThreadStart } from "./thread_protocol.ts";
@@ -51,12 +52,15 @@ function serve(start: ThreadStart, say: (report: ThreadReport) => void): void {
     say({ type: "drained" });
   };
   const known: KnownReasons = { reasons: new Map() };
+  const rehearsal = new Rehearsal(engine);
   io.watch(start.wake, () => {
     for (;;) {
       const received = receiveMessageOnPort(start.port as unknown as Parameters<typeof receiveMessageOnPort>[0]);
       if (received === undefined) return;
       try {
-        obey(received.message as ThreadCommand, engine, table, known, say);
+        const command = received.message as ThreadCommand;
+        obey(command, engine, table, known, say);
+        if (command.type === "apply") rehearsal.plan();
       } catch (error) {
         // Half of what was told must not stay: a new thread begins with the whole.
         return engine.fail(error);
