@@ -36,7 +36,9 @@ const BODY = { of: "response", unchunk: true, most: Number.MAX_SAFE_INTEGER } as
 /** Sends `request` to `backend` by the balancer that listens at `socket`. */
 export async function forwardTo(socket: string, backend: string, request: Request): Promise<Response> {
   if (!/^[\w.-]+$/.test(backend)) throw new TypeError(`Cannot forward to "${backend}": that is no name of a backend`);
-  const connection = await Deno.connect({ transport: "unix", path: socket });
+  const connection = await Deno.connect({ transport: "unix", path: socket }).catch((cause) => {
+    throw new Error(`Cannot forward to "${backend}": the balancer does not listen for it`, { cause });
+  });
   const close = closing(connection, request.signal);
   try {
     await write(connection, headOf(backend, request));

@@ -271,6 +271,26 @@ export default { fetch: (request: Request, ctx: any) => forward("web")({ env: ct
   },
 });
 
+Deno.test("an application forwards to a proxy that was started anew", async () => {
+  await using web = mirror();
+  const app = appWith(`return await ctx.forward("web", request);`);
+  const lines = site(web, "{ match: { path: /app }, app: door }", "door: { source: ./door }");
+  await using world = await startAppNode({ door: app }, lines);
+  const { node, port } = world;
+  await node.waitFor("it runs", ({ plugins }) => plugins[0]?.state === "running");
+  assert.match(await get(port, "/app"), /x-web: 1/i);
+  const before = (await node.status()).children.find(({ role }) => role === "proxy")!;
+  Deno.kill(before.pid ?? 0, "SIGKILL");
+  await node.waitFor(
+    "the proxy is back",
+    async ({ children }) =>
+      children.some(({ role, restarts }) => role === "proxy" && restarts === 1) &&
+      (await get(port, "/other").catch(() => "")).startsWith("HTTP/1.1 200"),
+  );
+  assert.match(await get(port, "/app"), /x-web: 1/i, "its socket is another file in the same place");
+  assert.equal((await world.plugin("door")).restarts, 0);
+});
+
 Deno.test("systemd's SIGTERM, which every process gets, ends neither kind of application before its node", async () => {
   await using web = mirror();
   const app = `export default { fetch: () => new Response("here") };`;
