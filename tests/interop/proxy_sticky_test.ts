@@ -10,11 +10,17 @@ const stickiness = {
   values: { s0: "value0", s1: "value1", s2: "value2" },
 } as const;
 
-/** Answers its letter and the Cookie fields it was sent. */
+const UPGRADE = "Connection: Upgrade\r\nUpgrade: echo\r\n";
+
+/** Answers its letter and the Cookie fields it was sent; switches protocols where it is asked to. */
 function telling(letter: string): (wire: Wire) => Promise<void> {
   return async (wire) => {
     for (;;) {
       const head = await wire.message();
+      if (/^upgrade:/im.test(head)) {
+        await wire.send(`HTTP/1.1 101 Switching Protocols\r\n${UPGRADE}\r\n${letter}`);
+        continue;
+      }
       const cookies = [...head.matchAll(/^cookie: *(.*)\r$/gim)].map(([, value]) => value).join("|");
       const body = `${letter}(${cookies})`;
       await wire.send(`HTTP/1.1 200 OK\r\nSet-Cookie: own=1\r\nContent-Length: ${body.length}\r\n\r\n${body}`);
@@ -66,6 +72,19 @@ for (const way of ways) {
       const again = await get(setup.port, "/", `Cookie: x=1; SRV=${value}; y=2\r\n`);
       assert.ok(again.endsWith(`${letter}(x=1; y=2)`), again);
       assert.doesNotMatch(again, /SRV=/);
+    }
+  });
+
+  Deno.test(`${way}: a client that begins with an upgrade gets its cookie with the 101`, async () => {
+    await using setup = await start(way);
+    using wire = await Wire.to(setup.port);
+    await wire.send(`GET / HTTP/1.1\r\nHost: a\r\n${UPGRADE}\r\n`);
+    const head = await wire.until("\r\n\r\n");
+    assert.match(head, /^HTTP\/1\.1 101 /);
+    const [, value] = ours.exec(head) ?? [];
+    const letter = await wire.take(1);
+    for (let i = 0; i < 4; i++) {
+      assert.ok((await get(setup.port, "/", `Cookie: SRV=${value}\r\n`)).endsWith(`${letter}()`));
     }
   });
 
