@@ -3,7 +3,9 @@
  * way may have none.
  */
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
+import type { Duplex } from "node:stream";
 import { requestOf } from "./target.ts";
+import { type Upgraded, UPGRADED_FIELD, type Upgrades } from "./upgrades.ts";
 
 export interface AdoptedServer {
   /** Takes no more; resolves when those that run are answered. */
@@ -12,10 +14,19 @@ export interface AdoptedServer {
 
 type Answer = (request: Request) => Response | Promise<Response>;
 
-/** Serves on the descriptor `fd`. `failed` hears what `answer` throws. */
-export function serveAdopted(fd: number, answer: Answer, failed: (error: unknown) => void): AdoptedServer {
+/** Serves on the descriptor `fd`. `failed` hears what `answer` throws. Connections are upgraded as `upgrades` says. */
+export function serveAdopted(
+  fd: number,
+  answer: Answer,
+  failed: (error: unknown) => void,
+  upgrades: Upgrades,
+): AdoptedServer {
   const server = createServer((incoming, outgoing) => {
     exchange(incoming, outgoing, answer, failed).catch(() => outgoing.destroy());
+  });
+  server.on("upgrade", (incoming, socket, first) => {
+    socket.on("error", () => {});
+    upgrade(incoming, socket, first, { answer, failed, upgrades }).catch(() => socket.destroy());
   });
   // The balancer has time-outs of its own, and must never ask on a connection that ends just then.
   server.keepAliveTimeout = 0;
@@ -105,4 +116,73 @@ function drained(outgoing: ServerResponse, signal: AbortSignal): Promise<void> {
     outgoing.on("drain", go);
     signal.addEventListener("abort", go);
   });
+}
+
+interface Upgrading {
+  readonly answer: Answer;
+  readonly failed: (error: unknown) => void;
+  readonly upgrades: Upgrades;
+}
+
+/** A request that asks for another protocol: granted by whom it was forwarded to, or answered on a connection that ends. */
+async function upgrade(
+  incoming: IncomingMessage,
+  socket: Duplex,
+  first: Uint8Array,
+  { answer, failed, upgrades }: Upgrading,
+): Promise<void> {
+  const gone = new AbortController();
+  const leave = () => gone.abort(new Error("The client went away"));
+  socket.on("close", leave);
+  let response: Response;
+  try {
+    response = await answer(readRequest(incoming, gone.signal));
+  } catch (error) {
+    failed(error);
+    response = new Response("The application failed.\n", { status: 500 });
+  }
+  const upgraded = upgrades.take(response.headers.get(UPGRADED_FIELD) ?? "");
+  const headers = [...response.headers].filter(([name]) => name !== UPGRADED_FIELD);
+  const fields = headers.map(([name, value]) => `${name}: ${value}\r\n`).join("");
+  if (upgraded === null) {
+    socket.write(
+      `HTTP/1.1 ${response.status} ${response.statusText || "Answer"}\r\n${fields}connection: close\r\n\r\n`,
+    );
+    for await (const piece of response.body ?? []) socket.write(piece);
+    return void socket.end();
+  }
+  upgraded.release();
+  socket.write(`HTTP/1.1 101 Switching Protocols\r\n${fields}connection: upgrade\r\n\r\n`);
+  await Promise.all([toBalancer(socket, first, upgraded), toClient(socket, upgraded)]);
+}
+
+async function toBalancer(socket: Duplex, first: Uint8Array, { connection }: Upgraded): Promise<void> {
+  try {
+    await writeAll(connection, first);
+    for await (const piece of socket) await writeAll(connection, piece);
+    await connection.closeWrite();
+  } catch {
+    // Either side has gone; the other direction ends by it.
+  }
+}
+
+async function toClient(socket: Duplex, { connection, first }: Upgraded): Promise<void> {
+  const buffer = new Uint8Array(64 * 1024);
+  try {
+    if (first.length > 0) socket.write(first);
+    for (let length = await connection.read(buffer); length !== null; length = await connection.read(buffer)) {
+      if (!socket.write(buffer.slice(0, length))) {
+        await new Promise<void>((resolve) => socket.once("drain", resolve).once("close", resolve));
+      }
+    }
+  } catch {
+    // As above.
+  } finally {
+    connection.close();
+    socket.end();
+  }
+}
+
+async function writeAll(connection: Deno.Conn, bytes: Uint8Array): Promise<void> {
+  for (let sent = 0; sent < bytes.length;) sent += await connection.write(bytes.subarray(sent));
 }

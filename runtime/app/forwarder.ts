@@ -8,6 +8,7 @@ import { bytesOf } from "../http/bytes.ts";
 import { NEED_MORE, NO_BODY, REFUSED } from "../http/head.ts";
 import { parseResponse, ResponseHead } from "../http/response_head.ts";
 import { TARGET_FIELD, targetOf } from "./target.ts";
+import { UPGRADED_FIELD, type Upgrades } from "./upgrades.ts";
 
 /** The field by which the balancer knows the backend; it goes no further. */
 export const BACKEND_FIELD = "x-tandem-backend";
@@ -25,6 +26,7 @@ const OURS: ReadonlySet<string> = new Set([
   "upgrade",
   BACKEND_FIELD,
   TARGET_FIELD,
+  UPGRADED_FIELD,
 ]);
 /** Octets that are read at a time; a head must fit. */
 const PIECE = 64 * 1024;
@@ -33,18 +35,32 @@ const spare: Uint8Array<ArrayBuffer>[] = [];
 const MOST_SPARE = 64;
 const BODY = { of: "response", unchunk: true, most: Number.MAX_SAFE_INTEGER } as const;
 
-/** Sends `request` to `backend` by the balancer that listens at `socket`. */
-export async function forwardTo(socket: string, backend: string, request: Request): Promise<Response> {
+/**
+ * Sends `request` to `backend` by the balancer that listens at `socket`.
+ *
+ * @param upgrades where upgraded connections are left for the server of the application; without it none is asked for
+ */
+export async function forwardTo(
+  socket: string,
+  backend: string,
+  request: Request,
+  upgrades: Upgrades | null = null,
+): Promise<Response> {
   if (!/^[\w.-]+$/.test(backend)) throw new TypeError(`Cannot forward to "${backend}": that is no name of a backend`);
   const connection = await Deno.connect({ transport: "unix", path: socket }).catch((cause) => {
     throw new Error(`Cannot forward to "${backend}": the balancer does not listen for it`, { cause });
   });
   const close = closing(connection, request.signal);
   try {
-    await write(connection, headOf(backend, request));
+    const upgrade = upgrades === null ? null : request.headers.get("upgrade");
+    await write(connection, headOf(backend, request, upgrade));
     // An answer may come before the body was sent, and then the rest is not wanted.
     if (request.body !== null) sendBody(connection, request).catch(() => {});
-    return await receive(connection, request.method === "HEAD", close);
+    const leave = upgrade === null || upgrades === null ? null : (first: Uint8Array<ArrayBuffer>) => {
+      const release = () => request.signal.removeEventListener("abort", close);
+      return upgrades.put({ connection, first, release });
+    };
+    return await receive(connection, { toHead: request.method === "HEAD", close, leave });
   } catch (error) {
     close();
     throw error;
@@ -64,11 +80,12 @@ function closing(connection: Deno.Conn, signal: AbortSignal): () => void {
   return close;
 }
 
-function headOf(backend: string, request: Request): Uint8Array {
+function headOf(backend: string, request: Request, upgrade: string | null): Uint8Array {
   const { method, headers, body } = request;
   const url = new URL(request.url);
   let head = `${introduction(headers)}${method} ${targetOf(request)} HTTP/1.1\r\n`;
-  head += `Host: ${headers.get("host") ?? url.host}\r\nConnection: close\r\n${BACKEND_FIELD}: ${backend}\r\n`;
+  head += `Host: ${headers.get("host") ?? url.host}\r\n${BACKEND_FIELD}: ${backend}\r\n`;
+  head += upgrade === null ? "Connection: close\r\n" : `Connection: upgrade\r\nUpgrade: ${upgrade}\r\n`;
   for (const [name, value] of headers) if (!OURS.has(name)) head += `${name}: ${value}\r\n`;
   if (body !== null && !headers.has("content-length")) head += "Transfer-Encoding: chunked\r\n";
   return bytesOf(`${head}\r\n`);
@@ -101,7 +118,14 @@ function giveBack(buffer: Uint8Array<ArrayBuffer>): void {
   if (spare.length < MOST_SPARE) spare.push(buffer);
 }
 
-async function receive(connection: Deno.Conn, toHead: boolean, close: () => void): Promise<Response> {
+interface Receiving {
+  readonly toHead: boolean;
+  readonly close: () => void;
+  /** Leaves the upgraded connection, with what came behind the head, and answers its mark; null = none was asked for. */
+  readonly leave: ((first: Uint8Array<ArrayBuffer>) => string) | null;
+}
+
+async function receive(connection: Deno.Conn, { toHead, close, leave }: Receiving): Promise<Response> {
   const head = new ResponseHead();
   const bytes = spare.pop() ?? new Uint8Array(PIECE);
   head.reset();
@@ -109,10 +133,11 @@ async function receive(connection: Deno.Conn, toHead: boolean, close: () => void
   let end = 0;
   for (;;) {
     const answer = parseResponse(head, bytes, from, end, toHead);
-    if (answer === REFUSED || (answer > 0 && head.status === 101)) throw new Error("The balancer's answer is not HTTP");
+    const isUpgrade = answer > 0 && head.status === 101;
+    if (answer === REFUSED || (isUpgrade && leave === null)) throw new Error("The balancer's answer is not HTTP");
     if (answer !== NEED_MORE) {
       from += answer;
-      if (!head.interim) break;
+      if (isUpgrade || !head.interim) break;
       head.reset();
       continue;
     }
@@ -126,6 +151,14 @@ async function receive(connection: Deno.Conn, toHead: boolean, close: () => void
     if (!OURS.has(name)) headers.append(name, head.text(i));
   }
   const { status } = head;
+  if (status === 101 && leave !== null) {
+    for (let i = 0; i < head.count; i++) {
+      if (head.name(i).toLowerCase() === "upgrade") headers.set("upgrade", head.text(i));
+    }
+    headers.set(UPGRADED_FIELD, leave(bytes.slice(from, end)));
+    giveBack(bytes);
+    return new Response(null, { headers });
+  }
   if (head.framing === NO_BODY) {
     giveBack(bytes);
     close();

@@ -4,13 +4,15 @@
  */
 import { serveAdopted } from "../app/adopted_server.ts";
 import { forwardTo } from "../app/forwarder.ts";
+import { createUpgrades } from "../app/upgrades.ts";
 import { runHost } from "../plugin/host/main.ts";
 
 /** Runs until control closes the pipe. */
 export async function runAppHost([listening, balancer]: readonly string[]): Promise<void> {
+  const upgrades = createUpgrades();
   await runHost({
-    serve: (answer, failed) => serveAdopted(Number(listening), answer, failed),
-    forward: (backend, request) => forwardTo(balancer, backend, request),
+    serve: (answer, failed) => serveAdopted(Number(listening), answer, failed, upgrades),
+    forward: (backend, request) => forwardTo(balancer, backend, request, upgrades),
   });
 }
 

@@ -271,6 +271,57 @@ export default { fetch: (request: Request, ctx: any) => forward("web")({ env: ct
   },
 });
 
+Deno.test("an upgrade that the application forwards goes through, one that it answers does not, and both are left again", async () => {
+  const heads: string[] = [];
+  let ended = 0;
+  await using web = new Origin(async (wire) => {
+    const head = await wire.until("\r\n\r\n", 20_000);
+    heads.push(head);
+    if (head.includes("/refused")) return await wire.send("HTTP/1.1 403 No\r\nContent-Length: 2\r\n\r\nno");
+    await wire.send("HTTP/1.1 101 Up\r\nConnection: upgrade\r\nUpgrade: chat\r\nX-Accept: 1\r\n\r\nwelcome;");
+    for (;;) {
+      const text = await wire.until(";", 20_000).catch(() => null);
+      if (text === null) break;
+      await wire.send(`got ${text}`);
+    }
+    ended++;
+  });
+  const app = appWith(`if (pathname === "/app/own") return new Response("own", { status: 426 });
+  const response = await ctx.forward("web", request);
+  response.headers.set("x-door", "1");
+  return response;`);
+  const lines = site(web, "{ match: { path: /app/* }, app: door }", "door: { source: ./door }");
+  await using world = await startAppNode({ door: app }, lines);
+  const { node, port } = world;
+  await node.waitFor("it runs", ({ plugins }) => plugins[0]?.state === "running");
+  const asking = (path: string) => `GET ${path} HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: chat\r\n\r\n`;
+  {
+    using wire = await Wire.to(port);
+    await wire.send(asking("/app/chat"));
+    const head = await wire.until("\r\n\r\n");
+    assert.match(head, /^HTTP\/1.1 101 /);
+    for (const field of [/\r\nupgrade: chat\r\n/i, /\r\nx-accept: 1\r\n/i, /\r\nx-door: 1\r\n/i]) {
+      assert.match(head, field);
+    }
+    assert.doesNotMatch(head, /x-tandem/i);
+    await wire.until("welcome;");
+    for (const word of ["one;", "two;", `${"x".repeat(200_000)};`]) {
+      await wire.send(word);
+      await wire.until(`got ${word}`);
+    }
+  }
+  using refused = await Wire.to(port);
+  await refused.send(asking("/app/refused"));
+  assert.match(await refused.message(), /^HTTP\/1.1 403 [^]*no$/);
+  using own = await Wire.to(port);
+  await own.send(asking("/app/own"));
+  assert.match(await own.rest(), /^HTTP\/1.1 426 [^]*own/);
+  assert.match(heads[0], /\r\nupgrade: chat\r\n/i);
+  for (let i = 0; i < 100 && ended === 0; i++) await new Promise((resolve) => setTimeout(resolve, 50));
+  assert.equal(ended, 1, "the server hears that the client is gone");
+  assert.equal((await world.plugin("door")).restarts, 0);
+});
+
 Deno.test("an application forwards to a proxy that was started anew", async () => {
   await using web = mirror();
   const app = appWith(`return await ctx.forward("web", request);`);
