@@ -317,7 +317,7 @@ export class Registry {
     if (!found) throw new PluginError(id, "start", "no plugin is used there");
     const is = found.source.manifest.kind;
     if (is !== kind) {
-      throw new PluginError(found.options.name, "start", `it is a ${is}, and a ${kind} is wanted at ${id}`);
+      throw new PluginError(found.options.name, "start", `its kind is ${is}, and ${id} wants kind ${kind}`);
     }
     return found;
   }

@@ -112,7 +112,7 @@ Deno.test("plugin add locks a directory, shows what an upgrade asks for, and wha
   const { sha256 } = shop.lock().probe;
   assert.equal(
     first.stdout,
-    `acme/probe 1.0.0: a checker by Acme, MIT
+    `acme/probe 1.0.0: checker by Acme, MIT
 3 files, sha256 ${sha256}
 It asks for:
   connections to the servers it checks, and to nothing else

@@ -92,7 +92,7 @@ const bad: [kind: "checker" | "policy" | "notifier" | "app", main: string, rule:
   ],
 ];
 for (const [kind, main, wanted] of bad) {
-  Deno.test(`the conformance of a ${kind} catches ${main}`, async () => {
+  Deno.test(`conformance of kind ${kind} catches ${main}`, async () => {
     using place = openKit(kits);
     const directory = `${place.directory}/bad`;
     Deno.mkdirSync(directory);

@@ -44,6 +44,12 @@ door.all("*", (c) =>
     headers.set("x-caller", c.get("caller"));
   })(c));
 
+// Who does not get an answer is told so, and the operator why.
+door.onError((error, c) => {
+  c.env.log.error(`${c.req.method} ${c.req.path}: ${error.message}`);
+  return c.text("Try again later.\n", 502);
+});
+
 /** Comparing digests tells nothing of the keys that are near. */
 async function callerOf(key: string, keys: Readonly<Record<string, string>>): Promise<string | undefined> {
   const bytes = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(key));

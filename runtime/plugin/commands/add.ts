@@ -27,7 +27,7 @@ export async function run(args: readonly string[]): Promise<number> {
 function describe({ manifest, sha256, files }: PluginSource, asks: readonly string[]): string {
   const { name, version, kind, publisher } = manifest;
   return [
-    `${name} ${version}: a ${kind} by ${publisher.name}, ${publisher.license ?? "no license named"}`,
+    `${name} ${version}: ${kind} by ${publisher.name}, ${publisher.license ?? "no license named"}`,
     `${files.size} files, sha256 ${sha256}`,
     "It asks for:",
     ...asks.map((ask) => `  ${ask}`),

@@ -27,6 +27,8 @@ export async function run(args: readonly string[], kits: Kits): Promise<number> 
     if (parent !== "") Deno.mkdirSync(`${directory}/${parent}`, { recursive: true });
     Deno.writeTextFileSync(`${directory}/${path}`, text);
   }
-  say(`${directory}: a ${kind} that works. Next: tandem plugin check ${directory} && tandem plugin test ${directory}`);
+  say(
+    `${directory}: works as it is (${kind}). Next: tandem plugin check ${directory} && tandem plugin test ${directory}`,
+  );
   return 0;
 }

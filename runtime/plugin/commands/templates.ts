@@ -205,6 +205,12 @@ app.all("*", async (c) => {
   return response;
 });
 
+// No answer came, or one of the lines above threw.
+app.onError((error, c) => {
+  c.env.log.error(\`\${c.req.method} \${c.req.path}: \${error.message}\`);
+  return c.text("Try again later.\\n", 502);
+});
+
 export default defineApp({
   config: {
     backend: s.string({ default: "web", description: "where requests are forwarded to" }),
