@@ -1,8 +1,8 @@
 /**
  * Which server gets the request, and the connection to it: an idle one or a new one, in the queue where all are full, at the
- * next server where one cannot be connected to, after a pause at one that refused before. A request is delivered at most once: it goes to another server only while
- * nothing of it was sent, and is repeated only where a connection that had served before was closed without an answer to a
- * GET, HEAD or OPTIONS without body, or where the route allows more.
+ * next server where one cannot be connected to, after a pause where all refused. A request is delivered at most once: it
+ * goes to another server only while nothing of it was sent, and is repeated only where a connection that had served before
+ * was closed without an answer to a GET, HEAD or OPTIONS without body, or where the route allows more.
  */
 import type { RequestHead } from "../http/mod.ts";
 import { Errno, errnoName } from "../os/errno.ts";
