@@ -141,7 +141,9 @@ export class ClientConnection extends ClientPeer {
         this.#reader.ended();
         return;
       default:
-        this.close();
+        // It will ask no more, but reads what it asked for.
+        if (errno === 0 && this.pending > 0) this.finish(false);
+        else this.close();
     }
   }
 
@@ -151,20 +153,17 @@ export class ClientConnection extends ClientPeer {
     switch (this.phase) {
       case "opening":
         return this.opening?.expired();
-      case "idle":
-        if (this.stillTakes()) this.arm(this.frontend.options.timeouts.client);
-        else this.close(this.pending > 0);
-        return;
       case "head":
         this.#reader.expired();
         return;
       case "exchange":
         this.#exchange?.expired();
         return;
+      case "idle":
       case "replying":
       case "flushing":
         if (this.stillTakes()) this.arm(this.frontend.options.timeouts.client);
-        else this.close();
+        else this.close(this.pending > 0);
     }
   }
 

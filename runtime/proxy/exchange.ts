@@ -97,8 +97,10 @@ export class Exchange implements OriginUser {
     const { client, tunnel } = this;
     const { wanted } = tunnel;
     if (wanted && errno === 0) return tunnel.clientEnded();
+    // It may have ended its side only, and read on: what is cut off must not look whole.
+    const cut = this.phase === "streaming" && this.response.byClose;
     this.abandon(endByClient(this));
-    client?.close(wanted);
+    client?.close(wanted || cut);
   }
 
   originEnded(errno: number): void {

@@ -1,6 +1,7 @@
 /** Our vrrp process beside a real keepalived: both directions, both versions, multicast and unicast. */
 import assert from "node:assert/strict";
 import { AddressWatch } from "../support/address_watch.ts";
+import { LEASE_LATE } from "../support/lease.ts";
 import { Lan } from "../support/namespaces.ts";
 import { type KeepalivedInstance, startCapture, startKeepalived } from "../support/peers.ts";
 import { until } from "../support/command.ts";
@@ -105,7 +106,9 @@ for (const { name, ours, theirs, interval } of variants) {
         interval: 5,
       });
       // A dead machine holds nothing: its lease ends.
-      await until("the lease ends", async () => (await lan.holders(vip)).join() === "dlp2", { timeout: 3500 });
+      await until("the lease ends", async () => (await lan.holders(vip)).join() === "dlp2", {
+        timeout: 3000 + LEASE_LATE,
+      });
 
       await lan.port("dlp1", "up");
       await using back = await VrrpRole.start(one, scratch.path, options(200));
