@@ -108,6 +108,11 @@ export class EpollIo implements Io {
     this.#state[fd] = 0;
   }
 
+  /** What waits in the kernel is not accepted any more. */
+  get accepting(): boolean {
+    return false;
+  }
+
   watch(fd: number, woken: () => void): void {
     setBlocking(fd, false);
     this.#wakers.set(fd, woken);

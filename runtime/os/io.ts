@@ -46,6 +46,8 @@ export interface Io extends Disposable {
   pause(fd: number): void;
   /** Stops accepting for good, without closing the socket. */
   forget(fd: number): void;
+  /** Whether connections may still be reported that came before their listener was forgotten. */
+  readonly accepting: boolean;
   /** Calls `woken` whenever the eventfd is written. */
   watch(fd: number, woken: () => void): void;
 

@@ -74,6 +74,10 @@ export class UringIo implements Io {
     this.#listeners.forget(fd);
   }
 
+  get accepting(): boolean {
+    return this.#listeners.leaving;
+  }
+
   watch(fd: number, woken: () => void): void {
     this.#wakers.set(fd, woken);
     this.#requests.wake(fd, this.#scratch);
@@ -170,6 +174,8 @@ export class UringIo implements Io {
   }
 
   [Symbol.dispose](): void {
+    // What was closed has only been asked for.
+    this.#queue.flush();
     for (let fd = 0; fd < this.#endpoints.length; fd++) {
       if (this.#endpoints[fd] === null) continue;
       libc().close(fd);

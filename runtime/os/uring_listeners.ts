@@ -48,6 +48,11 @@ export class UringListeners {
     this.#state[fd] = 0;
   }
 
+  /** Whether requests of forgotten listeners have not ended yet. */
+  get leaving(): boolean {
+    return this.#leaving.length > 0;
+  }
+
   accepted(fd: number, generation: number, result: number, flags: number): void {
     const acceptor = this.#acceptors.get(fd);
     const last = (flags & CQE_MORE) === 0;

@@ -95,6 +95,11 @@ export class UringQueue implements Disposable {
     if (result < 0) this.#excuse(errno());
   }
 
+  /** Submits what there is as far as that goes, before the ring is closed. */
+  flush(): void {
+    this.#libc.io_uring_wait(IO_URING_ENTER, this.fd, this.#publish(), 0, ENTER_GETEVENTS, null, null);
+  }
+
   /** Completions there are. */
   ready(): number {
     return (Atomics.load(this.words, this.#cqTail) - this.#head) | 0;

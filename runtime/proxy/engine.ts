@@ -85,6 +85,9 @@ export class Engine {
   seekRoom: () => void = () => {};
   /** Called when a client's connection ended. */
   relieved: () => void = () => {};
+  /** Called when all connections have ended after `stopping` was set. */
+  drained: () => void = () => {};
+  #toldDrained = false;
   #running = true;
   #failure: { readonly error: unknown } | null = null;
   #crashes = 0;
@@ -130,6 +133,7 @@ export class Engine {
       this.#survive(error);
     }
     this.accessLog?.turn(this.now);
+    if (this.stopping) this.#tellDrained();
     if (this.#failure !== null) throw this.#failure.error;
     this.observeVerdicts();
   }
@@ -140,6 +144,28 @@ export class Engine {
     if (generation === this.#generation) return;
     this.#generation = generation;
     this.verdictsChanged();
+  }
+
+  /** All connections end with their next response; `drained` is called when none is left, and none can come. */
+  drain(): void {
+    this.stopping = true;
+    this.#toldDrained = false;
+  }
+
+  /** Goes on after all. */
+  resume(): void {
+    this.stopping = false;
+  }
+
+  /** Whether it may leave without taking something from anybody. */
+  get isDrained(): boolean {
+    return this.stopping && this.connections === 0 && !this.io.accepting;
+  }
+
+  #tellDrained(): void {
+    const { isDrained } = this;
+    if (isDrained && !this.#toldDrained) this.drained();
+    this.#toldDrained = isDrained;
   }
 
   /** Makes another thread take a turn: it has something to do that it cannot see. */

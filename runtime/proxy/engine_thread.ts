@@ -44,9 +44,8 @@ function serve(start: ThreadStart, say: (report: ThreadReport) => void): void {
     engine.room.wanted = false;
     table.relieved();
   };
-  engine.relieved = () => {
-    table.relieved();
-    if (!engine.stopping || engine.connections > 0) return;
+  engine.relieved = () => table.relieved();
+  engine.drained = () => {
     // The process may end when this is heard.
     engine.accessLog?.flush();
     say({ type: "drained" });
@@ -104,15 +103,14 @@ function obey(
     case "compared":
       return engine.routing.passwords.answered(command.id, command.matches);
     case "drain":
-      engine.stopping = true;
+      engine.drain();
       table.drain(command.patient);
       engine.accessLog?.flush();
-      if (engine.connections === 0) say({ type: "drained" });
       return;
     case "resume":
-      engine.stopping = false;
-      return;
+      return engine.resume();
     case "exit":
-      return engine.stop();
+      // What came since it said so is served first; it says so again.
+      if (!command.drained || engine.isDrained) engine.stop();
   }
 }

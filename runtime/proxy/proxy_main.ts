@@ -108,6 +108,8 @@ export class ProxyMain {
     this.#listeners.apply([], [...this.#threads.keys()]);
     this.#tell((all) => {
       if (all) this.#listeners.closeLeaving();
+      // Who said so before may serve again since.
+      this.#drained.clear();
       for (const { worker } of this.#threads.values()) worker.send({ type: "drain", patient: false });
       if (this.#threads.size === 0) this.#end();
     });
@@ -120,6 +122,12 @@ export class ProxyMain {
     const shared = this.#shared ??= allocateShared(Math.max(threads, navigator.hardwareConcurrency), descriptorLimit());
     this.#state ??= new SharedState(shared, 0);
     const numbers = Array.from({ length: Math.min(threads, shared.threads) }, (_, index) => index);
+    if (threads > numbers.length) {
+      this.#ports.log.warning(
+        `proxy.threads is ${threads}, but when this process started it made room for ${numbers.length}: ` +
+          `${numbers.length} serve until the node is restarted`,
+      );
+    }
     const deaf = this.#options === null ? [] : this.#listeners.prepare(options.frontends, numbers);
     if (deaf.length > 0) {
       // Control goes back to what runs: nothing of that may have been closed.
@@ -212,7 +220,7 @@ export class ProxyMain {
       case "drained":
         this.#drained.add(thread);
         if (!this.#stopping && !this.#surplus.has(thread)) return;
-        if (!this.#stopping) this.#threads.get(thread)?.worker.send({ type: "exit" });
+        if (!this.#stopping) this.#threads.get(thread)?.worker.send({ type: "exit", drained: true });
         else if ([...this.#threads.keys()].every((each) => this.#drained.has(each))) this.#end();
         return;
       case "exited":
@@ -324,7 +332,7 @@ export class ProxyMain {
   #end(): void {
     if (this.#ending) return;
     this.#ending = true;
-    for (const { worker } of this.#threads.values()) worker.send({ type: "exit" });
+    for (const { worker } of this.#threads.values()) worker.send({ type: "exit", drained: false });
     if (this.#threads.size === 0) this.#leave();
     else setTimeout(() => this.#leave(), LAST_WORDS);
   }

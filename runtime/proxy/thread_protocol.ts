@@ -63,7 +63,8 @@ export type ThreadCommand =
   | { readonly type: "drain"; readonly patient: boolean }
   /** It is to go on after all. */
   | { readonly type: "resume" }
-  | { readonly type: "exit" };
+  /** `drained`: only if it is. */
+  | { readonly type: "exit"; readonly drained: boolean };
 
 export function threadOptions(options: ProxyOptions): ThreadOptions {
   return {

@@ -1,5 +1,6 @@
 /** The proxy process: reload, drain, listeners that cannot listen, threads that die. */
 import assert from "node:assert/strict";
+import { until } from "../support/command.ts";
 import { answering, backend, freePort, frontend, get, Origin, ProxyUnderTest, ways, Wire } from "./proxy_support.ts";
 
 const REQUEST = "GET /x HTTP/1.1\r\nHost: a.example\r\n\r\n";
@@ -174,6 +175,12 @@ for (const way of ways) {
     await delay(500);
     for (let i = 0; i < 16; i++) assert.match(await get(port), /ok$/);
     assert.deepEqual((await proxy.status()).threads.map(({ alive }) => alive), [true, true]);
+    // More than it made room for when it started: as many as go, and a word on it.
+    const most = Math.max(2, navigator.hardwareConcurrency);
+    await proxy.apply(set(most + 1));
+    assert.equal((await proxy.status()).threads.length, most);
+    const warning = `proxy.threads is ${most + 1}, but when this process started it made room for ${most}: `;
+    await until("the warning", () => proxy.logged.includes(warning));
   });
 
   Deno.test(`${way}: threads that die close their connections and are started again`, async () => {

@@ -65,6 +65,8 @@ export class ProxyUnderTest implements AsyncDisposable {
   readonly reports: ProxyReport[] = [];
   /** What it logged of errors of its own. */
   readonly errors: string[] = [];
+  /** All that it logged. */
+  logged = "";
   readonly #child: Deno.ChildProcess;
   readonly #writer: WritableStreamDefaultWriter<Uint8Array>;
   readonly #waiting = new Set<() => void>();
@@ -146,6 +148,7 @@ export class ProxyUnderTest implements AsyncDisposable {
 
   async #readLog(): Promise<void> {
     for await (const chunk of this.#child.stderr.pipeThrough(new TextDecoderStream())) {
+      this.logged += chunk;
       if (chunk.includes("error of the engine") || chunk.includes("Uncaught")) this.errors.push(chunk);
       if (Deno.env.get("TANDEM_TEST_LOG")) Deno.stderr.writeSync(new TextEncoder().encode(chunk));
     }

@@ -1,11 +1,12 @@
 /** The promises of `Io`, kept by each implementation and by io_uring without its newest flags. */
 import assert from "node:assert/strict";
+import { setTimeout as delay } from "node:timers/promises";
 import { NO_REGION, SLAB } from "../../../runtime/os/arena.ts";
 import { EpollIo } from "../../../runtime/os/epoll_io.ts";
 import type { Acceptor, Endpoint, Io, IoOptions } from "../../../runtime/os/io.ts";
 import { libc } from "../../../runtime/os/libc.ts";
 import { bestIo, openIo } from "../../../runtime/os/open_io.ts";
-import { boundPort, listenOn, socketAddress } from "../../../runtime/os/tcp_socket.ts";
+import { boundPort, listenOn, socketAddress, stopListening } from "../../../runtime/os/tcp_socket.ts";
 import { SETUP_DEFER_TASKRUN, SETUP_NO_SQARRAY } from "../../../runtime/os/uring_abi.ts";
 import { UringIo } from "../../../runtime/os/uring_io.ts";
 import { setUpRing } from "../../../runtime/os/uring_setup.ts";
@@ -193,6 +194,41 @@ for (const [name, make] of makers) {
       io.close(again.fd);
       for (const client of [first, second]) client.close();
     }
+  });
+
+  Deno.test(`${name}: who came before a listener was forgotten is told of, then nobody is expected`, async () => {
+    using io = make({ arena: 1 << 20, descriptors: 1024 });
+    const accepted: number[] = [];
+    using listening = new Listening(io, (fd) => accepted.push(fd));
+    io.wait(0);
+    const clients = await Promise.all(Array.from({ length: 8 }, () => Deno.connect({ port: listening.port })));
+    // The kernel may have accepted them in here, while nobody has heard of it.
+    io.wait(10);
+    io.forget(listening.fd);
+    const waiting = stopListening(listening.fd, io.socketFlags);
+    assert.ok(waiting.length === clients.length || io.accepting);
+    await turn(io, () => !io.accepting);
+    assert.equal(accepted.length + waiting.length, clients.length);
+    for (const fd of [...accepted, ...waiting]) libc().close(fd);
+    for (const client of clients) client.close();
+  });
+
+  Deno.test(`${name}: a socket that was closed last is closed with its Io`, async () => {
+    const accepted: number[] = [];
+    let client: Deno.Conn;
+    {
+      using io = make({ arena: 1 << 20, descriptors: 1024 });
+      using listening = new Listening(io, (fd) => accepted.push(fd));
+      client = await Deno.connect({ port: listening.port });
+      await turn(io, () => accepted.length > 0);
+      new Ear(io, accepted[0]);
+      io.receive(accepted[0]);
+      io.wait(0);
+      io.close(accepted[0]);
+    }
+    const read = await Promise.race([client.read(new Uint8Array(1)), delay(2000, "nothing")]);
+    assert.equal(read, null);
+    client.close();
   });
 
   Deno.test(`${name}: closing in the middle of a send gives its region back and ends the stream`, async () => {
