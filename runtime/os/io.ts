@@ -57,7 +57,7 @@ export interface Io extends Disposable {
   connect(fd: number, start: number, length: number): void;
   /** Receives until `hold`: little by little in small regions, a stream that fills those in large ones. */
   receive(fd: number): void;
-  /** Stops receiving; one more piece may come. */
+  /** Stops receiving; what is under way, some pieces at most, may still come. */
   hold(fd: number): void;
   /** Sends `[start, start + length)`; one send a socket at a time. `region` is what to give back if the socket is closed. */
   send(fd: number, start: number, length: number, region: number): void;

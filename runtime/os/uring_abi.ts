@@ -38,6 +38,7 @@ export const SQE_BUFFER_SELECT = 1 << 5;
 export const SQE_CQE_SKIP_SUCCESS = 1 << 6;
 export const ACCEPT_MULTISHOT = 1 << 0;
 export const RECVSEND_POLL_FIRST = 1 << 0;
+export const RECV_MULTISHOT = 1 << 1;
 export const CANCEL_ALL = 1 << 0;
 export const CANCEL_FD = 1 << 1;
 

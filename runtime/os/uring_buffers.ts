@@ -1,6 +1,7 @@
 /**
  * A ring of buffers from which the kernel takes one whenever something arrives: no connection holds a buffer while it is
- * idle. The ring is kept shallow, so that the same few buffers stay in the cache, and grows when it ran dry.
+ * idle. The ring is kept shallow, so that the same few buffers stay in the cache; it grows when it ran dry, and shrinks
+ * when it has not for long.
  *
  *     struct io_uring_buf { u64 addr; u32 len; u16 bid; u16 resv }     the first one's resv is the ring's tail
  */
@@ -12,6 +13,8 @@ import { REGISTER_PBUF_RING } from "./uring_abi.ts";
 
 const IO_URING_REGISTER = 427;
 const MAX_ENTRIES = 32768;
+/** Refills after which a ring that did not run dry offers half as much. */
+const CALM = 4096;
 
 export class UringBuffers implements Disposable {
   readonly #arena: Arena;
@@ -21,8 +24,12 @@ export class UringBuffers implements Disposable {
   readonly #halves: Uint16Array;
   readonly #mask: number;
   readonly #size: number;
-  /** Buffers the kernel should find; doubles when it found none. */
+  /** Buffers the kernel should find. */
   #depth: number;
+  readonly #least: number;
+  #dry = false;
+  /** Refills since it ran dry, or shrank. */
+  #calm = 0;
   #offered = 0;
   #tail = 0;
 
@@ -31,7 +38,7 @@ export class UringBuffers implements Disposable {
     this.#arena = arena;
     this.#kind = kind;
     this.#size = arena.sizeOf(kind);
-    this.#depth = depth;
+    this.#depth = this.#least = depth;
     const entries = Math.min(MAX_ENTRIES, 1 << (32 - Math.clz32(arena.count(kind) - 1)));
     this.#mask = entries - 1;
     this.#memory = mapLow(entries * 16);
@@ -69,13 +76,14 @@ export class UringBuffers implements Disposable {
     return regionOf(this.#kind, number);
   }
 
-  /** The kernel found none: from now on there are more, while the arena has them. */
+  /** The kernel found none: there will be more, while the arena has them. */
   ranDry(): void {
-    if (this.#depth < this.#arena.count(this.#kind)) this.#depth *= 2;
+    this.#dry = true;
   }
 
   /** Offers free regions up to the depth. */
   refill(): void {
+    if (this.#dry || ++this.#calm === CALM) this.#adapt();
     const depth = Math.min(this.#depth, this.#mask + 1);
     if (this.#offered >= depth) return;
     const arena = this.#arena;
@@ -92,6 +100,13 @@ export class UringBuffers implements Disposable {
     }
     // Entries before the tail: the halfword store is atomic, and the kernel reads it within our own io_uring_enter.
     this.#halves[7] = this.#tail;
+  }
+
+  #adapt(): void {
+    if (!this.#dry) this.#depth = Math.max(this.#least, this.#depth >> 1);
+    else if (this.#depth < this.#arena.count(this.#kind)) this.#depth *= 2;
+    this.#dry = false;
+    this.#calm = 0;
   }
 
   [Symbol.dispose](): void {

@@ -110,10 +110,9 @@ export class UringQueue implements Disposable {
     return this.#cqes + (this.#head & this.#cqMask) * CQE_WORDS;
   }
 
-  /** The oldest completion has been read. */
+  /** The oldest completion has been read; the kernel may use its place from the next `enter` on. */
   advance(): void {
     this.#head = (this.#head + 1) | 0;
-    Atomics.store(this.words, this.#cqHead, this.#head);
   }
 
   [Symbol.dispose](): void {
@@ -126,6 +125,7 @@ export class UringQueue implements Disposable {
   }
 
   #publish(): number {
+    Atomics.store(this.words, this.#cqHead, this.#head);
     Atomics.store(this.words, this.#sqTail, this.#tail);
     return this.#unsubmitted();
   }

@@ -2,17 +2,19 @@
  * Receives of an io_uring, into buffers that the kernel takes from two rings: small ones, and large ones for whoever
  * filled a small one.
  *
- * They are single, armed again when they complete, and begin by waiting (POLL_FIRST). Multishot receives measured no
- * cheaper for small requests and dearer for long bodies: they take up to 32 small buffers in one go, wanted or not, and
- * can only be stopped by a cancellation. So the reader decides, piece by piece.
+ *     one request for all that comes ──a full buffer, or `hold`──▶ cancelled ──▶ piece by piece, for good
+ *
+ * One multishot request is the cheapest for those who ask and answer in few bytes. But it takes up to 32 small buffers in
+ * one go, wanted or not, and only a cancellation stops it. So where much comes, or somebody does not take it, the reader
+ * decides from then on: single receives that begin by waiting (POLL_FIRST), each armed when the one before has completed.
  */
 import { type Arena, LARGE, NO_REGION, SMALL } from "./arena.ts";
 import { Errno } from "./errno.ts";
 import type { Endpoint } from "./io.ts";
-import { CQE_BUFFER, CQE_BUFFER_SHIFT } from "./uring_abi.ts";
+import { CQE_BUFFER, CQE_BUFFER_SHIFT, CQE_MORE } from "./uring_abi.ts";
 import { UringBuffers } from "./uring_buffers.ts";
 import { RECEIVE, RECEIVE_LARGE, type UringRequests } from "./uring_requests.ts";
-import { ARMED, FILLED, STARVED, type UringTable, WANTED } from "./uring_table.ts";
+import { ARMED, FILLED, PIECEWISE, STARVED, type UringTable, WANTED } from "./uring_table.ts";
 
 const SMALL_DEPTH = 64;
 const LARGE_DEPTH = 8;
@@ -46,6 +48,7 @@ export class UringReceives implements Disposable {
 
   hold(fd: number): void {
     this.#state[fd] &= ~WANTED;
+    this.#goPiecewise(fd);
   }
 
   /** Offers free buffers to the kernel, and arms those that found none before. */
@@ -64,10 +67,12 @@ export class UringReceives implements Disposable {
       if (region !== NO_REGION) this.#arena.give(region);
       return;
     }
-    const state = this.#state[fd] & ~ARMED;
-    this.#state[fd] = state;
+    if ((flags & CQE_MORE) === 0) this.#state[fd] &= ~ARMED;
     if (result > 0) {
-      if (result === buffers.size) this.#state[fd] = state | FILLED;
+      if (result === buffers.size) {
+        this.#state[fd] |= FILLED;
+        this.#goPiecewise(fd);
+      }
       endpoint.received(region, this.#arena.start(region), result);
       if (generation === this.#generation[fd]) this.#rearm(fd);
       return;
@@ -95,10 +100,21 @@ export class UringReceives implements Disposable {
 
   #arm(fd: number): void {
     const state = this.#state[fd];
+    if ((state & PIECEWISE) === 0) {
+      this.#state[fd] = state | ARMED;
+      return this.#requests.receiveAll(fd);
+    }
     const filled = (state & FILLED) !== 0;
     const large = filled && this.#large.available;
     this.#state[fd] = (state & ~FILLED) | ARMED;
     this.#requests.receive(fd, large ? RECEIVE_LARGE : RECEIVE, large ? LARGE : SMALL, filled);
+  }
+
+  #goPiecewise(fd: number): void {
+    const state = this.#state[fd];
+    if ((state & PIECEWISE) !== 0) return;
+    this.#state[fd] = state | PIECEWISE;
+    if ((state & ARMED) !== 0) this.#requests.cancelReceive(fd);
   }
 
   #rearm(fd: number): void {

@@ -5,7 +5,7 @@
  * one. A descriptor number is reused as soon as it is closed, while completions of its former life still arrive: their
  * generation tells.
  */
-import type { Arena } from "./arena.ts";
+import { type Arena, SMALL } from "./arena.ts";
 import {
   ACCEPT_MULTISHOT,
   CANCEL_ALL,
@@ -17,6 +17,7 @@ import {
   OP_READ,
   OP_RECV,
   OP_SEND,
+  RECV_MULTISHOT,
   RECVSEND_POLL_FIRST,
   SQE_BUFFER_SELECT,
   SQE_CQE_SKIP_SUCCESS,
@@ -71,6 +72,20 @@ export class UringRequests {
   connect(fd: number, start: number, length: number): void {
     const at = this.#prepare(OP_CONNECT, fd, this.#arena.address + start, 0, CONNECT);
     this.#sqes[at + 2] = length; // addr2
+  }
+
+  /** Each time that something comes, into a small buffer, until it is cancelled, fails or finds no buffer. */
+  receiveAll(fd: number): void {
+    const at = this.#prepare(OP_RECV, fd, 0, 0, RECEIVE);
+    this.#sqes[at] |= (SQE_BUFFER_SELECT << 8) | ((RECV_MULTISHOT | RECVSEND_POLL_FIRST) << 16);
+    this.#sqes[at + 10] = SMALL; // buf_group
+  }
+
+  /** Ends `receiveAll`, which completes a last time then. */
+  cancelReceive(fd: number): void {
+    const at = this.#prepare(OP_ASYNC_CANCEL, -1, RECEIVE | fd, 0, QUIET);
+    this.#sqes[at] |= SQE_CQE_SKIP_SUCCESS << 8;
+    this.#sqes[at + 5] = this.#generation[fd]; // addr, high word
   }
 
   /** Into a buffer of group `group`. `ready`: there is something to receive, so that waiting first would be for nothing. */

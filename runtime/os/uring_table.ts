@@ -13,6 +13,8 @@ export const SENDING = 16;
 export const CONNECTING = 32;
 /** In the queue for buffers. */
 export const STARVED = 64;
+/** What comes is received piece by piece, each asked for. */
+export const PIECEWISE = 128;
 
 export class UringTable {
   readonly endpoints: (Endpoint | null)[] = new Array(1024).fill(null);
