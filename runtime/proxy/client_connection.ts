@@ -141,9 +141,10 @@ export class ClientConnection extends ClientPeer {
         this.#reader.ended();
         return;
       default:
-        // It will ask no more, but reads what it asked for.
-        if (errno === 0 && this.pending > 0) this.finish(false);
-        else this.close();
+        if (errno !== 0 || this.pending === 0) return this.close();
+        // It will ask no more, but reads what it asked for; more than this end of its stream is not to be waited for.
+        this.finish(false);
+        this.#linger = false;
     }
   }
 
