@@ -2,7 +2,7 @@
  * One reach of memory for everything that is received and sent: a single typed array, so that a place in it is one
  * small integer, code that reads it is monomorphic, and heads and bodies are copied within it without view objects.
  *
- *     | small receive buffers 16 KiB × n | large receive buffers × m | slabs 4 KiB × s | wide slabs × w |
+ *     | small receive buffers 16 KiB × n | large receive buffers × m | slabs 4 KiB × s | wide slabs × w | brief × b |
  *
  * A *region* names one piece (its class in the upper bits, its number below) and is what is given back. Most of the
  * arena is address space only: a page costs memory when it is first used, and the pieces used last are used first.
@@ -20,16 +20,19 @@ export const LARGE = 1;
 export const SLAB = 2;
 /** Heads that came in pieces, or are larger than a slab. */
 export const WIDE = 3;
+/** Received bytes of those who say little at a time. */
+export const BRIEF = 4;
 
 export const SMALL_SIZE = 16 * 1024;
 export const LARGE_SIZE = 128 * 1024;
 export const SLAB_SIZE = 4 * 1024;
 /** What is missing of the longest head, and a large receive buffer behind it. */
 export const WIDE_SIZE = LARGE_SIZE + 32 * 1024;
+export const BRIEF_SIZE = 4 * 1024;
 
 const CLASS_SHIFT = 20;
 const NUMBER_MASK = (1 << CLASS_SHIFT) - 1;
-const SIZES = [SMALL_SIZE, LARGE_SIZE, SLAB_SIZE, WIDE_SIZE] as const;
+const SIZES = [SMALL_SIZE, LARGE_SIZE, SLAB_SIZE, WIDE_SIZE, BRIEF_SIZE] as const;
 
 export class Arena implements Disposable {
   readonly bytes: Uint8Array<ArrayBuffer>;
@@ -42,9 +45,9 @@ export class Arena implements Disposable {
   readonly #taken: readonly Uint8Array[];
   readonly #freeCount = new Int32Array(SIZES.length);
 
-  /** An arena of about `size` bytes: 3/8 small, 2/8 large, 2/8 slabs, 1/8 wide. */
+  /** An arena of about `size` bytes: 6/16 small, 4/16 large, 3/16 slabs, 2/16 wide, 1/16 brief. */
   constructor(size: number) {
-    const shares = [0.375, 0.25, 0.25, 0.125];
+    const shares = [0.375, 0.25, 0.1875, 0.125, 0.0625];
     this.#counts = Int32Array.from(SIZES, (each, kind) => Math.max(8, Math.floor(size * shares[kind] / each)));
     this.#bases = new Int32Array(SIZES.length);
     let length = 0;

@@ -14,6 +14,7 @@ import {
   CONNECT,
   FD_MASK,
   RECEIVE,
+  RECEIVE_ALL,
   RECEIVE_LARGE,
   SEND,
   UringRequests,
@@ -144,6 +145,9 @@ export class UringIo implements Io {
       const fd = low & FD_MASK;
       this.#current = fd;
       switch (low & ~FD_MASK) {
+        case RECEIVE_ALL:
+          this.#receives.received(fd, generation, result, flags, RECEIVE_ALL);
+          break;
         case RECEIVE:
           this.#receives.received(fd, generation, result, flags, RECEIVE);
           break;

@@ -1,21 +1,23 @@
 /**
- * Receives of an io_uring, into buffers that the kernel takes from two rings: small ones, and large ones for whoever
- * filled a small one.
+ * Receives of an io_uring, into buffers that the kernel takes from rings: brief ones, small ones, and large ones for
+ * whoever filled a small one.
  *
  *     one request for all that comes ──a full buffer, or `hold`──▶ cancelled ──▶ piece by piece, for good
  *
- * One multishot request is the cheapest for those who ask and answer in few bytes. But it takes up to 32 small buffers in
- * one go, wanted or not, and only a cancellation stops it. So where much comes, or somebody does not take it, the reader
+ * One multishot request is the cheapest for those who ask and answer in few bytes. But it takes up to 33 buffers in one
+ * go, wanted or not, and only a cancellation stops it. So it has brief buffers of its own, a small part of the memory:
+ * where many take much of them the others do without. And where much comes, or somebody does not take it, the reader
  * decides from then on: single receives that begin by waiting (POLL_FIRST), each armed when the one before has completed.
  */
-import { type Arena, LARGE, NO_REGION, SMALL } from "./arena.ts";
+import { type Arena, BRIEF, LARGE, NO_REGION, SMALL } from "./arena.ts";
 import { Errno } from "./errno.ts";
 import type { Endpoint } from "./io.ts";
 import { CQE_BUFFER, CQE_BUFFER_SHIFT, CQE_MORE } from "./uring_abi.ts";
 import { UringBuffers } from "./uring_buffers.ts";
-import { RECEIVE, RECEIVE_LARGE, type UringRequests } from "./uring_requests.ts";
+import { RECEIVE, RECEIVE_ALL, RECEIVE_LARGE, type UringRequests } from "./uring_requests.ts";
 import { ARMED, FILLED, PIECEWISE, STARVED, type UringTable, WANTED } from "./uring_table.ts";
 
+const BRIEF_DEPTH = 64;
 const SMALL_DEPTH = 64;
 const LARGE_DEPTH = 8;
 
@@ -25,6 +27,7 @@ export class UringReceives implements Disposable {
   readonly #endpoints: (Endpoint | null)[];
   readonly #state: Uint8Array;
   readonly #generation: Int32Array;
+  readonly #brief: UringBuffers;
   readonly #small: UringBuffers;
   readonly #large: UringBuffers;
   /** Descriptors that found no buffer, in the order they came. */
@@ -36,6 +39,7 @@ export class UringReceives implements Disposable {
     this.#endpoints = table.endpoints;
     this.#state = table.state;
     this.#generation = table.generation;
+    this.#brief = new UringBuffers(ringFd, arena, BRIEF, BRIEF_DEPTH);
     this.#small = new UringBuffers(ringFd, arena, SMALL, SMALL_DEPTH);
     this.#large = new UringBuffers(ringFd, arena, LARGE, LARGE_DEPTH);
   }
@@ -53,6 +57,7 @@ export class UringReceives implements Disposable {
 
   /** Offers free buffers to the kernel, and arms those that found none before. */
   refill(): void {
+    this.#brief.refill();
     this.#small.refill();
     this.#large.refill();
     if (this.#starved.length > 0) this.#feed();
@@ -60,7 +65,7 @@ export class UringReceives implements Disposable {
 
   /** @param kind which ring the request was to take its buffer from */
   received(fd: number, generation: number, result: number, flags: number, kind: number): void {
-    const buffers = kind === RECEIVE ? this.#small : this.#large;
+    const buffers = kind === RECEIVE_ALL ? this.#brief : kind === RECEIVE ? this.#small : this.#large;
     const region = (flags & CQE_BUFFER) !== 0 ? buffers.taken(flags >>> CQE_BUFFER_SHIFT) : NO_REGION;
     const endpoint = this.#endpoints[fd];
     if (generation !== this.#generation[fd] || endpoint === null) {
@@ -81,6 +86,8 @@ export class UringReceives implements Disposable {
     switch (result) {
       case -Errno.ENOBUFS:
         buffers.ranDry();
+        // Memory is short: who waits for some waits for what everybody is served from.
+        if (buffers === this.#brief && !buffers.available) this.#state[fd] |= PIECEWISE;
         this.#starve(fd);
         break;
       case -Errno.ECANCELED:
@@ -94,6 +101,7 @@ export class UringReceives implements Disposable {
   }
 
   [Symbol.dispose](): void {
+    this.#brief[Symbol.dispose]();
     this.#small[Symbol.dispose]();
     this.#large[Symbol.dispose]();
   }

@@ -5,7 +5,7 @@
  * one. A descriptor number is reused as soon as it is closed, while completions of its former life still arrive: their
  * generation tells.
  */
-import { type Arena, SMALL } from "./arena.ts";
+import { type Arena, BRIEF } from "./arena.ts";
 import {
   ACCEPT_MULTISHOT,
   CANCEL_ALL,
@@ -37,8 +37,9 @@ export const ACCEPT = 4 << FD_BITS;
 export const CONNECT = 5 << FD_BITS;
 export const WAKE = 6 << FD_BITS;
 export const CANCEL = 7 << FD_BITS;
+export const RECEIVE_ALL = 8 << FD_BITS;
 /** Nobody looks at the result. */
-const QUIET = 8 << FD_BITS;
+const QUIET = 9 << FD_BITS;
 
 export class UringRequests {
   readonly #queue: UringQueue;
@@ -74,16 +75,16 @@ export class UringRequests {
     this.#sqes[at + 2] = length; // addr2
   }
 
-  /** Each time that something comes, into a small buffer, until it is cancelled, fails or finds no buffer. */
+  /** Answers each time that something comes, until it is cancelled, fails or finds no buffer. */
   receiveAll(fd: number): void {
-    const at = this.#prepare(OP_RECV, fd, 0, 0, RECEIVE);
+    const at = this.#prepare(OP_RECV, fd, 0, 0, RECEIVE_ALL);
     this.#sqes[at] |= (SQE_BUFFER_SELECT << 8) | ((RECV_MULTISHOT | RECVSEND_POLL_FIRST) << 16);
-    this.#sqes[at + 10] = SMALL; // buf_group
+    this.#sqes[at + 10] = BRIEF; // buf_group
   }
 
   /** Ends `receiveAll`, which completes a last time then. */
   cancelReceive(fd: number): void {
-    const at = this.#prepare(OP_ASYNC_CANCEL, -1, RECEIVE | fd, 0, QUIET);
+    const at = this.#prepare(OP_ASYNC_CANCEL, -1, RECEIVE_ALL | fd, 0, QUIET);
     this.#sqes[at] |= SQE_CQE_SKIP_SUCCESS << 8;
     this.#sqes[at + 5] = this.#generation[fd]; // addr, high word
   }

@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
-import { Arena, LARGE, NO_REGION, SLAB, SLAB_SIZE, SMALL, WIDE } from "../../../runtime/os/arena.ts";
+import { Arena, BRIEF, LARGE, NO_REGION, SLAB, SLAB_SIZE, SMALL, WIDE } from "../../../runtime/os/arena.ts";
 
 Deno.test("Arena gives disjoint regions of each class until none is left, and again what came back last", () => {
   using arena = new Arena(4 << 20);
   const ranges: [number, number][] = [];
-  for (const kind of [SMALL, LARGE, SLAB, WIDE]) {
+  for (const kind of [SMALL, LARGE, SLAB, WIDE, BRIEF]) {
     const regions = [];
     for (let region = arena.take(kind); region !== NO_REGION; region = arena.take(kind)) {
       regions.push(region);

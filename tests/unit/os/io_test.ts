@@ -1,7 +1,7 @@
 /** The promises of `Io`, kept by each implementation and by io_uring without its newest flags. */
 import assert from "node:assert/strict";
 import { setTimeout as delay } from "node:timers/promises";
-import { NO_REGION, SLAB } from "../../../runtime/os/arena.ts";
+import { classOf, NO_REGION, SLAB, SMALL } from "../../../runtime/os/arena.ts";
 import { EpollIo } from "../../../runtime/os/epoll_io.ts";
 import type { Acceptor, Endpoint, Io, IoOptions } from "../../../runtime/os/io.ts";
 import { libc } from "../../../runtime/os/libc.ts";
@@ -267,6 +267,44 @@ for (const [name, make] of makers) {
       assert.equal(reader.heard, size);
     });
   }
+
+  Deno.test(`${name}: those who are held and keep what came leave enough for the others`, async () => {
+    using io = make({ arena: 1 << 20, descriptors: 1024 });
+    const kept: number[] = [];
+    let accepted = 0;
+    using listening = new Listening(io, (fd) => {
+      if (accepted++ === 4) return new Echo(io, fd);
+      io.open(fd, {
+        received(region) {
+          kept.push(region);
+          io.hold(fd);
+        },
+        ended() {},
+        connected() {},
+        progressed() {},
+        sent() {},
+      });
+      io.receive(fd);
+    });
+    const flood = new Uint8Array(100 << 10);
+    const clients: Deno.TcpConn[] = [];
+    for (let number = 1; number <= 4; number++) {
+      clients.push(await Deno.connect({ port: listening.port }));
+      await turn(io, () => accepted === number);
+      clients[number - 1].write(flood).catch(() => {});
+    }
+    await turn(io, () => kept.length >= 4);
+    const small = kept.filter((region) => classOf(region) === SMALL).length;
+    assert.ok(small < io.arena.count(SMALL) / 2, `${small} of ${io.arena.count(SMALL)} small buffers are kept`);
+    using asking = await Deno.connect({ port: listening.port });
+    await asking.write(new TextEncoder().encode("hello"));
+    const answer = new Uint8Array(16);
+    let length: number | null = -1;
+    asking.read(answer).then((read) => length = read);
+    await turn(io, () => length !== -1);
+    assert.equal(length, 5);
+    for (const client of clients) client.close();
+  });
 
   Deno.test(`${name}: who came before a listener was forgotten is told of, then nobody is expected`, async () => {
     using io = make({ arena: 1 << 20, descriptors: 1024 });
