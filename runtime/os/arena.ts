@@ -105,7 +105,7 @@ export class Arena implements Disposable {
     return this.#freeCount[kind];
   }
 
-  /** Regions in use, of all classes; with io_uring those that wait for bytes are among them. */
+  /** Regions in use, of all classes; those that an Io has offered to the kernel are among them. */
   get used(): number {
     let used = 0;
     for (let kind = 0; kind < SIZES.length; kind++) used += this.#counts[kind] - this.#freeCount[kind];

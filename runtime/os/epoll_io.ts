@@ -50,6 +50,7 @@ export class EpollIo implements Io {
   readonly name = "epoll";
   readonly socketFlags = SOCK_CLOEXEC | SOCK_NONBLOCK;
   readonly arena: Arena;
+  readonly offered = 0;
   readonly #libc: Libc = libc();
   readonly #epoll: number;
   readonly #memory: Mapping;

@@ -37,6 +37,8 @@ export interface Io extends Disposable {
   /** Why this one, for `status`. */
   readonly reason: string;
   readonly arena: Arena;
+  /** Regions of the arena that wait in the kernel for what arrives next. */
+  readonly offered: number;
   /** Flags a socket needs for this Io in `socket(2)`. */
   readonly socketFlags: number;
 

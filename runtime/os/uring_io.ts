@@ -75,6 +75,10 @@ export class UringIo implements Io {
     this.#listeners.forget(fd);
   }
 
+  get offered(): number {
+    return this.#receives.offered;
+  }
+
   get accepting(): boolean {
     return this.#listeners.leaving;
   }

@@ -44,6 +44,11 @@ export class UringReceives implements Disposable {
     this.#large = new UringBuffers(ringFd, arena, LARGE, LARGE_DEPTH);
   }
 
+  /** Buffers that the kernel has. */
+  get offered(): number {
+    return this.#brief.offered + this.#small.offered + this.#large.offered;
+  }
+
   receive(fd: number): void {
     const state = this.#state[fd] | WANTED;
     this.#state[fd] = state;

@@ -122,7 +122,7 @@ export class Engine {
     this.io.wait(this.wheel.idle(performance.now(), this.accessLog?.pending === true ? LOG_WAIT : LONGEST_WAIT));
     this.now = performance.now();
     this.shared.beat();
-    this.shared.regions = this.io.arena.used;
+    this.shared.regions = this.io.arena.used - this.io.offered;
     this.depth = this.#affordableDepth();
     try {
       this.io.report();
