@@ -9,6 +9,7 @@
 
 import { bestIo } from "../../runtime/os/open_io.ts";
 import { pause } from "./wire.ts";
+import { freePort } from "../support/free_port.ts";
 
 /** Time-outs of every subject, in ms: short, but far from what a loaded test machine needs. */
 export const TIMEOUTS = { head: 1000, keepAlive: 1000, client: 1500, server: 1500, connect: 1000, tunnel: 5000 };
@@ -46,14 +47,6 @@ export async function startSubject(name: string, originPort: number): Promise<Su
       return await startTandem(name, port, originPort);
   }
   throw new Error(`Cannot start subject "${name}": wanted uring, epoll, haproxy, nginx or :PORT`);
-}
-
-/** A port that was free a moment ago. */
-export function freePort(): number {
-  const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  const { port } = listener.addr as Deno.NetAddr;
-  listener.close();
-  return port;
 }
 
 async function startPeer(name: string, port: number, command: string[], configuration: string): Promise<Subject> {

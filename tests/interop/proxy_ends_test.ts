@@ -50,8 +50,13 @@ async function gone(proxy: ProxyUnderTest): Promise<void> {
 }
 
 async function settled(proxy: ProxyUnderTest, what: string, is: (status: Report<"status">) => boolean): Promise<void> {
-  for (const deadline = Date.now() + 20_000; Date.now() < deadline;) if (is(await proxy.status())) return;
-  assert.fail(`not within 20 s: ${what}`);
+  assert.ok(await comes(proxy, is, 20_000), `not within 20 s: ${what}`);
+}
+
+/** Whether it is so within `ms`. */
+async function comes(proxy: ProxyUnderTest, is: (status: Report<"status">) => boolean, ms: number): Promise<boolean> {
+  for (const deadline = Date.now() + ms; Date.now() < deadline;) if (is(await proxy.status())) return true;
+  return false;
 }
 
 for (const way of ways) {
@@ -98,10 +103,12 @@ for (const way of ways) {
     const most = await absorbed(impatient);
     const under = await start(way, origin, 10_000);
     await using _ = under.proxy;
-    for (const last of LAST) {
+    for (const last of [-300_000, ...LAST]) {
       using hurried = await asking(under.port, most + last);
       await hurried.until("\r\n\r\n");
-      await settled(under.proxy, "the server is done", ({ servers }) => servers[0].connections === 0);
+      // Where the kernels take less than before, the proxy cannot take all of it: then the server is not done.
+      const done = await comes(under.proxy, ({ servers }) => servers[0].connections === 0, 1_500);
+      if (!done) break;
       await (hurried.connection as Deno.TcpConn).closeWrite();
       await hurried.take(most + last);
       assert.equal(await hurried.rest(), "");

@@ -8,6 +8,8 @@ import type {
 } from "../../runtime/proxy/protocol.ts";
 import type { ServerVerdict } from "../../runtime/proxy/protocol.ts";
 
+export { freePort } from "../support/free_port.ts";
+
 export type Report<Type extends ProxyReport["type"]> = Extract<ProxyReport, { readonly type: Type }>;
 
 export interface ProxySetup {
@@ -304,14 +306,6 @@ export function answering(text: string): (wire: Wire) => Promise<void> {
       await wire.send(`HTTP/1.1 200 OK\r\nContent-Length: ${text.length}\r\n\r\n${text}`);
     }
   };
-}
-
-/** A port that nobody listens on now. */
-export function freePort(): number {
-  const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  const { port } = listener.addr as Deno.NetAddr;
-  listener.close();
-  return port;
 }
 
 /** GET / on a connection of its own; the whole response. */

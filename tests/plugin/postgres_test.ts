@@ -9,6 +9,7 @@ import { systemClock } from "../../runtime/os/clock.ts";
 import { connect } from "../../runtime/health/connection.ts";
 import { Registry } from "../../runtime/plugin/registry.ts";
 import { createLogger } from "../../runtime/telemetry/log.ts";
+import { freePort } from "../support/free_port.ts";
 
 const binaries = [17, 16, 15, 14, 13].map((version) => `/usr/lib/postgresql/${version}/bin`).find((path) => {
   try {
@@ -127,9 +128,4 @@ async function asNobody(argv: readonly string[], cwd: string): Promise<void> {
   }).output();
   const decoder = new TextDecoder();
   assert.ok(success, `${argv[0]}: ${decoder.decode(stderr)}${decoder.decode(stdout)}`);
-}
-
-function freePort(): number {
-  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  return listener.addr.port;
 }

@@ -1,13 +1,8 @@
 import assert from "node:assert/strict";
 import { listenAdmin } from "../../../runtime/admin/listen.ts";
+import { freePort } from "../../support/free_port.ts";
 
 const serve = () => new Response("here");
-
-/** A port of loopback that nobody holds. */
-function freePort(): number {
-  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  return listener.addr.port;
-}
 
 async function atSocket(path: string): Promise<string> {
   using client = Deno.createHttpClient({ proxy: { transport: "unix", path } });

@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { metricsListener } from "../../../runtime/admin/metrics_listener.ts";
 import type { Status } from "../../../runtime/control/status.ts";
+import { freePort } from "../../support/free_port.ts";
 
 const status = {
   node: "dlp1",
@@ -36,11 +37,6 @@ const status = {
   plugins: [],
   notifiers: [],
 } as unknown as Status;
-
-function freePort(): number {
-  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  return (listener.addr as Deno.NetAddr).port;
-}
 
 Deno.test("metricsListener() tells GET /metrics and nothing else", async () => {
   await using listener = metricsListener(() => status);

@@ -1,11 +1,6 @@
 import assert from "node:assert/strict";
 import { relay } from "../../../runtime/demo/relay.ts";
-
-/** A port that was free a moment ago. */
-function freePort(): number {
-  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  return listener.addr.port;
-}
+import { freePort } from "../../support/free_port.ts";
 
 Deno.test("relay() passes requests on to a Unix socket, also one that appears later", async () => {
   const directory = await Deno.makeTempDir();
