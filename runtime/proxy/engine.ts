@@ -119,7 +119,7 @@ export class Engine {
 
   /** One turn: waits, reports what happened, looks at the time. */
   turn(): void {
-    this.io.wait(this.wheel.idle(performance.now(), this.accessLog?.pending === true ? LOG_WAIT : LONGEST_WAIT));
+    this.io.wait(this.wheel.idle(this.now, this.accessLog?.pending === true ? LOG_WAIT : LONGEST_WAIT));
     this.now = performance.now();
     this.shared.beat();
     this.shared.regions = this.io.arena.used - this.io.offered;

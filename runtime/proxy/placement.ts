@@ -84,7 +84,7 @@ export class Placement implements Waiter {
     if (this.#waits) this.#backend?.queue.leave(this);
     this.#waits = false;
     this.#leave();
-    this.tried.length = 0;
+    if (this.tried.length > 0) this.tried.length = 0;
     this.cookies = null;
     this.#returning = null;
     this.#backend = null;

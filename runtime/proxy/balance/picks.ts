@@ -18,10 +18,11 @@ export function smooth(weights: Float64Array): Pick {
   return (load, tried) => {
     if (order.length === 0) return -1;
     // A second try takes no turn: with every other server dead it would take the turn of the next request's good one.
-    const turn = tried.length === 0 ? load.turn() >>> 0 : load.random();
+    const first = tried.length === 0;
+    const turn = first ? load.turn() >>> 0 : load.random();
     for (let ahead = 0; ahead < lookahead && ahead < order.length; ahead++) {
       const server = order[(turn + ahead) % order.length];
-      if (!tried.includes(server) && load.free(server)) return server;
+      if ((first || !tried.includes(server)) && load.free(server)) return server;
     }
     return leastBusy(weights, turn % weights.length, load, tried);
   };
