@@ -159,6 +159,13 @@ Deno.test({
     // Plugins have uids of their own: what they run from must be where those may go.
     await Deno.chmod(pair.scratch.path, 0o755);
     const node = pair.node("dlp1");
+    /** What each ended by, as its operator read it. */
+    const ends = new Map<string, Set<string>>();
+    const harmless = () =>
+      worst.filter((attack, index) => {
+        const read = [...ends.get(`attack-${index}`) ?? []];
+        return attack.ends instanceof RegExp && !read.some((reason) => (attack.ends as RegExp).test(reason));
+      }).map(({ name }) => name);
     const plain = await Deno.readTextFile(pair.file);
     const hostile = plain + inConfiguration([...sources.keys()]).join("\n") + "\n";
     await unnoticed(pair, async (begin) => {
@@ -168,25 +175,26 @@ Deno.test({
         [node, pair.node("dlp2")].map((one) => one.api("POST", "/api/v1/reload")),
       );
       for (const { status, body } of answers) assert.equal(status, 200, body);
-      const until = performance.now() + 2 * WAVE;
-      // Two nodes start fourteen processes each, on as many cores as there are.
-      for (let slowest = 0; performance.now() < until; await pause(200)) {
+      const until = performance.now() + 2 * WAVE, longest = until + 60_000;
+      // Two nodes start fourteen processes each, on as many cores as there are; each gets a turn, some of them late.
+      for (let slowest = 0, now = 0; now < until || (now < longest && harmless().length > 0); await pause(200)) {
         const began = performance.now();
-        await node.status();
-        slowest = Math.max(slowest, performance.now() - began);
+        for (const plugin of (await node.status()).plugins) {
+          ends.set(plugin.name, (ends.get(plugin.name) ?? new Set()).add(plugin.last_error ?? ""));
+        }
+        now = performance.now();
+        slowest = Math.max(slowest, now - began);
         assert.ok(slowest < 3000, `The admin API took ${slowest.toFixed(0)} ms`);
       }
       end();
     });
     const { plugins, backends } = await node.status();
+    assert.deepEqual(harmless(), [], JSON.stringify(plugins, null, 2));
     for (const [index, attack] of worst.entries()) {
-      const found = plugins.find(({ name }) => name === `attack-${index}`) ?? assert.fail(`no attack-${index}`);
-      const { last_error, timeouts, restarts, state } = found;
-      if (attack.ends instanceof RegExp) {
-        // Beside a dozen others of the lowest priority the start itself may come too late.
-        assert.match(last_error ?? "none", new RegExp(`${attack.ends.source}|not ready within`), attack.name);
-        assert.ok(restarts > 0 || state === "quarantined", attack.name);
-      } else assert.ok(timeouts + restarts > 0 || state === "running", attack.name);
+      const { name, restarts, state, timeouts } = plugins.find(({ name }) => name === `attack-${index}`)!;
+      const was = restarts > 0 || ["backing off", "starting", "quarantined"].includes(state);
+      if (attack.ends instanceof RegExp) assert.ok(was, `"${attack.name}" (${name}) is ${state}`);
+      else assert.ok(timeouts + restarts > 0 || state === "running", `"${attack.name}" (${name}) is ${state}`);
     }
     const neighbour = plugins.find(({ name }) => name === "neighbour")!;
     assert.deepEqual([neighbour.state, neighbour.restarts, neighbour.last_error], ["running", 0, null]);
