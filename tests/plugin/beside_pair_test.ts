@@ -137,7 +137,7 @@ const manifest = (name: string) =>
 function inConfiguration(names: readonly string[]): string[] {
   const backends = names.flatMap((name) => [
     `  ${name}:`,
-    `    check: { use: ${name}, interval: 300ms, timeout: 300ms }`,
+    `    check: { use: ${name}, interval: 300ms, timeout: ${name === "neighbour" ? "3s" : "300ms"} }`,
     "    servers: { one: 192.168.219.136:80 }",
   ]);
   return [...backends, "plugins:", ...names.map((name) => `  ${name}: { source: ./${name} }`)];
@@ -160,27 +160,32 @@ Deno.test({
     await Deno.chmod(pair.scratch.path, 0o755);
     const node = pair.node("dlp1");
     /** What each ended by, as its operator read it. */
-    const ends = new Map<string, Set<string>>();
-    const harmless = () =>
+    const endings = new Map<string, Set<string>>();
+    const atLarge = () =>
       worst.filter((attack, index) => {
-        const read = [...ends.get(`attack-${index}`) ?? []];
+        const read = [...endings.get(`attack-${index}`) ?? []];
         return attack.ends instanceof RegExp && !read.some((reason) => (attack.ends as RegExp).test(reason));
       }).map(({ name }) => name);
     const plain = await Deno.readTextFile(pair.file);
-    const hostile = plain + inConfiguration([...sources.keys()]).join("\n") + "\n";
+    const reload = async (names: readonly string[]) => {
+      await Deno.writeTextFile(pair.file, plain + inConfiguration(names).join("\n") + "\n");
+      const nodes = [node, pair.node("dlp2")];
+      for (const { status, body } of await Promise.all(nodes.map((one) => one.api("POST", "/api/v1/reload")))) {
+        assert.equal(status, 200, body);
+      }
+    };
+    // Somebody who is there already, and whom what comes must not disturb.
+    await reload(["neighbour"]);
+    while ((await node.status()).plugins[0].state !== "running") await pause(50);
     await unnoticed(pair, async (begin) => {
       const end = begin("control");
-      await Deno.writeTextFile(pair.file, hostile);
-      const answers = await Promise.all(
-        [node, pair.node("dlp2")].map((one) => one.api("POST", "/api/v1/reload")),
-      );
-      for (const { status, body } of answers) assert.equal(status, 200, body);
+      await reload([...sources.keys()]);
       const until = performance.now() + 2 * WAVE, longest = until + 60_000;
       // Two nodes start fourteen processes each, on as many cores as there are; each gets a turn, some of them late.
-      for (let slowest = 0, now = 0; now < until || (now < longest && harmless().length > 0); await pause(200)) {
+      for (let slowest = 0, now = 0; now < until || (now < longest && atLarge().length > 0); await pause(200)) {
         const began = performance.now();
         for (const plugin of (await node.status()).plugins) {
-          ends.set(plugin.name, (ends.get(plugin.name) ?? new Set()).add(plugin.last_error ?? ""));
+          endings.set(plugin.name, (endings.get(plugin.name) ?? new Set()).add(plugin.last_error ?? ""));
         }
         now = performance.now();
         slowest = Math.max(slowest, now - began);
@@ -189,12 +194,10 @@ Deno.test({
       end();
     });
     const { plugins, backends } = await node.status();
-    assert.deepEqual(harmless(), [], JSON.stringify(plugins, null, 2));
-    for (const [index, attack] of worst.entries()) {
-      const { name, restarts, state, timeouts } = plugins.find(({ name }) => name === `attack-${index}`)!;
-      const was = restarts > 0 || ["backing off", "starting", "quarantined"].includes(state);
-      if (attack.ends instanceof RegExp) assert.ok(was, `"${attack.name}" (${name}) is ${state}`);
-      else assert.ok(timeouts + restarts > 0 || state === "running", `"${attack.name}" (${name}) is ${state}`);
+    assert.deepEqual(atLarge(), [], JSON.stringify(plugins, null, 2));
+    for (const [index, { name, ends }] of worst.entries()) {
+      const { restarts, state, timeouts } = plugins.find(({ name }) => name === `attack-${index}`)!;
+      assert.ok(ends instanceof RegExp || timeouts + restarts > 0 || state === "running", `"${name}" is ${state}`);
     }
     const neighbour = plugins.find(({ name }) => name === "neighbour")!;
     assert.deepEqual([neighbour.state, neighbour.restarts, neighbour.last_error], ["running", 0, null]);
