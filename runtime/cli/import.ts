@@ -20,7 +20,12 @@ export async function run(args: readonly string[]): Promise<number> {
     import("../config/import.ts"),
     import("../config/leftover.ts"),
   ]);
-  const { yaml, leftovers } = importConfiguration({ keepalived: sources, haproxy: proxy });
+  const imported = importConfiguration({ keepalived: sources, haproxy: proxy });
+  if ("refused" in imported) {
+    const lines = imported.refused.map(formatLeftover).join("\n");
+    throw new CommandError(Exit.usage, `Cannot import: a brace is missing, or there is one too many\n${lines}`);
+  }
+  const { yaml, leftovers } = imported;
   print(yaml.trimEnd());
   if (leftovers.length === 0) return Exit.done;
   printError(leftovers.map(formatLeftover).join("\n"));

@@ -1,7 +1,7 @@
 /** `tandem import`: the configurations of keepalived and HAProxy as one tandem.yaml. */
 import { Document, isMap, isScalar, isSeq, visit, type YAMLMap, type YAMLSeq } from "yaml";
 import { type HaproxySource, importHaproxy } from "./import_haproxy.ts";
-import { importKeepalived, type KeepalivedSource } from "./import_keepalived.ts";
+import { importKeepalived, type KeepalivedSource, unreadable } from "./import_keepalived.ts";
 import { instance } from "./instance_schema.ts";
 import { type Leftover, sortLeftovers } from "./leftover.ts";
 
@@ -16,7 +16,14 @@ export interface Imported {
   readonly leftovers: readonly Leftover[];
 }
 
-export function importConfiguration({ keepalived, haproxy }: ImportSources): Imported {
+/** Nothing was imported, as what was read cannot be what was meant. */
+export interface Refused {
+  readonly refused: readonly Leftover[];
+}
+
+export function importConfiguration({ keepalived, haproxy }: ImportSources): Imported | Refused {
+  const refused = unreadable(keepalived);
+  if (refused.length > 0) return { refused: sortLeftovers(refused) };
   const { nodes, vrrp, notify, leftovers } = importKeepalived(keepalived);
   const proxy = haproxy && importHaproxy({ ...haproxy, instances: singleAddresses(vrrp) });
   const sections = {

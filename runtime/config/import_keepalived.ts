@@ -9,7 +9,7 @@ import {
   readInstance,
 } from "./keepalived_instance.ts";
 import { type Hooks, readHooks, splitHooks } from "./keepalived_hooks.ts";
-import { conditionNames, parseKeepalived, type Statement } from "./keepalived_text.ts";
+import { conditionNames, parseKeepalived, type Statement, unbalancedBraces } from "./keepalived_text.ts";
 import { type Leftover, withoutSecrets } from "./leftover.ts";
 import { mergeNodes, type NodeInstances } from "./import_nodes.ts";
 
@@ -26,6 +26,13 @@ export interface ImportedVrrp {
   readonly vrrp: Readonly<Record<string, Readonly<Record<string, unknown>>>>;
   readonly notify: readonly Readonly<Record<string, unknown>>[];
   readonly leftovers: readonly Leftover[];
+}
+
+/** Why nothing can be read of the files: their braces do not pair up. */
+export function unreadable(sources: readonly KeepalivedSource[]): readonly Leftover[] {
+  return sources.flatMap(({ file, text }) =>
+    unbalancedBraces(text).map((found) => ({ ...found, file, text: withoutSecrets(found.text) }))
+  );
 }
 
 export function importKeepalived(sources: readonly KeepalivedSource[]): ImportedVrrp {
@@ -54,12 +61,24 @@ function readNode(
     if (keyword === "global_defs") continue;
     if (keyword === "vrrp_instance" && name !== undefined && statement.block !== null) {
       const { hooks: statements, rest } = splitHooks(statement.block);
+      const document = readInstance(rest, globals, leave);
+      const why = reasonAgainst(document);
+      if (why !== null) {
+        leave(statement, why);
+        continue;
+      }
       hooks.push({ statements, leave });
-      instances.set(name, readInstance(rest, globals, leave));
+      instances.set(name, document);
       if (node === null) leaveSource(statement.block, leave);
     } else leave(statement, reasonForSection(statement));
   }
   return { node, instances };
+}
+
+/** Why an instance is nothing to Tandem, or null: one without an IPv4 address has nothing that could move. */
+function reasonAgainst({ virtual_addresses: addresses }: InstanceDocument): string | null {
+  if (Array.isArray(addresses) && addresses.length > 0) return null;
+  return "is left out: it has no IPv4 address in virtual_ipaddress, and IPv6 is not in this version of vrrp";
 }
 
 /** A source of multicast is the node's address, and there is no node to give it to. */

@@ -54,6 +54,54 @@ export function parseKeepalived(text: string, node: string | null): readonly Sta
   return forNode(root, node);
 }
 
+/** A brace without its counterpart, or the statement whose block has none. */
+export interface Unbalanced {
+  readonly line: number;
+  readonly text: string;
+  readonly why: string;
+}
+
+/** Statements that only stand at the top: within a block, they show that it was never closed. */
+const SECTIONS = /^(global_defs|vrrp_instance|vrrp_script|vrrp_sync_group|vrrp_track_\w+|virtual_server(_group)?)$/;
+
+/** Where braces do not pair up. Nothing that is read of such a text can be relied on, as a block may hold the next. */
+export function unbalancedBraces(text: string): readonly Unbalanced[] {
+  const found: Unbalanced[] = [];
+  let open: { readonly line: number; readonly text: string }[] = [];
+  // A brace on its own line belongs to the statement before.
+  let last: { readonly line: number; readonly text: string } | null = null;
+  for (const [index, raw] of text.split(/\r?\n/).entries()) {
+    const line = index + 1;
+    const written = withoutComment(raw).trim();
+    if (/^\$\w+\s*=/.test(written)) continue;
+    let words: string[] = [];
+    for (const token of [...tokens(written), ""]) {
+      if (token !== "{" && token !== "}" && token !== "") {
+        words.push(token);
+        continue;
+      }
+      if (words.length > 0) {
+        last = { line, text: written };
+        const [keyword, name = ""] = /^@/.test(words[0]) ? words.slice(1) : words;
+        if (open.length > 0 && SECTIONS.test(keyword ?? "")) {
+          const why = `is not closed before line ${line}, where ${`${keyword} ${name}`.trim()} begins`;
+          found.push({ ...open[0], why });
+          open = [];
+        }
+        words = [];
+      }
+      if (token === "{") {
+        if (last === null) found.push({ line, text: written, why: "opens a block of nothing" });
+        open.push(last ?? { line, text: written });
+      } else if (token === "}" && open.pop() === undefined) {
+        found.push({ line, text: written, why: "closes nothing" });
+      }
+      if (token !== "") last = null;
+    }
+  }
+  return open.length === 0 ? found : [...found, { ...open[0], why: "is not closed until the end of the file" }];
+}
+
 /** Names of nodes that lines are kept for: `@dlp1 priority 101`. */
 export function conditionNames(text: string): readonly string[] {
   const names = [...text.matchAll(/^[ \t]*@\^?([\w.-]+)/gm)].map(([, name]) => name);

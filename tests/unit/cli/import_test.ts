@@ -31,6 +31,7 @@ async function imported(args: readonly string[]) {
   try {
     await Deno.writeTextFile(`${directory}/a.conf`, keepalived(101));
     await Deno.writeTextFile(`${directory}/b.conf`, keepalived(100));
+    await Deno.writeTextFile(`${directory}/broken.conf`, `vrrp_script chk {\n  script x {\n}\n${keepalived(1)}`);
     await Deno.writeTextFile(`${directory}/haproxy.cfg`, haproxy);
     const tandem = async (...words: readonly string[]) => {
       const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
@@ -58,6 +59,16 @@ Deno.test("import prints one tandem.yaml that check takes, and every line that i
   assert.match(stdout, /bind: "?VI_1:80"?\n/);
   assert.match(stderr, /^a\.conf:5: smtp_alert: .+\nb\.conf:5: smtp_alert: .+\n2 lines were not carried over\n$/);
   assert.deepEqual([checked?.code, checked?.stderr], [0, ""]);
+});
+
+Deno.test("import refuses a file whose braces do not pair up, and prints no part of it", async () => {
+  const { code, stdout, stderr } = await imported(["--keepalived", "broken.conf"]);
+  assert.deepEqual([code, stdout], [2, ""]);
+  assert.equal(
+    stderr,
+    "tandem: Cannot import: a brace is missing, or there is one too many\n" +
+      "broken.conf:1: vrrp_script chk {: is not closed before line 4, where vrrp_instance VI_1 begins\n",
+  );
 });
 
 Deno.test("import says what it needs, and which file it cannot read", async () => {

@@ -17,6 +17,7 @@ Deno.test("importConfiguration() carries accept-proxy, and send-proxy where all 
         lines.join("\n")
       }\n`;
     const imported = importConfiguration({ keepalived: [], haproxy: { file: "haproxy.cfg", text } });
+    assert.ok("yaml" in imported);
     for (const pattern of wanted) assert.match(imported.yaml, pattern, text);
     assert.equal(imported.leftovers.length, left, text);
   }

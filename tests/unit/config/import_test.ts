@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { check } from "../../../runtime/config/check.ts";
 import { parseHaproxy } from "../../../runtime/config/haproxy_text.ts";
-import { importConfiguration, type Imported } from "../../../runtime/config/import.ts";
-import { conditionNames, parseKeepalived } from "../../../runtime/config/keepalived_text.ts";
+import { importConfiguration, type Imported, type ImportSources } from "../../../runtime/config/import.ts";
+import { conditionNames, parseKeepalived, unbalancedBraces } from "../../../runtime/config/keepalived_text.ts";
 import { formatLeftover } from "../../../runtime/config/leftover.ts";
 import { knownPlugins } from "./known_plugins.ts";
 
@@ -22,14 +22,20 @@ type Row = readonly [text: string, written: readonly string[], left?: readonly s
 
 function fromKeepalived(...texts: string[]): Imported {
   const names = texts.length === 1 ? [null] : ["a", "b", "c"];
-  return importConfiguration({
+  return imported({
     keepalived: texts.map((text, i) => ({ node: names[i], file: `${names[i] ?? "k"}.conf`, text })),
     haproxy: null,
   });
 }
 
 function fromHaproxy(text: string): Imported {
-  return importConfiguration({ keepalived: [], haproxy: { file: "h.cfg", text } });
+  return imported({ keepalived: [], haproxy: { file: "h.cfg", text } });
+}
+
+function imported(sources: ImportSources): Imported {
+  const outcome = importConfiguration(sources);
+  if ("refused" in outcome) throw new Error(outcome.refused.map(formatLeftover).join("\n"));
+  return outcome;
 }
 
 /** The lines after the header and `version: 1`. */
@@ -100,7 +106,7 @@ backend backend_servers
     server node01 192.168.219.136:80 check
     server node02 192.168.219.137:80 check
 `;
-  const imported = importConfiguration({
+  const pair = imported({
     keepalived: [
       { node: "dlp1", file: "k1.conf", text: keepalived("MASTER", 101) },
       { node: "dlp2", file: "k2.conf", text: keepalived("BACKUP", 100) },
@@ -108,7 +114,7 @@ backend backend_servers
     haproxy: { file: "haproxy.cfg", text: haproxy },
   });
   assert.equal(
-    imported.yaml,
+    pair.yaml,
     `# Imported from k1.conf, k2.conf, haproxy.cfg
 
 version: 1
@@ -140,10 +146,10 @@ proxy:
   maxconn: 4000
 `,
   );
-  assertGood(imported);
+  assertGood(pair);
   const follows = "an instance follows the frontends bound to its addresses by itself";
   const track = "track the backend's check instead (track: { backends: [NAME] })";
-  assert.deepEqual(leftovers(imported), [
+  assert.deepEqual(leftovers(pair), [
     "k1.conf:3: router_id MASTER: means nothing to Tandem",
     `k1.conf:5: vrrp_script chk_haproxy {: ${follows}`,
     `k1.conf:23: chk_haproxy: ${track}`,
@@ -171,6 +177,54 @@ g
   assert.deepEqual(shape(parseKeepalived(text, "n1")), [["a b c d", ["e eth7 eth7x", "f 1"]], ["g", [["h", ["i"]]]]]);
   assert.deepEqual(shape(parseKeepalived(text, "n2")), [["a b c d", ["e eth7 eth7x", "f 2"]], ["g", [["h", ["i"]]]]]);
   assert.deepEqual(conditionNames(text), ["n1"]);
+});
+
+Deno.test("importConfiguration() refuses a keepalived.conf whose braces do not pair up, and names the block", () => {
+  const vip = "vrrp_instance VI_1 {\n  virtual_ipaddress {\n    192.0.2.1\n  }\n}\n";
+  const rows: readonly [text: string, refused: readonly string[]][] = [
+    [`vrrp_script chk {\n  script "x" {\n  interval 2\n}\n${vip}`, [
+      "k.conf:1: vrrp_script chk {: is not closed before line 5, where vrrp_instance VI_1 begins",
+    ]],
+    [`vrrp_script chk {\n  script "x"\n@n1 ${vip}`, [
+      "k.conf:1: vrrp_script chk {: is not closed before line 3, where vrrp_instance VI_1 begins",
+    ]],
+    ["vrrp_instance VI_1\n{\n  priority 1\n", [
+      "k.conf:1: vrrp_instance VI_1: is not closed until the end of the file",
+    ]],
+    [`${vip}}\n`, ["k.conf:6: }: closes nothing"]],
+    [`{\n${vip.slice(0, -2)}`, [
+      "k.conf:1: {: opens a block of nothing",
+      "k.conf:1: {: is not closed before line 2, where vrrp_instance VI_1 begins",
+      "k.conf:2: vrrp_instance VI_1 {: is not closed until the end of the file",
+    ]],
+    ["authentication {\n  auth_pass {x}y\n  auth_pass y {\n}\n", [
+      "k.conf:1: authentication {: is not closed until the end of the file",
+    ]],
+  ];
+  for (const [text, refused] of rows) {
+    const outcome = importConfiguration({ keepalived: [{ node: null, file: "k.conf", text }], haproxy: null });
+    assert.ok("refused" in outcome, text);
+    assert.deepEqual(outcome.refused.map(formatLeftover), refused, text);
+  }
+  // Comments, quotes and definitions may hold any brace.
+  assert.deepEqual(unbalancedBraces(`# {\n$x={\n! }\n${vip}notify "a { b"\n`), []);
+});
+
+Deno.test("importConfiguration() leaves out an instance without an IPv4 address", () => {
+  const named = (name: string, id: number, addresses: string) =>
+    `vrrp_instance ${name} {\ninterface eth0\nvirtual_router_id ${id}\n${addresses}\n}\n`;
+  const outcome = fromKeepalived(
+    named("VI_6", 6, "virtual_ipaddress {\n2001:db8::9/64\n}") + named("VI_0", 7, "") +
+      named("VI_4", 8, "virtual_ipaddress {\n192.0.2.9\n}"),
+  );
+  const why = "is left out: it has no IPv4 address in virtual_ipaddress, and IPv6 is not in this version of vrrp";
+  assert.deepEqual(leftovers(outcome), [
+    `k.conf:1: vrrp_instance VI_6 {: ${why}`,
+    "k.conf:5: 2001:db8::9/64: IPv6 is not in this version of vrrp",
+    `k.conf:8: vrrp_instance VI_0 {: ${why}`,
+  ]);
+  assert.ok(!/VI_[06]/.test(outcome.yaml), outcome.yaml);
+  assertGood(outcome);
 });
 
 Deno.test("importConfiguration() carries what an instance of keepalived says", () => {
@@ -523,7 +577,10 @@ Deno.test("importConfiguration() answers any text without an exception, and writ
       const at = random(text.length);
       text = text.slice(0, at) + (random(2) ? scraps[random(scraps.length)] : "") + text.slice(at + random(8));
     }
-    for (const imported of [fromHaproxy(text), fromKeepalived(text), fromKeepalived(text, base[1])]) {
+    const readable = unbalancedBraces(text).length === 0;
+    if (!readable) assert.throws(() => fromKeepalived(text));
+    const outcomes = readable ? [fromKeepalived(text), fromKeepalived(text, base[1])] : [];
+    for (const imported of [fromHaproxy(text), ...outcomes]) {
       assert.ok(!/undefined|\.nan|\[object/i.test(imported.yaml), `${text}\n${imported.yaml}`);
       check({ file: "t.yaml", text: imported.yaml, node: null, hostname: "h", readSecret: () => "s" });
     }
