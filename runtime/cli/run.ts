@@ -29,7 +29,7 @@ export async function run(args: readonly string[]): Promise<number> {
     import("../control/roles.ts"),
     import("../control/state_directory.ts"),
     import("../os/credentials.ts"),
-    import("../os/process.ts"),
+    import("../os/signals.ts"),
     import("../os/lent_pipe.ts"),
   ]);
   using directory = await state.openStateDirectory(state.stateDirectoryPath());

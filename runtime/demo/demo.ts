@@ -4,7 +4,8 @@
  * `unshare`), holds the network and plays. Nothing outside the namespaces and one temporary directory is touched.
  */
 import { parseArgs } from "node:util";
-import { onSignals, selfCommand } from "../os/process.ts";
+import { selfCommand } from "../os/process.ts";
+import { onSignals } from "../os/signals.ts";
 import { playInteractively } from "./interactive.ts";
 import { endWithParent, runPart } from "./part.ts";
 import { adminSocket, nodes } from "./picture.ts";

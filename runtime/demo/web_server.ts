@@ -2,7 +2,7 @@
  * The web servers behind the demo's balancer: `/` says who answered, `/echo` shows the request as it arrived, `/slow`
  * answers after a while. They know nothing of Tandem.
  */
-import { onSignals } from "../os/process.ts";
+import { onSignals } from "../os/signals.ts";
 import { aheadOfOthers } from "./ahead.ts";
 
 /** Serves until SIGTERM, then finishes what it has begun, as a web server that is stopped by its init system does. */

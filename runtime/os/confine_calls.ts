@@ -120,6 +120,7 @@ export const CALL_NUMBERS = {
   ioctl: { x86_64: 16, aarch64: 29 },
   // Used by confinement itself.
   setsid: { x86_64: 112, aarch64: 157 },
+  rt_sigprocmask: { x86_64: 14, aarch64: 135 },
   close_range: { x86_64: 436, aarch64: 436 },
 } as const satisfies Readonly<Record<string, CallNumbers>>;
 

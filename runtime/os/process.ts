@@ -104,14 +104,3 @@ async function readLines(stream: ReadableStream<Uint8Array<ArrayBuffer>>, line: 
     // The pipe broke with the child.
   }
 }
-
-/** Runs `listener` on each of `signals` until disposed. */
-export function onSignals(signals: readonly Deno.Signal[], listener: (signal: Deno.Signal) => void): Disposable {
-  const listeners = signals.map((signal) => [signal, () => listener(signal)] as const);
-  for (const [signal, run] of listeners) Deno.addSignalListener(signal, run);
-  return {
-    [Symbol.dispose]() {
-      for (const [signal, run] of listeners.splice(0)) Deno.removeSignalListener(signal, run);
-    },
-  };
-}

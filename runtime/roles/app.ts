@@ -2,6 +2,7 @@
 import { CARRIED, carried } from "../app/carried.ts";
 import type { AppCommand, AppReport } from "../app/protocol.ts";
 import { type Service, startService } from "../app/service.ts";
+import { ignoreSignals } from "../os/signals.ts";
 import { createLogger } from "../telemetry/log.ts";
 
 /** A process whose event loop stands still is told from one that has nothing to do. */
@@ -9,7 +10,8 @@ const PULSE = 1000;
 
 /** Serves until told to stop; answers the exit code. */
 export async function run(): Promise<number> {
-  ignoreSignals();
+  // Ctrl-C and systemd reach every process: who ends, and when, says control.
+  ignoreSignals("SIGINT", "SIGTERM", "SIGUSR1", "SIGUSR2");
   const log = createLogger({ role: "app" });
   // stdout is the protocol's.
   const printed = globalThis["console"];
@@ -42,14 +44,6 @@ export async function run(): Promise<number> {
   } finally {
     clearInterval(pulse);
   }
-}
-
-/**
- * Ctrl-C and systemd reach every process: who ends, and when, says control. Not by `signal(2)`: half a second after the start
- * Deno takes both for itself, unless somebody listens.
- */
-function ignoreSignals(): void {
-  for (const signal of ["SIGINT", "SIGTERM"] as const) Deno.addSignalListener(signal, () => {});
 }
 
 async function finish(service: Service | null, drain: number): Promise<void> {

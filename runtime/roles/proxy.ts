@@ -2,14 +2,11 @@
 import { missingCapabilities } from "../os/credentials.ts";
 import { libc } from "../os/libc.ts";
 import { bestIo } from "../os/open_io.ts";
+import { ignoreSignals } from "../os/signals.ts";
 import type { ProxyCommand, ProxyReport } from "../proxy/protocol.ts";
 import { ProxyMain } from "../proxy/proxy_main.ts";
 import { createLogger } from "../telemetry/log.ts";
 
-const SIGINT = 2;
-const SIGPIPE = 13;
-const SIGTERM = 15;
-const SIG_IGN = 1n;
 const RLIMIT_NOFILE = 7;
 /** How long connections may go on when control is gone, ms. */
 const ORPHAN_DRAIN = 30_000;
@@ -17,7 +14,7 @@ const ORPHAN_DRAIN = 30_000;
 /** Serves until told to stop; answers the exit code. */
 export async function run(): Promise<number> {
   // Control decides when we end: a Ctrl-C in its terminal reaches us too. Nobody reading a pipe is no reason to die.
-  for (const signal of [SIGINT, SIGPIPE, SIGTERM]) libc().signal(signal, SIG_IGN);
+  ignoreSignals("SIGINT", "SIGPIPE", "SIGTERM", "SIGUSR1", "SIGUSR2");
   raiseDescriptorLimit();
   const log = createLogger({ role: "proxy" });
   const encoder = new TextEncoder();

@@ -12,6 +12,7 @@ import { CautiousWriter, LineReader, LineWriter } from "../os/pipe.ts";
 import type { NetworkEvent } from "../os/rtnetlink.ts";
 import { type Network, openNetwork } from "../os/rtnetlink_network.ts";
 import { lockProgram, monotonic, Poller, setRealtime } from "../os/scheduling.ts";
+import { ignoreSignals } from "../os/signals.ts";
 import { createLogger, type Logger } from "../telemetry/log.ts";
 import { Holder } from "../vip/holder.ts";
 import { Keeper, type KeeperEvent } from "../vip/keeper.ts";
@@ -19,9 +20,6 @@ import type { VirtualAddress, VrrpCommand, VrrpReport, VrrpRuntime } from "../vr
 import { type InterfacePort, Router } from "../vrrp/router.ts";
 import { Wire } from "../vrrp/wire.ts";
 
-const SIGINT = 2;
-const SIGTERM = 15;
-const SIG_IGN = 1n;
 /** Above everything ordinary, below what a kernel runs at the top. */
 const realtimePriority = 50;
 /** In ms. */
@@ -35,7 +33,7 @@ export function run(): Promise<number> {
   const stderr = new CautiousWriter(2);
   const log = createLogger({ role: "vrrp", write: (line) => stderr.write(line) });
   // A terminal's Ctrl-C reaches the whole group: control decides what it means.
-  for (const signal of [SIGINT, SIGTERM]) libc().signal(signal, SIG_IGN);
+  ignoreSignals("SIGINT", "SIGTERM", "SIGUSR1", "SIGUSR2");
   try {
     new VrrpProcess(log).run();
     return Promise.resolve(0);

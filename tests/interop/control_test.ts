@@ -70,6 +70,21 @@ Deno.test("reload, operator verbs and supervision of a node that serves", async 
     });
   });
 
+  await t.step("signals that mean something elsewhere end nothing here, and open no inspector", async () => {
+    const children = await node.children();
+    await unnoticed(async () => {
+      for (const pid of children.values()) {
+        // Deno takes them half a second after its start; a stop of the service reaches all of them.
+        for (const signal of ["SIGINT", "SIGTERM", "SIGUSR1", "SIGUSR2"] as const) Deno.kill(pid, signal);
+      }
+      for (const signal of ["SIGUSR1", "SIGUSR2"] as const) node.signal(signal);
+      await new Promise((resolve) => setTimeout(resolve, 500));
+    });
+    assert.deepEqual(await node.children(), children);
+    const { stdout } = await pair.lan.host("dlp1").run(["ss", "-Hltn", "sport = :9229"]);
+    assert.equal(stdout, "");
+  });
+
   await t.step("a vrrp process that hangs is replaced, and is not believed to have been active meanwhile", async () => {
     const hung = (await node.children()).get("vrrp") ?? assert.fail("no vrrp process");
     Deno.kill(hung, "SIGSTOP");

@@ -342,7 +342,7 @@ Deno.test("an application forwards to a proxy that was started anew", async () =
   assert.equal((await world.plugin("door")).restarts, 0);
 });
 
-Deno.test("systemd's SIGTERM, which every process gets, ends neither kind of application before its node", async () => {
+Deno.test("signals to every process end no application before its node, and open nobody's inspector", async () => {
   await using web = mirror();
   const app = `export default { fetch: () => new Response("here") };`;
   const routes = "{ match: { path: /file }, app: ./door.ts }, { match: { path: /plugin }, app: door }";
@@ -357,14 +357,23 @@ Deno.test("systemd's SIGTERM, which every process gets, ends neither kind of app
   await new Promise((resolve) => setTimeout(resolve, 1000));
   const pidsOf = async () => {
     const { apps, plugins } = await node.status();
-    return [apps[0].pid, plugins[0].pid];
+    return [apps[0].pid ?? 0, plugins[0].pid ?? 0];
   };
   const before = await pidsOf();
-  for (const pid of before) for (const signal of ["SIGTERM", "SIGINT"] as const) Deno.kill(pid ?? 0, signal);
+  // systemd's way to stop a service; what HAProxy's and keepalived's operators know; Deno's own sign to open its inspector.
+  for (const pid of before) {
+    for (const signal of ["SIGTERM", "SIGINT", "SIGUSR1", "SIGUSR2"] as const) Deno.kill(pid, signal);
+  }
   await new Promise((resolve) => setTimeout(resolve, 300));
+  for (const pid of before) assert.equal(await inspectorOf(pid), false);
   for (const path of ["/file", "/plugin"]) assert.match(await get(port, path), /here$/m);
   assert.deepEqual(await pidsOf(), before);
 });
+
+/** Whether a process listens on the port of Deno's inspector, in whatever network it is. */
+async function inspectorOf(pid: number): Promise<boolean> {
+  return /^ *\d+: 0100007F:240D /m.test(await Deno.readTextFile(`/proc/${pid}/net/tcp`));
+}
 
 const NOBODY = 65_534;
 
