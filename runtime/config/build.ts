@@ -9,7 +9,7 @@ import { buildAccess } from "./log_schema.ts";
 import type { BackendConfig, Config, FrontendConfig, InstanceConfig, NodeConfig } from "./model.ts";
 import type { Opened } from "./rules.ts";
 import { buildRouting } from "./route_build.ts";
-import type { Draft } from "./schema.ts";
+import { type Draft, usualAdmin } from "./schema.ts";
 
 /** A draft in which nothing is missing: what decoders leave undefined they have reported. */
 export type Complete<T> = T extends ReadonlyMap<infer K, infer V> ? ReadonlyMap<K, Complete<Exclude<V, undefined>>>
@@ -39,7 +39,7 @@ export function build(partial: Draft, options: BuildOptions): Config {
   );
   const proxy = draft.proxy ?? { threads: "auto", maxconn: 20_000, user: "tandem" };
   const vrrp = entries(draft.vrrp).map(([name, instance]) => buildInstance(name, instance, nodes, options));
-  const admin = draft.admin ?? { bind: "127.0.0.1:9700", socket: "/run/tandem/admin.sock" };
+  const admin = draft.admin ?? usualAdmin;
   return freeze({
     version: 1,
     source: options.source,

@@ -7,6 +7,7 @@ import { chooseNode, examineNodes, isSection, nodeNames } from "./node.ts";
 import { overlay } from "./overlay.ts";
 import { type Problem, sortProblems } from "./problem.ts";
 import { noPlugins, type PluginKnowledge } from "./plugin_facts.ts";
+import { judgePeers } from "./peer_rules.ts";
 import { judge } from "./rules.ts";
 import { examineDefaults, root } from "./schema.ts";
 import type { ReadSecret } from "./secrets.ts";
@@ -57,7 +58,9 @@ export function load(text: string, options: LoadOptions): Loaded {
   const draft = root.decode(tree, report);
   if (draft === undefined) return failed();
   const { readSecret, plugins = noPlugins } = options;
-  const opened = judge({ draft, tree, node: chosen.node, readSecret, plugins, report });
+  const subject = { draft, tree, node: chosen.node, readSecret, plugins, report };
+  const opened = judge(subject);
+  judgePeers(subject, parsed.tree);
   if (problems.length > 0) return failed();
   const sha256 = createHash("sha256").update(text).digest("hex");
   return { ok: true, config: build(draft, { node: chosen.node, source: { file, sha256 }, opened }) };

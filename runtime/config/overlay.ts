@@ -32,6 +32,14 @@ export function overlay(file: MapTree, node: string | null, mergeable: (key: str
   return underlay(underlay(plain, "frontends", frontendDefaults), "backends", (defaults) => defaults);
 }
 
+/** One section as `node` sees it, without what `defaults` say. */
+export function sectionOf(file: MapTree, node: string, key: string): Tree | undefined {
+  const entry = child(child(file, "nodes"), node);
+  const base = file.entries.get(key)?.value;
+  const own = entry?.kind === "map" ? entry.entries.get(key)?.value : undefined;
+  return base === undefined || own === undefined ? own ?? base : merge(base, own);
+}
+
 /** Node entries with only what they say about nodes. */
 function withoutSections(nodes: MapTree): MapTree {
   const entries = [...nodes.entries].map(([name, entry]): [string, Entry] => {

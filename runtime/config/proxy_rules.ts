@@ -3,6 +3,7 @@ import { isIP } from "node:net";
 import type { FrontendDraft } from "./frontend_schema.ts";
 import { hint } from "./nearest.ts";
 import type { Case } from "./rules.ts";
+import { usualAdmin } from "./schema.ts";
 import { child, reach, type Tree } from "./tree.ts";
 import { parseEndpoint } from "./values.ts";
 
@@ -59,10 +60,10 @@ function judgeLimit(draft: FrontendDraft, tree: Tree, subject: Case): void {
 }
 
 /** Two listeners on one address and port would share its connections by chance. */
-function judgeBinds({ draft, tree, report }: Case): void {
+function judgeBinds(subject: Case): void {
+  const { draft, tree, report } = subject;
   const taken = new Map<string, string>();
-  const admin = typeof draft.admin?.bind === "string" ? parseEndpoint(draft.admin.bind) : null;
-  if (admin?.ok) taken.set(listener(admin.value.host, admin.value.port), "admin");
+  const own = ownListeners(subject);
   const instances = draft.vrrp ?? new Map();
   for (const [name, frontend] of draft.frontends ?? []) {
     const bind = reach(tree, "frontends", name, "bind");
@@ -75,20 +76,55 @@ function judgeBinds({ draft, tree, report }: Case): void {
         const known = instances.size === 0 ? "there is no vrrp instance" : hint(value.host, instances.keys()).slice(2);
         report(at, `"${value.host}" is neither an address nor an instance of vrrp; ${known}`);
       }
+      if (value.host.startsWith("::ffff:")) {
+        report(at, `must be written as the IPv4 address that it is, got "[${value.host}]:${value.port}"`);
+      }
       const addresses = instance?.virtual_addresses?.map((address) => address?.address?.address) ?? [value.host];
       for (const address of addresses) {
         if (address === undefined) continue;
         const key = listener(address, value.port);
-        const other = taken.get(key);
+        const other = taken.get(key) ?? own.find((listener) => meets(listener, { address, port: value.port }))?.name;
         if (other !== undefined) report(at, `${key} is taken by ${other === name ? "this frontend already" : other}`);
-        else taken.set(key, other ?? name);
+        else taken.set(key, name);
       }
     }
   }
 }
 
+interface Listener {
+  readonly name: string;
+  readonly address: string;
+  readonly port: number;
+}
+
+/** The node's own: they share a port with nobody, not even one who has it on every address. */
+function ownListeners({ draft, tree, report }: Case): readonly Listener[] {
+  const listeners: Listener[] = [];
+  const written = draft.admin === null ? usualAdmin.bind : draft.admin?.bind;
+  const admin = typeof written === "string" ? parseEndpoint(written) : null;
+  if (admin?.ok) listeners.push({ name: "admin", address: admin.value.host, port: admin.value.port });
+  const metrics = draft.metrics?.bind;
+  if (metrics === undefined) return listeners;
+  const own = { name: "metrics", address: metrics.host, port: metrics.port };
+  if (listeners.some((other) => meets(other, own))) {
+    report(reach(tree, "metrics", "bind"), `${listener(own.address, own.port)} is taken by admin`);
+  }
+  return [...listeners, own];
+}
+
+/** A frontend has IPv6 and IPv4 apart, also on every address; who listens for the node itself on [::] has both. */
+function meets(own: Listener, { address, port }: Omit<Listener, "name">): boolean {
+  if (own.port !== port) return false;
+  const is6 = isIP(address) === 6;
+  if (own.address === "::") return true;
+  if (is6 !== (isIP(own.address) === 6)) return false;
+  return own.address === address || [own.address, address].some((one) => ["", "0.0.0.0", "::"].includes(one));
+}
+
+/** How it is named, and by which two are the same. */
 function listener(address: string, port: number): string {
-  return `${address === "" ? "*" : isIP(address) === 6 ? `[${address}]` : address}:${port}`;
+  const host = address === "" || address === "0.0.0.0" ? "*" : isIP(address) === 6 ? `[${address}]` : address;
+  return `${host}:${port}`;
 }
 
 /** A backend whose every server has weight 0 serves nobody, and says so nowhere. */

@@ -58,9 +58,11 @@ const socketPath = text({
   pattern: /^(\/.{1,106}|none)$/,
   wanted: "an absolute path of at most 107 characters, or none",
 });
+/** Where a node is asked when its file says nothing of it. */
+export const usualAdmin = { bind: "127.0.0.1:9700", socket: "/run/tandem/admin.sock" } as const;
 const admin = fields({
-  bind: { ...optional(adminBind, "127.0.0.1:9700"), ...off },
-  socket: { ...optional(socketPath, "/run/tandem/admin.sock"), ...off },
+  bind: { ...optional(adminBind, usualAdmin.bind), ...off },
+  socket: { ...optional(socketPath, usualAdmin.socket), ...off },
   tokens: later("leave it out; the API is open to this machine only"),
 });
 

@@ -271,3 +271,40 @@ backends:
   ];
   for (const [check, track, ...wanted] of rows) assert.deepEqual(problemsOf(text(check, track)), wanted, track);
 });
+
+Deno.test("load() refuses nodes of one file that are no pair", () => {
+  const text = (dlp2: string, address = "192.0.2.12") =>
+    `version: 1
+nodes:
+  dlp1: { address: 192.0.2.11 }
+  dlp2:
+    address: ${address}
+    vrrp: { VI_1: { ${dlp2} } }
+vrrp:
+  VI_1:
+    interface: eth0
+    virtual_router_id: 51
+    virtual_addresses: [192.0.2.1/24, 192.0.2.2/24]
+    priority: { dlp1: 101, dlp2: 100 }
+`;
+  const rows: readonly [dlp2: string, ...wanted: string[]][] = [
+    ["interface: eth1, advert_int: 1s"],
+    ["version: 3"],
+    ["virtual_addresses: [192.0.2.2/24, 192.0.2.1/24]"],
+    [
+      "virtual_router_id: 52",
+      "10:24: vrrp.VI_1.virtual_router_id: is 51 on dlp1 and 52 on dlp2: both would hold its addresses; VI_1 is one " +
+      "virtual router, with one VRID",
+    ],
+    [
+      "virtual_addresses: [192.0.2.2/24]",
+      "11:24: vrrp.VI_1.virtual_addresses: has 192.0.2.1 on dlp1 and not on dlp2: nobody would hold what dlp1 leaves",
+    ],
+    // What is wrong with it for itself is told where that node is judged.
+    ["virtual_router_id: 300"],
+  ];
+  for (const [dlp2, ...wanted] of rows) assert.deepEqual(problemsOf(text(dlp2)), wanted, dlp2);
+  assert.deepEqual(problemsOf(text("version: 3", "192.0.2.11")), [
+    "5:14: nodes.dlp2.address: 192.0.2.11 is the address of dlp1 already",
+  ]);
+});

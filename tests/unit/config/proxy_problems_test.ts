@@ -26,7 +26,7 @@ Deno.test("load() reads every form of bind and refuses what is none", () => {
     ["bind: *:80", '6:11: bind: "*:80" is a YAML alias of an anchor that does not exist: quote it'],
     ['bind: "VI_1:80"', '6:11: bind: "VI_1" is neither an address nor an instance of vrrp; there is no vrrp instance'],
     ['bind: [":80", ":80"]', "6:19: bind[1]: *:80 is taken by this frontend already"],
-    ["bind: 127.0.0.1:9700"],
+    ["bind: 127.0.0.1:9800"],
     [
       "bind: [{ address: 192.0.2.1:443, tls: {} }]",
       "6:38: bind[0].tls: is not in this version: let the servers terminate it behind mode: tcp, or another program in front",
@@ -51,6 +51,42 @@ admin: { bind: "127.0.0.1:9700" }
     '7:14: frontends.c.bind: "VI1" is neither an address nor an instance of vrrp; did you mean "VI_1"?',
     "8:14: frontends.d.bind: 127.0.0.1:9700 is taken by admin",
   ]);
+});
+
+Deno.test("load() refuses what would share a port: by chance with a frontend, never with admin and metrics", () => {
+  const rows: readonly [binds: readonly string[], rest: string, ...wanted: string[]][] = [
+    // Every address is one address, however it is written.
+    [[":8081", "0.0.0.0:8081"], "", "4:15: frontends.f1.bind: *:8081 is taken by f0"],
+    [["0.0.0.0:8081", "*:8081"], "", "4:15: frontends.f1.bind: *:8081 is taken by f0"],
+    // The kernel gives a connection to whoever is more precise; IPv6 has ports of its own.
+    [[":8081", "127.0.0.1:8081"], ""],
+    [[":8081", "[::]:8081"], ""],
+    [["[::]:8081", "[0:0::0]:8081"], "", "4:15: frontends.f1.bind: [::]:8081 is taken by f0"],
+    // Who does not share a port has it for itself.
+    [[":9700"], "", "3:15: frontends.f0.bind: *:9700 is taken by admin"],
+    [[":9700"], "admin: { bind: none }"],
+    [["[::]:9700"], ""],
+    [[":9800"], 'admin: { bind: "127.0.0.1:9800" }', "3:15: frontends.f0.bind: *:9800 is taken by admin"],
+    [["127.0.0.1:9801"], 'metrics: { bind: ":9801" }', "3:15: frontends.f0.bind: 127.0.0.1:9801 is taken by metrics"],
+    [["192.0.2.1:9801"], 'metrics: { bind: "127.0.0.1:9801" }'],
+    [
+      ["192.0.2.1:9801"],
+      'metrics: { bind: "[::]:9801" }',
+      "3:15: frontends.f0.bind: 192.0.2.1:9801 is taken by metrics",
+    ],
+    [["127.0.0.1:80"], 'metrics: { bind: ":9700" }', "5:18: metrics.bind: *:9700 is taken by admin"],
+    [
+      ["[::ffff:127.0.0.1]:8200"],
+      "",
+      '3:15: frontends.f0.bind: must be written as the IPv4 address that it is, got "[::ffff:7f00:1]:8200"',
+    ],
+  ];
+  for (const [binds, rest, ...wanted] of rows) {
+    const frontends = binds.map((bind, index) => `  f${index}: { bind: "${bind}", default_backend: app }`);
+    const lines = ["version: 1", "frontends:", ...frontends, "backends: { app: { servers: { one: 192.0.2.8:80 } } }"];
+
+    assert.deepEqual(problemsOf([...lines, rest, ""].join("\n")), wanted, `${binds} ${rest}`);
+  }
 });
 
 Deno.test("load() refuses frontends that cannot do what they say", () => {
