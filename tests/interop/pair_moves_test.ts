@@ -41,13 +41,14 @@ Deno.test("ten planned handovers and failbacks under load: no failed request, no
   );
 });
 
-Deno.test("SIGTERM hands over without a failed request, and the node ends by itself", async () => {
+Deno.test("a stop of the service, SIGTERM to each of its processes, hands over without a failed request", async () => {
   await using pair = await Pair.start({ instance: ["handover: { connections: auto, drain: 3s }"] });
   const client = await pair.client({ kept: 4, pause: 20, pace: 10 });
   await client.requests(200);
   const from = Client.now();
   const leaving = pair.node("dlp1");
-  leaving.signal("SIGTERM");
+  // systemd's KillMode=control-group, and what Ctrl-C is in a terminal.
+  for (const pid of [leaving.pid, ...(await leaving.children()).values()]) Deno.kill(pid, "SIGTERM");
   await until("dlp2 alone holds the address", async () => (await pair.lan.holders(pairAddress)).join() === "dlp2");
   const moved = await client.since(from);
   assert.deepEqual(client.failures(moved).map(explain), []);
