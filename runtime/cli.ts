@@ -4,13 +4,13 @@ import { CommandError, Exit } from "./cli/exit.ts";
 import { helpOf, overview } from "./cli/help.ts";
 import { print, printError } from "./cli/terminal.ts";
 import { hint } from "./config/nearest.ts";
-import { ignoreSignals } from "./os/signals.ts";
+import { refuseInspector } from "./os/signals.ts";
 import { version } from "./version.ts";
 
 /** Runs `tandem ARGS…` and answers the exit code. Never throws. */
 export async function main(args: readonly string[]): Promise<number> {
-  // What other load balancers dump or reload at ends no command here. Roles choose for themselves.
-  if (args[0] !== "role") ignoreSignals("SIGUSR1", "SIGUSR2");
+  // A role chooses for itself; that of a plugin may not.
+  if (args[0] !== "role") refuseInspector();
   try {
     return await dispatch(args);
   } catch (error) {

@@ -90,6 +90,8 @@ export async function run(args: readonly string[]): Promise<number> {
     stopping.resolve(false);
   });
   using _reloads = onSignals(["SIGHUP"], () => void control.reload().catch(() => {}));
+  // What HAProxy reloads at and keepalived writes its statistics would end a node.
+  using _others = onSignals(["SIGUSR2"], () => log.notice("SIGUSR2 does nothing here: SIGHUP reloads, SIGTERM stops"));
   try {
     const app = createAdmin(control);
     await using admin = await listenAdmin(config.admin, (request) => app.fetch(request));

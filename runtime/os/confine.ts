@@ -101,7 +101,7 @@ const O_PATH = 0o10000000, O_CLOEXEC = 0o2000000;
 const SCHED_IDLE = 5, PRIO_PROCESS = 0n, LOW_NICE = 10n, LOWEST_NICE = 19n;
 const PR_SET_PDEATHSIG = 1, PR_CAPBSET_DROP = 24, PR_SET_NO_NEW_PRIVS = 38, PR_CAP_AMBIENT = 47;
 const PR_CAP_AMBIENT_CLEAR_ALL = 4n;
-const SIGINT = 2, SIGKILL = 9, SIGUSR1 = 10, SIGUSR2 = 12, SIGTERM = 15, SIG_IGN = 1, SIG_BLOCK = 0n;
+const SIGHUP = 1, SIGINT = 2, SIGKILL = 9, SIGUSR1 = 10, SIGUSR2 = 12, SIGTERM = 15, SIG_BLOCK = 0n;
 const LINUX_CAPABILITY_VERSION_3 = 0x2008_0522;
 const FIRST_OTHER_DESCRIPTOR = 3n, LAST_DESCRIPTOR = 0xffff_ffffn, CLOSE_RANGE_CLOEXEC = 4n;
 /** RLIMIT_*, asm-generic/resource.h; equal on x86-64 and arm64. */
@@ -231,18 +231,20 @@ function closeOnExecute(): string {
 }
 
 /**
- * Ctrl-C and a group's SIGTERM are for the parent: it ends us in order. An ignored signal stays ignored over `execve`, until
- * Deno takes it; a blocked one is blocked for good. SIGUSR1 would open Deno's inspector.
+ * Ctrl-C and a group's SIGTERM are for the parent: it ends us in order. An ignored signal stays ignored over `execve` only until
+ * Deno takes it for itself; a blocked one is blocked for good. SIGUSR1 would open Deno's inspector.
  */
 function ownSession(): string {
-  libc().signal(SIGINT, BigInt(SIG_IGN));
-  libc().signal(SIGTERM, BigInt(SIG_IGN));
-  const blocked = new BigUint64Array([1n << BigInt(SIGUSR1 - 1) | 1n << BigInt(SIGUSR2 - 1)]);
-  const set = BigInt(Deno.UnsafePointer.value(Deno.UnsafePointer.of(blocked)));
-  const answer = libc().syscall6(number("rt_sigprocmask"), SIG_BLOCK, set, 0n, BigInt(blocked.byteLength), 0n, 0n);
+  const blocked = [SIGHUP, SIGINT, SIGTERM, SIGUSR1, SIGUSR2].reduce(
+    (set, signal) => set | 1n << BigInt(signal - 1),
+    0n,
+  );
+  const set = new BigUint64Array([blocked]);
+  const address = BigInt(Deno.UnsafePointer.value(Deno.UnsafePointer.of(set)));
+  const answer = libc().syscall6(number("rt_sigprocmask"), SIG_BLOCK, address, 0n, BigInt(set.byteLength), 0n, 0n);
   check(Number(answer), "rt_sigprocmask", "Cannot block signals");
   check(Number(libc().syscall6(number("setsid"), 0n, 0n, 0n, 0n, 0n, 0n)), "setsid", "Cannot start a session");
-  return "no terminal, SIGINT and SIGTERM ignored";
+  return "no terminal, signals to the group blocked";
 }
 
 function ownNamespaces(): string {

@@ -53,6 +53,7 @@ const symbols = {
   geteuid: { parameters: [], result: "u32" }, // uid_t geteuid(void)
   kill: { parameters: ["i32", "i32"], result: "i32" }, // int kill(pid_t, int sig)
   signal: { parameters: ["i32", "usize"], result: "usize" }, // sighandler_t signal(int, sighandler_t); 1 = SIG_IGN, 0 = SIG_DFL
+  abs: { type: "pointer" }, // int abs(int): a handler of signals that does nothing, and that programs started from here lose
   prctl: { parameters: ["i32", "u64", "u64", "u64", "u64"], result: "i32" }, // int prctl(int op, ...)
   setrlimit: { parameters: ["i32", "buffer"], result: "i32" }, // int setrlimit(int resource, const struct rlimit *)
   getrlimit: { parameters: ["i32", "buffer"], result: "i32" }, // int getrlimit(int resource, struct rlimit *)

@@ -21,7 +21,6 @@ export const FIRST_STAGE_CALLS = [
     "setresgid",
     "setresuid",
     "setrlimit",
-    "signal",
     "syscall6",
     "unshare",
   ] as const,

@@ -2,7 +2,7 @@
 import { CARRIED, carried } from "../app/carried.ts";
 import type { AppCommand, AppReport } from "../app/protocol.ts";
 import { type Service, startService } from "../app/service.ts";
-import { ignoreSignals } from "../os/signals.ts";
+import { onSignals, refuseInspector } from "../os/signals.ts";
 import { createLogger } from "../telemetry/log.ts";
 
 /** A process whose event loop stands still is told from one that has nothing to do. */
@@ -11,7 +11,8 @@ const PULSE = 1000;
 /** Serves until told to stop; answers the exit code. */
 export async function run(): Promise<number> {
   // Ctrl-C and systemd reach every process: who ends, and when, says control.
-  ignoreSignals("SIGINT", "SIGTERM", "SIGUSR1", "SIGUSR2");
+  onSignals(["SIGHUP", "SIGINT", "SIGTERM", "SIGUSR2"], () => {});
+  refuseInspector();
   const log = createLogger({ role: "app" });
   // stdout is the protocol's.
   const printed = globalThis["console"];

@@ -14,7 +14,7 @@ const ORPHAN_DRAIN = 30_000;
 /** Serves until told to stop; answers the exit code. */
 export async function run(): Promise<number> {
   // Control decides when we end: a Ctrl-C in its terminal reaches us too. Nobody reading a pipe is no reason to die.
-  ignoreSignals("SIGINT", "SIGPIPE", "SIGTERM", "SIGUSR1", "SIGUSR2");
+  ignoreSignals("SIGHUP", "SIGINT", "SIGPIPE", "SIGTERM", "SIGUSR1", "SIGUSR2");
   raiseDescriptorLimit();
   const log = createLogger({ role: "proxy" });
   const encoder = new TextEncoder();

@@ -33,7 +33,7 @@ export function run(): Promise<number> {
   const stderr = new CautiousWriter(2);
   const log = createLogger({ role: "vrrp", write: (line) => stderr.write(line) });
   // A terminal's Ctrl-C reaches the whole group: control decides what it means.
-  ignoreSignals("SIGINT", "SIGTERM", "SIGUSR1", "SIGUSR2");
+  ignoreSignals("SIGHUP", "SIGINT", "SIGTERM", "SIGUSR1", "SIGUSR2");
   try {
     new VrrpProcess(log).run();
     return Promise.resolve(0);

@@ -75,7 +75,7 @@ Deno.test("reload, operator verbs and supervision of a node that serves", async 
     await unnoticed(async () => {
       for (const pid of children.values()) {
         // Deno takes them half a second after its start; a stop of the service reaches all of them.
-        for (const signal of ["SIGINT", "SIGTERM", "SIGUSR1", "SIGUSR2"] as const) Deno.kill(pid, signal);
+        for (const signal of ["SIGHUP", "SIGINT", "SIGTERM", "SIGUSR1", "SIGUSR2"] as const) Deno.kill(pid, signal);
       }
       for (const signal of ["SIGUSR1", "SIGUSR2"] as const) node.signal(signal);
       await new Promise((resolve) => setTimeout(resolve, 500));

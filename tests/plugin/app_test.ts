@@ -362,7 +362,7 @@ Deno.test("signals to every process end no application before its node, and open
   const before = await pidsOf();
   // systemd's way to stop a service; what HAProxy's and keepalived's operators know; Deno's own sign to open its inspector.
   for (const pid of before) {
-    for (const signal of ["SIGTERM", "SIGINT", "SIGUSR1", "SIGUSR2"] as const) Deno.kill(pid, signal);
+    for (const signal of ["SIGHUP", "SIGTERM", "SIGINT", "SIGUSR1", "SIGUSR2"] as const) Deno.kill(pid, signal);
   }
   await new Promise((resolve) => setTimeout(resolve, 300));
   for (const pid of before) assert.equal(await inspectorOf(pid), false);

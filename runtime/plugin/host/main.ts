@@ -16,8 +16,6 @@ export async function runHost(carrier: Carrier | null = null): Promise<void> {
       Deno.permissions.revokeSync({ name });
     }
   }
-  // They were ignored before `execve`, but half a second after its start Deno takes both for itself, unless somebody listens.
-  for (const signal of ["SIGINT", "SIGTERM"] as const) Deno.addSignalListener(signal, () => {});
   const pipe = claimPipe();
   const host = new Host(pipe, carrier);
   logConsole(pipe);
