@@ -1,4 +1,6 @@
 /** HAProxy's checks by HTTP (`option httpchk`, `http-check send`, `http-check expect`) and by program (`option external-check`). */
+import { check } from "./check_schema.ts";
+import { faultOf } from "./haproxy_faults.ts";
 import type { Line } from "./haproxy_text.ts";
 
 export interface Health {
@@ -10,6 +12,9 @@ export interface Health {
 }
 
 export const initialHealth: Health = { http: null, program: null, byProgram: false };
+
+const OPEN = "servers that would fail this check get traffic";
+export const ONLY_CONNECTS = `the check only connects; ${OPEN}`;
 
 /** Where programs of `type: command` are looked for. */
 const path = ["/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"];
@@ -45,25 +50,37 @@ export function readHealth(line: Line, settings: { health: Health }): string | n
   if (keyword === "option") {
     const [method, path, , ...version] = rest.length === 1 ? [undefined, rest[0]] : rest;
     const host = /Host:\s*([^\r\n]+)/i.exec([...version, rest[2] ?? ""].join(" "))?.[1].trim();
-    settings.health = {
-      ...settings.health,
-      http: { ...http, ...(path && { path }), ...(host && { host }) },
-      byProgram: false,
-    };
-    return method === undefined || method === "GET" || path === undefined
-      ? null
-      : `the check asks by GET, not ${method}`;
+    settings.health = { ...settings.health, http, byProgram: false };
+    const asked = setHttp({ ...http, ...(path && { path }), ...(host && { host }) }, settings);
+    // Without a method HAProxy asks by OPTIONS.
+    return asked ?? setMethod(method ?? "OPTIONS", settings);
   }
-  if (keyword === "tcp-check") return "a check of this kind is not in this version; connecting is enough";
+  if (keyword === "tcp-check") {
+    return name === "comment" || (name === "connect" && rest.length === 0) ? null : ONLY_CONNECTS;
+  }
   if (name === "send") return readSend(rest, http, settings);
-  if (name !== "expect") return "a check of this kind is not in this version";
-  const [kind, value] = rest[0] === "!" ? ["!"] : rest;
-  if (kind !== "status" || value === undefined) return "only expect status is in this version";
-  settings.health = {
-    ...settings.health,
-    http: { ...http, expect: { status: value.split(",").map((one) => /^\d+$/.test(one) ? Number(one) : one) } },
-  };
-  return null;
+  if (name === "comment") return null;
+  if (name !== "expect") return `a check of this kind is not in this version; ${OPEN}`;
+  const [kind, value, ...others] = rest[0] === "!" ? ["!"] : rest;
+  if (kind !== "status" || value === undefined || others.length > 0) {
+    return `only expect status is in this version; ${OPEN}`;
+  }
+  const status = value.split(",").map((one) => /^\d+$/.test(one) ? Number(one) : one);
+  const fault = setHttp({ ...http, expect: { status } }, settings);
+  return fault && `${fault}; ${OPEN}`;
+}
+
+/** Keeps a check that `check:` takes, and answers why it does not, or null. */
+function setHttp(http: Readonly<Record<string, unknown>>, settings: { health: Health }): string | null {
+  const fault = faultOf(check, http);
+  if (fault === null) settings.health = { ...settings.health, http };
+  return fault;
+}
+
+function setMethod(method: string, settings: { health: Health }): string | null {
+  const { method: _before, ...http } = settings.health.http ?? { type: "http" };
+  const fault = setHttp(method === "GET" ? http : { ...http, method }, settings);
+  return fault && `the check asks by GET, not ${method}`;
 }
 
 function readSend(
@@ -73,10 +90,11 @@ function readSend(
 ): string | null {
   const next: Record<string, unknown> = { ...http };
   let why: string | null = null;
+  let method: string | null = null;
   for (let i = 0; i < words.length; i += 2) {
     const [key, value] = [words[i], words[i + 1]];
     if (key === "uri") next.path = value;
-    else if (key === "meth" && value !== "GET") why = `the check asks by GET, not ${value}`;
+    else if (key === "meth" && value !== undefined) method = value;
     else if (key === "hdr") {
       const field = words[++i + 1];
       if (value === undefined || field === undefined) why = "hdr needs a name and a value";
@@ -84,6 +102,6 @@ function readSend(
       else next.headers = { ...next.headers as object, [value]: field };
     } else if (key !== "meth" && key !== "ver") why = `the check sends no ${key}`;
   }
-  settings.health = { ...settings.health, http: next };
-  return why;
+  const fault = setHttp(next, settings) ?? (method === null ? null : setMethod(method, settings));
+  return why ?? fault;
 }

@@ -1,11 +1,10 @@
 /** What decides about requests in a frontend of haproxy.cfg, as routes: in the order in which HAProxy goes by them. */
 import { Acls, isUncarried, RATE_LIMIT } from "./haproxy_conditions.ts";
-import type { Decoder } from "./decoder.ts";
+import { faultOf } from "./haproxy_faults.ts";
 import type { Leave, Line } from "./haproxy_text.ts";
-
+import { leaveOpen } from "./haproxy_unread.ts";
 import { monitor as monitorDecoder, route as routeDecoder } from "./route_schema.ts";
 import { fieldChanges } from "./route_values.ts";
-import { parseYaml } from "./yaml.ts";
 
 type Document = Readonly<Record<string, unknown>>;
 
@@ -19,6 +18,8 @@ export interface RoutesDocument {
 /** Keywords that this file reads. */
 export const ROUTING: ReadonlySet<string> = new Set([
   "acl",
+  "block",
+  "tcp-request",
   "use_backend",
   "redirect",
   "http-request",
@@ -39,45 +40,106 @@ interface Changes {
   readonly remove: string[];
 }
 
+/** What a frontend's routes are made with. */
+export interface Around {
+  readonly mode: "http" | "tcp";
+  /** Backends that were left out: what leads there has nobody to answer it. */
+  readonly missing: ReadonlySet<string>;
+  readonly leave: Leave;
+}
+
 /** Reads the routing lines of one frontend; what cannot be carried exactly is left. */
-export function readRoutes(lines: readonly Line[], mode: "http" | "tcp", leave: Leave): RoutesDocument {
+export function readRoutes(lines: readonly Line[], { mode, missing, leave: tell }: Around): RoutesDocument {
+  const leave = leaveOpen(tell);
   const acls = new Acls();
   for (const { words } of lines) if (words[0] === "acl") acls.add(words);
-  const rules: Carried[] = [];
-  const redirects: Carried[] = [];
-  const backends: Carried[] = [];
+  const rules: Record<"connections" | "blocks" | "requests" | "redirects" | "backends", Carried[]> = {
+    connections: [],
+    blocks: [],
+    requests: [],
+    redirects: [],
+    backends: [],
+  };
   const request: Changes = { set: {}, add: {}, remove: [] };
   const response: Changes = { set: {}, add: {}, remove: [] };
   let monitor: Document | undefined;
   for (const line of lines) {
     const [keyword, action = "", ...rest] = line.words;
     if (keyword === "acl") continue;
-    if (keyword === "use_backend") addRoutes(backends, acls, rest, { backend: action }, line, leave, mode);
+    if (keyword === "use_backend") addLeading(rules.backends, acls, line, { mode, missing, leave });
+    else if (keyword === "tcp-request") addRefusal(rules.connections, acls, line, { lines, mode, leave, tell });
     else if (mode === "tcp") leave(line, "tcp has no requests");
     else if (keyword === "monitor-uri") monitor = addMonitor(action, line, leave) ?? monitor;
-    else if (keyword === "redirect") addRedirect(redirects, acls, [action, ...rest], line, leave);
+    else if (keyword === "redirect") addRedirect(rules.redirects, acls, [action, ...rest], line, leave);
+    else if (keyword === "block") addRoutes(rules.blocks, acls, [action, ...rest], FORBIDDEN, line, leave);
     else if (/-header$/.test(action)) {
       change(keyword === "http-request" ? request : response, action, rest, line, leave);
     } else if (keyword !== "http-request") leave(line, "only set-header, add-header and del-header are carried");
-    else if (action === "redirect") addRedirect(rules, acls, rest, line, leave);
-    else if (action === "deny") addAnswer(rules, acls, action, rest, line, leaveOpen(leave));
-    else if (action === "return") addAnswer(rules, acls, action, rest, line, leave);
-    else (GUARDS.has(action) ? leaveOpen(leave) : leave)(line, insteadOf(action));
+    else if (action === "redirect") addRedirect(rules.requests, acls, rest, line, leave);
+    else if (action === "deny") {
+      const before = exemption(lines, line, /^http-request allow\b/);
+      if (before !== null) leave(line, before);
+      else addAnswer(rules.requests, acls, action, rest, line, leave);
+    } else if (action === "return") addAnswer(rules.requests, acls, action, rest, line, leave);
+    else leave(line, insteadOf(action));
   }
   return {
-    routes: reached([...rules, ...redirects, ...backends], leave),
+    routes: reached(Object.values(rules).flat(), tell),
     monitor,
     request_headers: given(request),
     response_headers: given(response),
   };
 }
 
-/** Actions that keep somebody out. */
-const GUARDS: ReadonlySet<string> = new Set(["auth", "reject", "tarpit", "silent-drop"]);
+const FORBIDDEN: Document = { respond: { status: 403 } };
+const WAITS = "Tandem waits by itself for what its routes go by";
 
-/** Nobody must believe that the door is shut because it was. */
-function leaveOpen(leave: Leave): Leave {
-  return (line, why) => leave(line, `${why}; whom this line keeps out is let in`);
+/** Why the routing lines of a section that has no routes are lost. */
+export function reasonWithoutRoutes({ words }: Line): string {
+  return onlyWaits(words) ? WAITS : "only frontends have routes; put it into those that lead here";
+}
+
+/** Lines that say for how long, or until what, a frontend looks into a connection. */
+function onlyWaits([keyword, first, second]: readonly string[]): boolean {
+  return keyword === "tcp-request" && (first === "inspect-delay" || (first === "content" && second === "accept"));
+}
+
+/** Why a rule that keeps out comes too late to do so alone, or null: an earlier one lets some through. */
+function exemption(lines: readonly Line[], { line: last }: Line, lets: RegExp): string | null {
+  const first = lines.find(({ line, words }) => line < last && lets.test(words.join(" ")));
+  if (first === undefined) return null;
+  return `line ${first.line} lets some through before it: a route's allow: and deny: keep apart who may enter`;
+}
+
+interface Refusing {
+  readonly lines: readonly Line[];
+  readonly mode: "http" | "tcp";
+  readonly leave: Leave;
+  /** Of lines that are carried, but not word for word. */
+  readonly tell: Leave;
+}
+
+/** `tcp-request … reject`: in http, who is refused is told so. */
+function addRefusal(routes: Carried[], acls: Acls, line: Line, { lines, mode, leave, tell }: Refusing): void {
+  const [, first = "", action = "", ...condition] = line.words;
+  if (onlyWaits(line.words)) return leave(line, WAITS);
+  if (action === "expect-proxy") return leave(line, "a bind expects it: bind: { address, proxy_protocol: true }");
+  if (action !== "reject") return leave(line, insteadOf(action));
+  if (mode === "tcp") return leave(line, "routes of mode tcp refuse nobody: allow: and deny: belong to routes of http");
+  const before = exemption(lines, line, new RegExp(`^tcp-request ${first} accept\\b`));
+  if (before !== null) return leave(line, before);
+  const carried = routes.length;
+  addRoutes(routes, acls, condition, FORBIDDEN, line, leave);
+  if (routes.length > carried) tell(line, "is answered with 403, where HAProxy closes the connection");
+}
+
+/** `use_backend`: to one that was left out leads nothing, and another must not get its requests. */
+function addLeading(routes: Carried[], acls: Acls, line: Line, { mode, missing, leave }: Around): void {
+  const [, backend = "", ...condition] = line.words;
+  if (!missing.has(backend)) return addRoutes(routes, acls, condition, { backend }, line, leave, mode);
+  if (mode === "tcp") return leave(line, `backend ${backend} is left out: its connections go by the next route`);
+  leave(line, `backend ${backend} is left out: its requests are answered with 503`);
+  addRoutes(routes, acls, condition, { respond: { status: 503 } }, line, leave);
 }
 
 function insteadOf(action: string): string {
@@ -115,14 +177,6 @@ function addMonitor(path: string, line: Line, leave: Leave): Document | null {
   const why = faultOf(monitorDecoder, { path });
   if (why !== null) leave(line, why);
   return why === null ? { path } : null;
-}
-
-/** Why a value would be refused where it is written, or null. */
-function faultOf(decoder: Decoder<unknown>, value: Document): string | null {
-  const faults: string[] = [];
-  const { tree } = parseYaml(JSON.stringify(value), "");
-  if (tree !== null) decoder.decode(tree, (_, message) => faults.push(message));
-  return faults[0] ?? null;
 }
 
 /** Routes up to the first that takes every request. */

@@ -1,8 +1,14 @@
 /** HAProxy's `server` lines, with what `default-server` says before them. */
+import { isIP } from "node:net";
+import { backend } from "./backend_schema.ts";
+import { check } from "./check_schema.ts";
+import { printAddress, readAddress } from "./haproxy_address.ts";
+import { faultOf } from "./haproxy_faults.ts";
 import { checkOf, type Health } from "./haproxy_health.ts";
+import { type Parameters, serverParameters } from "./haproxy_parameters.ts";
 import type { Leave, Line } from "./haproxy_text.ts";
-import { time } from "./haproxy_time.ts";
-import { nameShape } from "./value_decoders.ts";
+import { milliseconds, time } from "./haproxy_time.ts";
+import { nameShape, serverEndpoint } from "./value_decoders.ts";
 
 export type ServerDocument = string | Readonly<Record<string, unknown>>;
 
@@ -18,61 +24,29 @@ export interface Servers {
   readonly closes: boolean;
 }
 
-/** Parameters with a value; the others stand alone. */
-const valued: ReadonlySet<string> = new Set([
-  "inter",
-  "fastinter",
-  "downinter",
-  "fall",
-  "rise",
-  "weight",
-  "maxconn",
-  "port",
-  "addr",
-  "cookie",
-  "slowstart",
-  "sni",
-  "verify",
-  "ca-file",
-  "crt",
-  "alpn",
-  "check-sni",
-  "resolvers",
-  "init-addr",
-  "maxqueue",
-  "minconn",
-  "on-marked-down",
-  "observe",
-  "error-limit",
-  "on-error",
-  "proto",
-  "source",
-  "id",
-  "namespace",
-  "track",
-  "pool-max-conn",
-  "proxy-v2-options",
-  "pool-purge-delay",
-  "verifyhost",
-]);
+/** A server with the words of the `default-server` lines before it: those behind it say nothing of it. */
+export interface ServerLine {
+  readonly line: Line;
+  readonly defaults: readonly string[];
+}
 
 export function readServers(
-  lines: readonly Line[],
-  defaults: readonly string[],
+  lines: readonly ServerLine[],
   health: Health,
   checkTimeout: string | undefined,
   leave: Leave,
 ): Servers {
-  const read: { readonly name: string; readonly line: Line; readonly parameters: Parameters }[] = [];
+  const read: ReadServer[] = [];
   let sendProxy: "v1" | "v2" | null | undefined;
-  for (const line of lines) {
-    const [, name, address] = line.words;
-    const parameters = readParameters([...defaults, ...line.words.slice(3)]);
+  for (const { line, defaults } of lines) {
+    const [, name, written = ""] = line.words;
+    const parameters = serverParameters([...defaults, ...line.words.slice(3)]);
     // HAProxy tells a program the server's own port.
     if (checkOf(health)?.type === "command") parameters.delete("port");
+    const address = addressOf(written);
     const why = reasonAgainst(name, address, parameters);
-    if (why !== null) {
-      leave(line, why);
+    if (why !== null || "why" in address) {
+      leave(line, why ?? "");
       continue;
     }
     const version = headerVersion(parameters);
@@ -81,42 +55,74 @@ export function readServers(
       continue;
     }
     sendProxy = version;
-    for (const parameter of parameters.keys()) {
-      if (!carried.has(parameter)) leave(line, insteadOf(parameter));
+    if (address.note !== null) leave(line, address.note);
+    for (const parameter of serverParameters(line.words.slice(3)).keys()) {
+      const why = insteadOf(parameter);
+      if (why !== null) leave(line, why);
     }
+    dropFaults(parameters, (why) => leave(line, why));
     const cookie = parameters.get("cookie") ?? name;
     if (cookie !== name) leave(line, `the cookie's value is the server's name, "${name}", and not "${cookie}"`);
-    read.push({ name, line, parameters });
+    read.push({ name, line, parameters, address: address.address });
   }
   const shared = read.find(({ parameters }) => parameters.has("check"))?.parameters;
-  const servers = Object.fromEntries(read.map(({ name, line, parameters }): [string, ServerDocument] => {
+  const servers = Object.fromEntries(read.map(({ name, address, parameters }): [string, ServerDocument] => {
     const document = {
-      address: line.words[2],
+      address,
       ...number(parameters, "weight"),
       ...number(parameters, "maxconn"),
       ...(parameters.has("backup") && { backup: true }),
-      ...(parameters.has("disabled") && { weight: 0 }),
       ...ownCheck(parameters, shared),
     };
-    return [name, Object.keys(document).length === 1 ? document.address : document];
+    return [name, Object.keys(document).length === 1 ? address : document];
   }));
-  const check = checkOf(health);
+  const looked = checkOf(health);
   return {
     servers,
     sendProxy: sendProxy ?? null,
     check: shared === undefined
       ? null
-      : { ...check, ...timingOf(shared), ...(checkTimeout && { timeout: checkTimeout }) },
+      : { ...looked, ...timingOf(shared), ...(checkTimeout && { timeout: checkTimeout }) },
     slowStart: sharedSlowStart(read, leave),
-    closes: read.some(({ parameters }) => parameters.get("on-marked-down") === "shutdown-sessions"),
+    closes: sharedClose(read, leave),
   };
 }
 
+interface ReadServer {
+  readonly name: string;
+  readonly line: Line;
+  readonly parameters: Parameters;
+  /** As tandem.yaml writes it. */
+  readonly address: string;
+}
+
+type ServerAddress = { readonly why: string } | { readonly address: string; readonly note: string | null };
+
+function addressOf(written: string): ServerAddress {
+  if (/^\/|^(unix|abns|fd|sockpair)@/.test(written)) {
+    return { why: "is left out: a server has an address or a name, and a port" };
+  }
+  if (/\$/.test(written)) return { why: "is left out: environment variables are not read" };
+  const read = readAddress(written);
+  if (read === null) return { why: "is left out: it has no port of its own" };
+  const address = printAddress(read.host, read.port);
+  const fault = faultOf(serverEndpoint, address);
+  if (fault !== null) return { why: `is left out: it ${fault}` };
+  const resolved = read.family !== null && isIP(read.host) === 0;
+  return { address, note: resolved ? `the name's addresses are used, not ${read.family}'s alone` : null };
+}
+
+/** All or none: a backend has one rule for sessions of a server that goes down. */
+function sharedClose(read: readonly ReadServer[], leave: Leave): boolean {
+  const closing = read.filter(({ parameters }) => parameters.get("on-marked-down") === "shutdown-sessions");
+  if (closing.length < read.length) {
+    for (const { line } of closing) leave(line, "sessions of all servers of the backend end when theirs goes down");
+  }
+  return closing.length > 0;
+}
+
 /** The longest ramp of all: a backend has one. */
-function sharedSlowStart(
-  read: readonly { readonly line: Line; readonly parameters: Parameters }[],
-  leave: Leave,
-): string | null {
+function sharedSlowStart(read: readonly ReadServer[], leave: Leave): string | null {
   const written = read.filter(({ parameters }) => parameters.has("slowstart"));
   const first = written[0]?.parameters.get("slowstart");
   for (const { line, parameters } of written) {
@@ -127,7 +133,6 @@ function sharedSlowStart(
 
 const carried: ReadonlySet<string> = new Set([
   "check",
-  "no-check",
   "inter",
   "fall",
   "rise",
@@ -137,8 +142,9 @@ const carried: ReadonlySet<string> = new Set([
   "send-proxy-v2",
   "check-send-proxy",
   "backup",
+  // Say why a server is left out.
   "disabled",
-  "enabled",
+  "ssl",
   "fastinter",
   "maxconn",
   "slowstart",
@@ -146,31 +152,50 @@ const carried: ReadonlySet<string> = new Set([
   "on-marked-down",
 ]);
 
-type Parameters = ReadonlyMap<string, string>;
-
-function readParameters(words: readonly string[]): Map<string, string> {
-  const parameters = new Map<string, string>();
-  for (let i = 0; i < words.length; i++) {
-    if (words[i] === "no-check") parameters.delete("check");
-    else parameters.set(words[i], valued.has(words[i]) ? words[++i] ?? "" : "");
-  }
-  return parameters;
-}
-
 /** The version of the PROXY header that a server wants; null = none. */
 function headerVersion(parameters: Parameters): "v1" | "v2" | null {
-  return parameters.has("send-proxy-v2") ? "v2" : parameters.has("send-proxy") ? "v1" : null;
+  if (["send-proxy-v2", "send-proxy-v2-ssl", "send-proxy-v2-ssl-cn"].some((name) => parameters.has(name))) return "v2";
+  return parameters.has("send-proxy") ? "v1" : null;
 }
 
-function reasonAgainst(
-  name: string,
-  address: string | undefined,
-  parameters: Parameters,
-): string | null {
+function reasonAgainst(name: string, address: ServerAddress, parameters: Parameters): string | null {
   if (!nameShape.pattern.test(name ?? "")) return `the name must be ${nameShape.wanted}`;
+  if (parameters.has("disabled")) {
+    return "is left out: it is disabled; tandem maint BACKEND/SERVER takes out one that is there";
+  }
   if (parameters.has("ssl")) return "is left out: TLS to servers is not in this version";
-  const [, host] = /^(?:ipv[46]@)?\[?(.+?)\]?:\d+$/.exec(address ?? "") ?? [];
-  return host === undefined ? "is left out: it has no port of its own" : null;
+  return "why" in address ? address.why : null;
+}
+
+/** Takes out what a server or its check could not be given, and tells why. */
+function dropFaults(parameters: Map<string, string>, tell: (why: string) => void): void {
+  for (const [name, value] of parameters) {
+    const why = faultOfParameter(name, value);
+    if (why === null) continue;
+    parameters.delete(name);
+    // 0 connections are as many as come.
+    if (name !== "maxconn" || value !== "0") tell(`${name} ${why}`);
+  }
+}
+
+function faultOfParameter(name: string, value: string): string | null {
+  const written = /^\d+$/.test(value) ? Number(value) : value;
+  switch (name) {
+    case "weight":
+    case "maxconn":
+      return faultOf(backend, { servers: { server: { address: "192.0.2.1:80", [name]: written } } });
+    case "port":
+    case "rise":
+    case "fall":
+      return faultOf(check, { [name]: written });
+    case "inter":
+    case "fastinter":
+      return faultOf(check, { interval: time(value) ?? value });
+    case "slowstart":
+      return milliseconds(value) === 0 ? null : faultOf(backend.known.slow_start.decoder, time(value) ?? value);
+    default:
+      return null;
+  }
 }
 
 function number(parameters: Parameters, key: string): Record<string, number> {
@@ -200,9 +225,17 @@ function ownCheck(parameters: Parameters, shared: Parameters | undefined): { rea
   return keys.length === 0 ? {} : { check: Object.fromEntries(keys.map((key) => [key, own[key] ?? null])) };
 }
 
-function insteadOf(parameter: string): string {
+/** Why a parameter is not carried, and what to do instead; null: it is. */
+export function insteadOf(parameter: string): string | null {
+  if (carried.has(parameter)) return null;
   if (/^(observe|on-error|error-limit)$/.test(parameter)) {
     return "the backend's passive: { errors, eject } leaves servers alone that fail requests";
   }
-  return `${parameter} is not in this version`;
+  const missing = `${parameter} is not in this version`;
+  if (parameter === "agent-check") return `${missing}: no agent is asked`;
+  if (parameter === "addr") return `${missing}: checks go to the server's own address`;
+  if (/^check-(ssl|sni|alpn)$/.test(parameter)) return `${missing}: checks speak plain text`;
+  if (parameter === "redir") return `${missing}: requests go through the balancer to the server`;
+  if (parameter === "track") return `${missing}: a server has a check of its own, or is always up`;
+  return missing;
 }

@@ -483,7 +483,10 @@ Deno.test("importConfiguration() carries what HAProxy's proxies say", () => {
       ...http,
       "stickiness: { cookie: SRV, value: name }",
       "servers: { one: 192.0.2.1:80, two: 192.0.2.2:80 }",
-    ], ['h.cfg:6: server two 192.0.2.2:80 cookie s2: the cookie\'s value is the server\'s name, "two", and not "s2"']],
+    ], [
+      "h.cfg:5: cookie SRV insert indirect nocache: nocache is not in this version: a response that brings the cookie may be kept by caches",
+      'h.cfg:6: server two 192.0.2.2:80 cookie s2: the cookie\'s value is the server\'s name, "two", and not "s2"',
+    ]],
     [listen("mode http", "cookie SRV prefix"), [...http, server], [
       "h.cfg:5: cookie SRV prefix: only cookies that the balancer inserts are part of Tandem: cookie NAME insert",
     ]],
