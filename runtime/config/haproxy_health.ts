@@ -1,6 +1,6 @@
 /** HAProxy's checks by HTTP (`option httpchk`, `http-check send`, `http-check expect`) and by program (`option external-check`). */
 import { check } from "./check_schema.ts";
-import { faultOf } from "./haproxy_faults.ts";
+import { faultOf } from "./import_faults.ts";
 import type { Line } from "./haproxy_text.ts";
 
 export interface Health {

@@ -1,8 +1,9 @@
 /** What decides about requests in a frontend of haproxy.cfg, as routes: in the order in which HAProxy goes by them. */
 import { Acls, isUncarried, RATE_LIMIT } from "./haproxy_conditions.ts";
-import { faultOf } from "./haproxy_faults.ts";
+import { faultOf } from "./import_faults.ts";
 import type { Leave, Line } from "./haproxy_text.ts";
 import { leaveOpen } from "./haproxy_unread.ts";
+import { importedName } from "./import_names.ts";
 import { monitor as monitorDecoder, route as routeDecoder } from "./route_schema.ts";
 import { fieldChanges } from "./route_values.ts";
 
@@ -135,7 +136,9 @@ function addRefusal(routes: Carried[], acls: Acls, line: Line, { lines, mode, le
 
 /** `use_backend`: to one that was left out leads nothing, and another must not get its requests. */
 function addLeading(routes: Carried[], acls: Acls, line: Line, { mode, missing, leave }: Around): void {
-  const [, backend = "", ...condition] = line.words;
+  const [, written = "", ...condition] = line.words;
+  if (/%\[/.test(written)) return leave(line, "names made of samples are not part of routes");
+  const backend = importedName(written);
   if (!missing.has(backend)) return addRoutes(routes, acls, condition, { backend }, line, leave, mode);
   if (mode === "tcp") return leave(line, `backend ${backend} is left out: its connections go by the next route`);
   leave(line, `backend ${backend} is left out: its requests are answered with 503`);
@@ -158,7 +161,6 @@ function addRoutes(
   leave: Leave,
   mode: "http" | "tcp" = "http",
 ): void {
-  if (/%\[/.test(Object.values(action).join())) return leave(line, "names made of samples are not part of routes");
   const matches = acls.matches(condition);
   if (isUncarried(matches)) return leave(line, matches.why);
   for (const match of matches) {

@@ -3,12 +3,13 @@ import { isIP } from "node:net";
 import { backend } from "./backend_schema.ts";
 import { check } from "./check_schema.ts";
 import { printAddress, readAddress } from "./haproxy_address.ts";
-import { faultOf } from "./haproxy_faults.ts";
+import { faultOf } from "./import_faults.ts";
 import { checkOf, type Health } from "./haproxy_health.ts";
 import { type Parameters, serverParameters } from "./haproxy_parameters.ts";
 import type { Leave, Line } from "./haproxy_text.ts";
 import { milliseconds, time } from "./haproxy_time.ts";
-import { nameShape, serverEndpoint } from "./value_decoders.ts";
+import { importedName, renamed } from "./import_names.ts";
+import { serverEndpoint } from "./value_decoders.ts";
 
 export type ServerDocument = string | Readonly<Record<string, unknown>>;
 
@@ -39,12 +40,14 @@ export function readServers(
   const read: ReadServer[] = [];
   let sendProxy: "v1" | "v2" | null | undefined;
   for (const { line, defaults } of lines) {
-    const [, name, written = ""] = line.words;
+    const [, given = "", written = ""] = line.words;
+    const name = importedName(given);
     const parameters = serverParameters([...defaults, ...line.words.slice(3)]);
     // HAProxy tells a program the server's own port.
     if (checkOf(health)?.type === "command") parameters.delete("port");
     const address = addressOf(written);
-    const why = reasonAgainst(name, address, parameters);
+    const taken = read.some((server) => server.name === name);
+    const why = taken ? `is left out: there is a server "${name}" already` : reasonAgainst(address, parameters);
     if (why !== null || "why" in address) {
       leave(line, why ?? "");
       continue;
@@ -55,6 +58,8 @@ export function readServers(
       continue;
     }
     sendProxy = version;
+    const other = renamed(given);
+    if (other !== null) leave(line, other);
     if (address.note !== null) leave(line, address.note);
     for (const parameter of serverParameters(line.words.slice(3)).keys()) {
       const why = insteadOf(parameter);
@@ -158,8 +163,7 @@ function headerVersion(parameters: Parameters): "v1" | "v2" | null {
   return parameters.has("send-proxy") ? "v1" : null;
 }
 
-function reasonAgainst(name: string, address: ServerAddress, parameters: Parameters): string | null {
-  if (!nameShape.pattern.test(name ?? "")) return `the name must be ${nameShape.wanted}`;
+function reasonAgainst(address: ServerAddress, parameters: Parameters): string | null {
   if (parameters.has("disabled")) {
     return "is left out: it is disabled; tandem maint BACKEND/SERVER takes out one that is there";
   }

@@ -3,7 +3,7 @@ import { type BalanceDocument, readBalance, readCookie, type StickyDocument } fr
 import { backend } from "./backend_schema.ts";
 import type { Decoder } from "./decoder.ts";
 import { frontend } from "./frontend_schema.ts";
-import { faultOf } from "./haproxy_faults.ts";
+import { faultOf } from "./import_faults.ts";
 import { type Health, initialHealth, ONLY_CONNECTS, readExternalCheck, readHealth } from "./haproxy_health.ts";
 import { saysOfLogging } from "./haproxy_log.ts";
 import { serverParameters } from "./haproxy_parameters.ts";
@@ -12,6 +12,8 @@ import { insteadOf, type ServerLine } from "./haproxy_servers.ts";
 import type { Leave, Line, Section } from "./haproxy_text.ts";
 import { milliseconds } from "./haproxy_time.ts";
 import { oldTimeouts, readTimeout } from "./haproxy_timeouts.ts";
+import { stickiness } from "./stickiness_schema.ts";
+import { importedName } from "./import_names.ts";
 import { network } from "./value_decoders.ts";
 
 /** What `defaults` and a proxy's own lines say; a proxy starts with a copy of its defaults'. */
@@ -119,11 +121,13 @@ function readSetting(line: Line, settings: Settings, leave: Leave): string | nul
       return null;
     case "default_backend":
       if (value === undefined || /%\[/.test(value)) return "must be the name of a backend";
-      settings.defaultBackend = value;
+      settings.defaultBackend = importedName(value);
       return null;
     case "balance": {
       const read = readBalance(line);
       if ("why" in read) return read.why;
+      const fault = faultOf(backend.known.balance.decoder, read.balance ?? "roundrobin");
+      if (fault !== null) return `${fault}; roundrobin is used`;
       settings.balance = read.balance;
       for (const note of read.notes) leave(line, note);
       return null;
@@ -134,6 +138,8 @@ function readSetting(line: Line, settings: Settings, leave: Leave): string | nul
     case "cookie": {
       const read = readCookie(line);
       if ("why" in read) return read.why;
+      const fault = faultOf(stickiness, read.sticky);
+      if (fault !== null) return fault;
       settings.sticky = read.sticky;
       for (const note of read.notes) leave(line, note);
       return null;

@@ -1,5 +1,5 @@
 /** `timeout` of haproxy.cfg. There a timeout may be 0, which never ends; here none is infinite. */
-import { faultOf } from "./haproxy_faults.ts";
+import { faultOf } from "./import_faults.ts";
 import { milliseconds } from "./haproxy_time.ts";
 import { duration } from "./value_decoders.ts";
 import { printDuration } from "./values.ts";

@@ -4,13 +4,14 @@ import { readLogging, saysOfLogging } from "./haproxy_log.ts";
 import { readServers, type ServerDocument } from "./haproxy_servers.ts";
 import { initial, isCount, type ProxyLines, readProxy, type Settings } from "./haproxy_settings.ts";
 import { type Leave, type Line, parseHaproxy, type Section } from "./haproxy_text.ts";
-import { faultOf } from "./haproxy_faults.ts";
+import { faultOf } from "./import_faults.ts";
 import { printAddress, readAddress } from "./haproxy_address.ts";
 import { bindParameters } from "./haproxy_parameters.ts";
 import { readRoutes, reasonWithoutRoutes } from "./haproxy_routes.ts";
 import { leaveOpen, readable } from "./haproxy_unread.ts";
 import { type Leftover, withoutSecrets } from "./leftover.ts";
-import { endpoint, nameShape } from "./value_decoders.ts";
+import { importedName, renamed } from "./import_names.ts";
+import { endpoint } from "./value_decoders.ts";
 
 export interface HaproxySource {
   readonly file: string;
@@ -41,6 +42,7 @@ export function importHaproxy({ file, text, instances = new Map() }: HaproxySour
   const sections = readable(parseHaproxy(text), leave);
   const access = readLogging(sections, leave);
   const proxies: Proxy[] = [];
+  const skipped: string[] = [];
   for (const section of sections) {
     const from = section.head.words.indexOf("from");
     const base = from < 0 ? defaults : named.get(section.head.words[from + 1]) ?? defaults;
@@ -50,14 +52,17 @@ export function importHaproxy({ file, text, instances = new Map() }: HaproxySour
       leaveRouting(readProxy(section, defaults, leave), leave);
       named.set(section.name, defaults);
     } else if (["frontend", "backend", "listen"].includes(section.kind)) {
-      const why = reasonAgainst(section, base);
+      const why = reasonAgainst(section, base, proxies);
       if (why !== null) {
         leave(section.head, why);
+        if (section.kind !== "frontend") skipped.push(importedName(section.name));
         continue;
       }
       const settings = { ...base };
-      proxies.push({ section, settings, lines: readProxy(section, settings, leaveOpen(leave)) });
-      if (!nameShape.pattern.test(section.name)) leave(section.head, `the name must be ${nameShape.wanted}`);
+      const lines = readProxy(section, settings, leaveOpen(leave));
+      proxies.push({ section: { ...section, name: importedName(section.name) }, settings, lines });
+      const other = renamed(section.name);
+      if (other !== null) leave(section.head, other);
     } else if (section.kind === "userlist") {
       leave(section.head, "its users go into a route's basic_auth, with their hashes");
     } else if (section.kind !== "") leave(section.head, "has no counterpart in this version");
@@ -69,7 +74,7 @@ export function importHaproxy({ file, text, instances = new Map() }: HaproxySour
     if (backend !== null) backends[section.name] = backend;
     if (section.kind === "listen" && backend !== null) settings.defaultBackend = section.name;
   }
-  const led = ledTo(proxies, backends);
+  const led = ledTo(proxies, backends, skipped);
   for (const { section, settings, lines } of proxies) {
     if (section.kind === "backend") continue;
     const most = typeof proxy.maxconn === "number" ? proxy.maxconn : MOST_CONNECTIONS;
@@ -93,7 +98,16 @@ const MOST_CONNECTIONS = 20_000;
 const SERVING = /^(server|server-template|dispatch|use_backend|default_backend)$/;
 
 /** Why a section is left out as a whole, or null. */
-function reasonAgainst({ kind, lines }: Section, { disabled }: Settings): string | null {
+function reasonAgainst(
+  { kind, name, lines }: Section,
+  { disabled }: Settings,
+  before: readonly Proxy[],
+): string | null {
+  const key = importedName(name);
+  const same = (one: string) => one === kind || one === "listen" || kind === "listen";
+  if (before.some(({ section }) => section.name === key && same(section.kind))) {
+    return `is left out: there is a "${key}" already`;
+  }
   const words = lines.map(({ words: [keyword] }) => keyword);
   const last = words.findLast((keyword) => keyword === "disabled" || keyword === "enabled");
   if (last === undefined ? disabled : last === "disabled") return "is left out: it is disabled";
@@ -107,9 +121,13 @@ interface Led {
   readonly missing: ReadonlySet<string>;
 }
 
-function ledTo(proxies: readonly Proxy[], backends: Readonly<Record<string, Document>>): Led {
+function ledTo(
+  proxies: readonly Proxy[],
+  backends: Readonly<Record<string, Document>>,
+  skipped: readonly string[],
+): Led {
   const to = new Map<string, Settings>();
-  const missing = new Set<string>();
+  const missing = new Set(skipped.filter((name) => !Object.hasOwn(backends, name)));
   for (const { section: { kind, name }, settings } of proxies) {
     if (kind === "frontend") continue;
     if (Object.hasOwn(backends, name)) to.set(name, settings);

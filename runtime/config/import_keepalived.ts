@@ -11,6 +11,7 @@ import {
 import { type Hooks, readHooks, splitHooks } from "./keepalived_hooks.ts";
 import { conditionNames, parseKeepalived, type Statement, unbalancedBraces } from "./keepalived_text.ts";
 import { type Leftover, withoutSecrets } from "./leftover.ts";
+import { importedName, renamed } from "./import_names.ts";
 import { mergeNodes, type NodeInstances } from "./import_nodes.ts";
 
 export interface KeepalivedSource {
@@ -57,16 +58,19 @@ function readNode(
   const globals = readGlobals(statements, leave);
   const instances = new Map<string, InstanceDocument>();
   for (const statement of statements) {
-    const [keyword, name] = statement.words;
+    const [keyword, given] = statement.words;
     if (keyword === "global_defs") continue;
-    if (keyword === "vrrp_instance" && name !== undefined && statement.block !== null) {
+    if (keyword === "vrrp_instance" && given !== undefined && statement.block !== null) {
+      const name = importedName(given);
       const { hooks: statements, rest } = splitHooks(statement.block);
       const document = readInstance(rest, globals, leave);
-      const why = reasonAgainst(document);
+      const why = instances.has(name) ? `is left out: there is a "${name}" already` : reasonAgainst(document);
       if (why !== null) {
         leave(statement, why);
         continue;
       }
+      const other = renamed(given);
+      if (other !== null) leave(statement, other);
       hooks.push({ statements, leave });
       instances.set(name, document);
       if (node === null) leaveSource(statement.block, leave);

@@ -1,5 +1,7 @@
 /** What a vrrp_instance of keepalived.conf says. */
 import { isIPv4 } from "node:net";
+import { faultOf } from "./import_faults.ts";
+import { instance } from "./instance_schema.ts";
 import type { Statement } from "./keepalived_text.ts";
 import { printDuration } from "./values.ts";
 
@@ -42,7 +44,8 @@ export function readInstance(block: readonly Statement[], globals: Globals, leav
   }
   if (Object.keys(globals.garp).length > 0) document.garp = { ...globals.garp, ...document.garp };
   if (version !== 3) document.version = version;
-  if (interval !== null) document.advert_int = readInterval(interval, version, leave);
+  const advertised = interval === null ? undefined : readInterval(interval, version, leave);
+  if (advertised !== undefined) document.advert_int = advertised;
   if (delay !== null && document.preempt === false) leave(delay, "delays nothing with nopreempt");
   else if (delay !== null) document.preempt_delay = seconds(delay.words[1]);
   if (document.authentication !== undefined && version === 3) {
@@ -50,7 +53,27 @@ export function readInstance(block: readonly Statement[], globals: Globals, leav
     const at = block.find(({ words }) => words[0] === "authentication") ?? block[0];
     leave(at, "VRRPv3 has no passwords (RFC 9568 §1.2)");
   }
+  dropFaults(document, block, leave);
   return document;
+}
+
+/** Keys that an instance can do without, and what says them. keepalived too goes on without a value that it refuses. */
+const dispensable: Readonly<Record<string, RegExp>> = {
+  priority: /^priority$/,
+  advert_int: /^advert_int$/,
+  preempt_delay: /^preempt_delay$/,
+  garp: /^garp_/,
+  track: /^track_interface$/,
+};
+
+function dropFaults(document: InstanceDocument, block: readonly Statement[], leave: Leave): void {
+  for (const [key, { decoder }] of Object.entries(instance.known)) {
+    const says = dispensable[key];
+    const fault = says === undefined || document[key] === undefined ? null : faultOf(decoder, document[key]);
+    if (fault === null) continue;
+    delete document[key];
+    for (const statement of block) if (says.test(statement.words[0])) leave(statement, `is not carried: ${fault}`);
+  }
 }
 
 /** Puts what a statement says into the document, and answers why it cannot, or null. */
@@ -155,8 +178,13 @@ function reasonFor(keyword: string): string {
 }
 
 /** keepalived takes fractions of a second at version 2 and sends whole ones. */
-function readInterval(statement: Statement, version: number, leave: Leave): string {
+function readInterval(statement: Statement, version: number, leave: Leave): string | undefined {
   const written = Number(statement.words[1]);
+  const most = version === 3 ? 40.95 : 255;
+  if (written > most) {
+    leave(statement, `is not carried: must be at most ${most} s at version ${version}, so advert_int is 1s`);
+    return undefined;
+  }
   if (version === 3) return printDuration(Math.max(10, Math.round(written * 100) * 10));
   const whole = Math.max(1, Math.round(written));
   if (whole !== written) leave(statement, `keepalived sends ${whole} s at version 2; so does this file`);

@@ -405,6 +405,16 @@ listen smtp :25
 
 Deno.test("importConfiguration() leaves out what is disabled, and what leads to what was left out", () => {
   const rows: Row[] = [
+    [
+      "frontend b\n mode http\n bind :81\n use_backend off if { path /a }\n default_backend web\nbackend off\n disabled",
+      [
+        "respond: { status: 503 }",
+      ],
+      [
+        "9: use_backend off if { path /a }: backend off is left out: its requests are answered with 503",
+        "11: backend off: is left out: it is disabled",
+      ],
+    ],
     ["frontend b\n disabled\n bind :81\n default_backend web", [], ["6: frontend b: is left out: it is disabled"]],
     [
       "frontend b\n mode http\n bind :81\n use_backend tls if { path /a }\n default_backend web\nbackend tls\n server s 192.0.2.3:443 ssl",
@@ -432,4 +442,163 @@ Deno.test("importConfiguration() leaves out what is disabled, and what leads to 
     ],
   ];
   assertRows(rows, (text) => `${listen("http")("")}${text}\n`);
+});
+
+Deno.test("importConfiguration() changes names that tandem.yaml does not take, wherever they stand", () => {
+  const wanted = "must be a name of at most 64 letters, digits, _ . and -, not a number or address";
+  const text = `frontend web:80
+ mode http
+ bind :80
+ use_backend 10.0.0.1:80 if { path /a }
+ default_backend 8080
+backend 8080
+ mode http
+ server a:1 192.0.2.1:80
+ server a_1 192.0.2.2:80
+backend 10.0.0.1:80
+ mode http
+ server one 192.0.2.1:80
+backend 10.0.0.1_80
+ mode http
+ server one 192.0.2.1:80
+`;
+  assertRows([[text, [
+    "web_80:",
+    "default_backend: _8080",
+    "backend: 10.0.0.1_80",
+    /backends:\n +_8080:\n +servers: \{ a_1: 192\.0\.2\.1:80 \}\n +10\.0\.0\.1_80:/,
+  ], [
+    `1: frontend web:80: is called "web_80" here: ${wanted}`,
+    `6: backend 8080: is called "_8080" here: ${wanted}`,
+    `8: server a:1 192.0.2.1:80: is called "a_1" here: ${wanted}`,
+    '9: server a_1 192.0.2.2:80: is left out: there is a server "a_1" already',
+    `10: backend 10.0.0.1:80: is called "10.0.0.1_80" here: ${wanted}`,
+    '13: backend 10.0.0.1_80: is left out: there is a "10.0.0.1_80" already',
+  ]]], (text) => text);
+});
+
+/** One of nearly everything that a proxy of HAProxy can say, as it should be said and as it should not. */
+const everything = `mode http
+mode tcp
+timeout client 0
+timeout client 30s
+timeout server 40d
+timeout tunnel 1h
+timeout check 2h
+timeout queue 1us
+maxconn 0
+maxconn 3000
+maxconn 2000000
+retries 200
+retries 2
+balance uri depth 2
+balance hdr(x)
+balance hdr(a b)
+balance source
+balance rdp-cookie(x)
+hash-type map-based
+cookie S insert secure domain .x
+cookie a,b insert
+cookie S prefix
+option forwardfor
+option forwardfor except 10.0.0.0/8
+option forwardfor except localhost
+option httpchk
+option httpchk GET /up HTTP/1.1\\r\\nHost:\\ a.example
+option httpchk GET up
+option tcp-check
+option redis-check
+option external-check
+external-check command /bin/true
+http-check expect status 200
+http-check expect status 2000
+http-check expect ! rstatus ^5
+http-check send meth HEAD uri /x hdr Host a.example
+http-check send meth PUT uri x hdr a
+default-server check inter 1s
+default-server inter 0 port 0 slowstart 5h
+default-server disabled
+server a ipv4@192.0.2.7:80 check
+server b 2001:db8::1:80 send-proxy
+server c 192.0.2.7 check
+server d "\${HOST}:80"
+server e $HOST:80
+server f web_1.example.:80 weight 0
+server g 192.0.2.8:80 disabled
+server h 192.0.2.9:99999
+server i 192.0.2.9:80 weight 999 maxconn 0 rise x check slowstart 1d
+server j /run/x.sock
+server k 192.0.2.10:80 backup ssl
+server a:b 192.0.2.11:80
+server a 192.0.2.12:80 check port 81 fall 9
+server-template t 1-3 web.example:80
+bind :81 interface eth0 v6only
+bind 192.0.2.1:80,:::82
+bind :8000-8010
+bind /run/y.sock accept-proxy
+bind :443 ssl crt x.pem
+acl a hdr(host) -i a.example
+acl b path_beg /b/
+acl c src 10.0.0.0/8
+monitor-uri /up
+monitor-uri up
+use_backend web if a
+use_backend other if a b
+use_backend gone if c
+use_backend %[req.hdr(host)]
+use_backend other if { req.ssl_sni -i x.example }
+default_backend other
+http-request deny if c
+http-request deny deny_status 99 if b
+http-request deny
+http-request allow if c
+http-request set-header X-A %[src]
+http-request set-header "a b" c
+http-request return status 200 content-type text/plain string ok if b
+http-request redirect location /x code 399 if a
+http-request redirect scheme https unless { ssl_fc }
+http-response del-header Server
+redirect prefix https://new.example if a
+redirect location x{}
+tcp-request connection reject if c
+tcp-request connection reject if !c
+tcp-request content reject
+tcp-request inspect-delay 5s
+block if b
+disabled
+enabled
+stats enable
+dispatch 192.0.2.1:80
+log global
+option httplog
+.if defined(X)`.split("\n");
+
+Deno.test("importConfiguration() writes what check takes, whatever a haproxy.cfg says", () => {
+  let state = 7;
+  const random = (below: number) => (state = (Math.imul(state, 1_103_515_245) + 12_345) >>> 0) % 65_521 % below;
+  const some = () => Array.from({ length: random(12) }, () => everything[random(everything.length)]).join("\n ");
+  const found = new Map<string, string>();
+  for (let round = 0; round < 300; round++) {
+    const imported = fromHaproxy(`defaults
+ ${some()}
+listen web
+ bind :80
+ ${some()}
+frontend in :90
+ ${some()}
+backend other
+ ${some()}
+ server last 192.0.2.99:80
+backend gone
+ server s 192.0.2.3:443 ssl
+`);
+    const { text } = check({ file: "t.yaml", text: imported.yaml, node: null, hostname: "h", readSecret: () => "s" });
+    // Two that listen at one place, a route behind a wider one, tunnels to a backend of http: as wrong as they were.
+    const problems = text.split("\n").filter((line) =>
+      /^t\.yaml:\d/.test(line) &&
+      !/ is taken by | can never be reached| needs mode: http, but frontend /.test(line)
+    );
+    for (const problem of problems) found.set(problem.replace(/^\S+ /, ""), imported.yaml);
+  }
+  assert.deepEqual([...found.keys()], [], [...found.values()].at(0));
 });

@@ -265,6 +265,11 @@ Deno.test("importConfiguration() carries what an instance of keepalived says", (
       "k.conf:7: use_vmac: virtual_mac is not in this version; the address moves to the interface's own MAC",
     ]],
     ["priority high", ["version: 2"], ["k.conf:7: priority high: must be a number"]],
+    ["priority 300", ["version: 2"], ["k.conf:7: priority 300: is not carried: must be 1–255, got 300"]],
+    ["version 3\nadvert_int 60", [], [
+      "k.conf:8: advert_int 60: is not carried: must be at most 40.95 s at version 3, so advert_int is 1s",
+    ]],
+    ["garp_master_repeat 0", ["version: 2"], ["k.conf:7: garp_master_repeat 0: is not carried: must be 1–100, got 0"]],
   ];
   for (const [lines, wanted, left = []] of rows) {
     const imported = fromKeepalived(instance(lines));

@@ -1,4 +1,4 @@
-/** Whether tandem.yaml would take a value that haproxy.cfg gives: asked of the decoder that `check` asks. */
+/** Whether tandem.yaml would take a value that another configuration gives: asked of the decoder that `check` asks. */
 import type { Decoder } from "./decoder.ts";
 import { child } from "./tree.ts";
 import { parseYaml } from "./yaml.ts";
