@@ -29,7 +29,9 @@ export async function run(args: readonly string[]): Promise<number> {
   print(yaml.trimEnd());
   if (leftovers.length === 0) return Exit.done;
   printError(leftovers.map(formatLeftover).join("\n"));
-  printError(`${leftovers.length === 1 ? "1 line was" : `${leftovers.length} lines were`} not carried over`);
+  // Several things may be said of one line.
+  const lines = new Set(leftovers.map(({ file, line }) => `${file}:${line}`)).size;
+  printError(`${lines === 1 ? "1 line was" : `${lines} lines were`} not carried over`);
   return Exit.done;
 }
 

@@ -48,10 +48,9 @@ export function readHealth(line: Line, settings: { health: Health }): string | n
   const [keyword, name, ...rest] = line.words;
   const http = settings.health.http ?? { type: "http" };
   if (keyword === "option") {
-    const [method, path, , ...version] = rest.length === 1 ? [undefined, rest[0]] : rest;
-    const host = /Host:\s*([^\r\n]+)/i.exec([...version, rest[2] ?? ""].join(" "))?.[1].trim();
+    const [method, path, ...version] = rest.length === 1 ? [undefined, rest[0]] : rest;
     settings.health = { ...settings.health, http, byProgram: false };
-    const asked = setHttp({ ...http, ...(path && { path }), ...(host && { host }) }, settings);
+    const asked = setHttp({ ...http, ...(path && { path }), ...fieldsBehind(version.join(" ")) }, settings);
     // Without a method HAProxy asks by OPTIONS.
     return asked ?? setMethod(method ?? "OPTIONS", settings);
   }
@@ -68,6 +67,17 @@ export function readHealth(line: Line, settings: { health: Health }): string | n
   const status = value.split(",").map((one) => /^\d+$/.test(one) ? Number(one) : one);
   const fault = setHttp({ ...http, expect: { status } }, settings);
   return fault && `${fault}; ${OPEN}`;
+}
+
+/** Up to HAProxy 2.1, fields of the request stood behind its version: "HTTP/1.1\r\nHost: a.example". */
+function fieldsBehind(version: string): Readonly<Record<string, unknown>> {
+  const fields: Record<string, string> = {};
+  for (const field of version.split(/\r?\n/).slice(1)) {
+    const [, name, value] = /^([^:]+):\s*(.*?)\s*$/.exec(field) ?? [];
+    if (name !== undefined) fields[name] = value;
+  }
+  const { Host: host, ...headers } = fields;
+  return { ...(host && { host }), ...(Object.keys(headers).length > 0 && { headers }) };
 }
 
 /** Keeps a check that `check:` takes, and answers why it does not, or null. */

@@ -44,6 +44,7 @@ export function readLogging(sections: readonly Section[], leave: Leave): Documen
       continue;
     }
     const read = readTarget(line);
+    if (line.words.includes("sample")) leave(line, "every request is logged, not a sample of them");
     if ("why" in read) leave(line, read.why);
     else if (to === null) to = read.to;
     else if (JSON.stringify(to) !== JSON.stringify(read.to)) {

@@ -93,6 +93,8 @@ function leaveSource(block: readonly Statement[], leave: Leave): void {
 
 function reasonForSection({ words: [keyword], block }: Statement): string {
   switch (keyword) {
+    case "vrrp_instance":
+      return "is left out: it has no name, or no block";
     case "vrrp_script":
       return isProxyCheck(block)
         ? "an instance follows the frontends bound to its addresses by itself"

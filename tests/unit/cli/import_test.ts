@@ -33,6 +33,10 @@ async function imported(args: readonly string[]) {
     await Deno.writeTextFile(`${directory}/b.conf`, keepalived(100));
     await Deno.writeTextFile(`${directory}/broken.conf`, `vrrp_script chk {\n  script x {\n}\n${keepalived(1)}`);
     await Deno.writeTextFile(`${directory}/haproxy.cfg`, haproxy);
+    await Deno.writeTextFile(
+      `${directory}/twice.cfg`,
+      "listen a\n mode http\n bind :80 v6only tfo\n server s 192.0.2.1:80\n",
+    );
     const tandem = async (...words: readonly string[]) => {
       const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
         args: ["run", "-A", "--quiet", main, ...words],
@@ -59,6 +63,12 @@ Deno.test("import prints one tandem.yaml that check takes, and every line that i
   assert.match(stdout, /bind: "?VI_1:80"?\n/);
   assert.match(stderr, /^a\.conf:5: smtp_alert: .+\nb\.conf:5: smtp_alert: .+\n2 lines were not carried over\n$/);
   assert.deepEqual([checked?.code, checked?.stderr], [0, ""]);
+});
+
+Deno.test("import counts a line once, however much is said of it", async () => {
+  const { code, stderr } = await imported(["--haproxy", "twice.cfg"]);
+  assert.equal(code, 0, stderr);
+  assert.match(stderr, /^twice\.cfg:3: .*v6only.*\ntwice\.cfg:3: .*tfo.*\n1 line was not carried over\n$/);
 });
 
 Deno.test("import refuses a file whose braces do not pair up, and prints no part of it", async () => {

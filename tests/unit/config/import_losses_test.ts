@@ -323,6 +323,11 @@ Deno.test("importConfiguration() says what a check no longer finds out", () => {
     ["option httpchk GET /up\noption tcp-check\nserver two 192.0.2.2:80 check", ["check: {}"], []],
     ["option httpchk HEAD /up\nserver two 192.0.2.2:80 check", ["check: { type: http, path: /up, method: HEAD }"], []],
     ["option httpchk /up\nserver two 192.0.2.2:80 check", ["check: { type: http, path: /up, method: OPTIONS }"], []],
+    [
+      "option httpchk GET /up HTTP/1.1\\r\\nHost:\\ a.example\\r\\nX-A:\\ 1\nserver two 192.0.2.2:80 check",
+      ["host: a.example", 'headers: { X-A: "1" }'],
+      [],
+    ],
     ["option httpchk POST /up\nserver two 192.0.2.2:80 check", ["check: { type: http, path: /up }"], [
       "5: option httpchk POST /up: the check asks by GET, not POST",
     ]],

@@ -761,6 +761,9 @@ Deno.test("importConfiguration() carries where HAProxy logs requests", () => {
       to("{ syslog: 192.0.2.1:5514, facility: daemon }"),
       [],
     ],
+    ["log 192.0.2.1 sample 1:10 local0", "log global", to("{ syslog: 192.0.2.1:514 }"), [
+      "log 192.0.2.1 sample 1:10 local0: every request is logged, not a sample of them",
+    ]],
     ["", "log [2001:db8::1]:514 local0\noption tcplog", to('{ syslog: "[2001:db8::1]:514" }'), []],
     ["log 192.0.2.1 locl0", "log global", null, ["log 192.0.2.1 locl0: there is no facility locl0"]],
     ["log stdout format raw daemon", "log global", to("stdout"), []],
