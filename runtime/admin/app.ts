@@ -5,6 +5,7 @@ import type { ContentfulStatusCode } from "hono/utils/http-status";
 import type { Control } from "../control.ts";
 import { RefusedError } from "../control/refused_error.ts";
 import { statusFilter } from "../telemetry/access_log/line_filter.ts";
+import { version } from "../version.ts";
 import { eventStream } from "./event_stream.ts";
 import { logStream } from "./log_stream.ts";
 import { renderMetrics } from "./metrics.ts";
@@ -32,6 +33,11 @@ const defaultLimit = 100;
 export function createAdmin(control: Control): Hono {
   const app = new Hono();
 
+  // By this the command line knows that it speaks to a node, and not to whatever else answers in JSON there.
+  app.use(async (c, next) => {
+    await next();
+    c.res.headers.set("x-tandem", version);
+  });
   app.use(async (c, next) => {
     const foreign = c.req.method === "GET" || c.req.method === "HEAD" ? null : foreignOrigin(c);
     return foreign === null ? await next() : c.json({ error: foreign }, 403);

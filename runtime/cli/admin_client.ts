@@ -74,11 +74,11 @@ function connectable(bind: string): string {
 /** Asks the node. @throws {CommandError} with exit code 3 when no node answers. */
 export async function ask(reach: Reach, method: string, path: string, body?: unknown): Promise<Answer> {
   const response = await open(reach, method, path, body);
-  const text = await response.text();
+  const text = await response.text().catch(() => "");
   try {
     return { status: response.status, body: JSON.parse(text) };
   } catch {
-    throw new CommandError(Exit.unreachable, `What answers there is not a Tandem node: ${text.slice(0, 80)}`);
+    throw new CommandError(Exit.unreachable, `The node's answer broke off after ${text.length} characters; ask again`);
   }
 }
 
@@ -90,7 +90,7 @@ export async function demand(reach: Reach, method: string, path: string, body?: 
   throw new CommandError(answer.status === 400 || answer.status === 404 ? Exit.usage : Exit.failed, sentence);
 }
 
-/** The raw response, for streams. */
+/** The raw response, for streams. @throws {CommandError} with exit code 3 when no node answers. */
 export async function open(
   reach: Reach,
   method: string,
@@ -99,19 +99,32 @@ export async function open(
   headers: Readonly<Record<string, string>> = {},
 ): Promise<Response> {
   const endpoints = await endpointsOf(reach);
+  const others: string[] = [];
   for (const endpoint of endpoints) {
     const socket = endpoint.startsWith("unix:") ? endpoint.slice(5) : null;
     const client = socket === null ? undefined : Deno.createHttpClient({ proxy: { transport: "unix", path: socket } });
     try {
-      return await fetch(`${socket === null ? endpoint.replace(/\/+$/, "") : "http://tandem"}${path}`, {
+      const response = await fetch(`${socket === null ? endpoint.replace(/\/+$/, "") : "http://tandem"}${path}`, {
         method,
         client,
         body: body === undefined ? undefined : JSON.stringify(body),
         headers: { ...body === undefined ? {} : { "content-type": "application/json" }, ...headers },
       });
+      if (response.headers.has("x-tandem")) return response;
+      // An order that something else said yes to has not been carried out.
+      others.push(endpoint);
+      await response.body?.cancel();
+      client?.close();
     } catch {
       client?.close();
     }
+  }
+  if (others.length > 0) {
+    throw new CommandError(
+      Exit.unreachable,
+      `What answers at ${others.join(" and ")} is not a Tandem node; name the node's own admin.bind or admin.socket ` +
+        "with --admin, or see what has taken its place",
+    );
   }
   throw new CommandError(
     Exit.unreachable,

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { createAdmin } from "../../../runtime/admin/app.ts";
 import { createControl } from "../../../runtime/control.ts";
 import { createLogger } from "../../../runtime/telemetry/log.ts";
+import { version } from "../../../runtime/version.ts";
 import type { InstanceStatus } from "../../../runtime/vrrp/protocol.ts";
 import { fakeProxy, fakeVrrp } from "../control/fake_roles.ts";
 import { config, pairText } from "../control/pair_config.ts";
@@ -158,6 +159,7 @@ Deno.test("the admin API answers wishes with the right status and a sentence", a
     await using node = await fixture(state);
     const answer = await node.ask(method, path, body);
     assert.equal(answer.status, expected, `${name}: ${answer.body}`);
+    assert.equal(answer.headers.get("x-tandem"), version, name);
     if (typeof text === "string") assert.equal(answer.body, text, name);
     else assert.match(answer.body, text, name);
   }
@@ -205,6 +207,7 @@ Deno.test("GET /api/v1/events streams what happens after the last that a reader 
     signal: abort.signal,
   });
   assert.equal(response.headers.get("content-type"), "text/event-stream");
+  assert.equal(response.headers.get("x-tandem"), version);
   const reader = response.body!.pipeThrough(new TextDecoderStream()).getReader();
   node.control.journal.add(happening);
   let text = "";

@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
 import { endpointsOf } from "../../../runtime/cli/admin_client.ts";
+import { commands } from "../../../runtime/cli/commands.ts";
+import { CommandError } from "../../../runtime/cli/exit.ts";
 
 Deno.test("endpointsOf() finds the node by --admin, else TANDEM_ADMIN, else the configuration", async () => {
   const directory = await Deno.makeTempDir();
@@ -32,5 +34,39 @@ Deno.test("endpointsOf() finds the node by --admin, else TANDEM_ADMIN, else the 
     if (before === undefined) Deno.env.delete("TANDEM_ADMIN");
     else Deno.env.set("TANDEM_ADMIN", before);
     await Deno.remove(directory, { recursive: true });
+  }
+});
+
+Deno.test("no command takes the yes of something that is not a Tandem node", async () => {
+  await using other = Deno.serve(
+    { hostname: "127.0.0.1", port: 0, onListen: () => {} },
+    () => Response.json({ hello: 1 }),
+  );
+  const at = `http://127.0.0.1:${other.addr.port}`;
+  const orders = [
+    ["drain", "b/a"],
+    ["maint", "b/a"],
+    ["ready", "b/a"],
+    ["weight", "b/a", "3"],
+    ["reload"],
+    ["failover", "VI_1"],
+    ["failover", "--all", "--wait"],
+    ["failback", "VI_1"],
+    ["failback", "--all"],
+    ["status"],
+    ["status", "--json"],
+    ["events"],
+    ["logs"],
+    ["plugin", "list"],
+    ["plugin", "reset", "x"],
+  ];
+  for (const [name, ...args] of orders) {
+    const { run } = await commands.find((one) => one.name === name)!.load();
+    await assert.rejects(run([...args, "--admin", at]), (error) => {
+      assert.ok(error instanceof CommandError);
+      assert.equal(error.code, 3);
+      assert.ok(error.message.startsWith(`What answers at ${at} is not a Tandem node; `), error.message);
+      return true;
+    }, `${name} ${args.join(" ")}`);
   }
 });
