@@ -76,7 +76,7 @@ export function createAdmin(control: Control): Hono {
     }
     const limit = count("limit", c.req.query("limit")) ?? defaultLimit;
     const past = await accessLog.list({ limit, fits: fits ?? undefined });
-    if (c.req.query("follow") === undefined) return c.json({ lines: past });
+    if (!follows(c.req.query("follow"))) return c.json({ lines: past });
     return logStream(accessLog, { past, fits, signal: c.req.raw.signal });
   });
   app.post("/api/v1/reload", async (c) => {
@@ -137,6 +137,12 @@ function foreignOrigin(c: Context): string | null {
     return null;
   }
   return `Changes are not taken from pages of ${JSON.stringify(origin)}`;
+}
+
+function follows(text: string | undefined): boolean {
+  if (text === undefined || text === "false") return false;
+  if (text === "true" || text === "") return true;
+  throw new RequestError(`"follow" must be true or false, got "${text}"`);
 }
 
 /** A parameter that counts, or undefined. */

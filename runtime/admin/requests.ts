@@ -11,7 +11,7 @@ export class RequestError extends Error {
 /** `{ "for": "30m", "reason": "kernel update", "by": "ann", "wait": true }`, every key optional. */
 export function decodeMove(body: unknown): MoveRequest & { readonly wait: boolean } {
   const fields = object(body, ["for", "reason", "by", "wait"]);
-  return { ...said(fields), for: duration(fields), wait: fields.wait === true };
+  return { ...said(fields), for: duration(fields), wait: flag(fields, "wait") };
 }
 
 /** `{ "state": "drain", "weight": 2, "for": "1h", "reason": "disk", "by": "ann" }`; `state` or `weight` must be there. */
@@ -37,7 +37,7 @@ export function decodeServerChange(body: unknown, now: number): ServerChange {
 
 /** `{ "dry_run": true }` = only tell what a reload would do. */
 export function decodeReload(body: unknown): { readonly dryRun: boolean } {
-  return { dryRun: object(body, ["dry_run"]).dry_run === true };
+  return { dryRun: flag(object(body, ["dry_run"]), "dry_run") };
 }
 
 type Fields = Readonly<Record<string, unknown>>;
@@ -49,6 +49,13 @@ function object(body: unknown, known: readonly string[]): Fields {
   const unknown = Object.keys(body).find((key) => !known.includes(key));
   if (unknown !== undefined) throw new RequestError(`Unknown key "${unknown}"; known are ${known.join(", ")}`);
   return body as Fields;
+}
+
+/** Whoever writes `"true"` means something: to take it for no would be to do the opposite. */
+function flag(fields: Fields, key: string): boolean {
+  const value = fields[key] ?? false;
+  if (typeof value === "boolean") return value;
+  throw new RequestError(`"${key}" must be true or false, got ${JSON.stringify(value).slice(0, 60)}`);
 }
 
 function said(fields: Fields): { readonly by: string; readonly reason: string } {

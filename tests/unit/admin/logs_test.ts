@@ -34,7 +34,9 @@ Deno.test("GET /api/v1/logs lists the newest lines, chosen by status", async () 
     const { lines } = await (await app.request(`/api/v1/logs${query}`)).json();
     assert.deepEqual(lines, statuses.map(line), query);
   }
-  for (const bad of ["?status=9xx", "?limit=x"]) assert.equal((await app.request(`/api/v1/logs${bad}`)).status, 400);
+  for (const bad of ["?status=9xx", "?limit=x", "?follow=maybe"]) {
+    assert.equal((await app.request(`/api/v1/logs${bad}`)).status, 400);
+  }
 });
 
 Deno.test("GET /api/v1/logs?follow streams what comes, until the reader goes", async () => {
