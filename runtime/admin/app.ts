@@ -5,8 +5,10 @@ import type { ContentfulStatusCode } from "hono/utils/http-status";
 import type { Control } from "../control.ts";
 import { RefusedError } from "../control/refused_error.ts";
 import { statusFilter } from "../telemetry/access_log/line_filter.ts";
+import { createLogger, type Logger } from "../telemetry/log.ts";
 import { version } from "../version.ts";
 import { eventStream } from "./event_stream.ts";
+import { tellFault } from "./fault.ts";
 import { logStream } from "./log_stream.ts";
 import { renderMetrics } from "./metrics.ts";
 import { renderPage } from "./page.ts";
@@ -23,14 +25,14 @@ const statusOf: Readonly<Record<RefusedError["why"], ContentfulStatusCode>> = {
 const defaultLimit = 100;
 
 /**
- * The app over a node.
+ * The app over a node. `log` hears of our own faults.
  *
  * @example
  * ```ts ignore
  * const response = await createAdmin(control).request("/api/v1/status");
  * ```
  */
-export function createAdmin(control: Control): Hono {
+export function createAdmin(control: Control, log: Logger = createLogger({ role: "control" })): Hono {
   const app = new Hono();
 
   // By this the command line knows that it speaks to a node, and not to whatever else answers in JSON there.
@@ -60,7 +62,7 @@ export function createAdmin(control: Control): Hono {
     if (c.req.header("accept")?.includes("text/event-stream")) {
       // A reader that comes back names the last event it has seen.
       const seen = after ?? count("Last-Event-ID", c.req.header("last-event-id"));
-      return eventStream(control.journal, seen, c.req.raw.signal);
+      return eventStream(control.journal, seen);
     }
     return c.json(control.journal.list({ after, limit: count("limit", c.req.query("limit")) ?? defaultLimit }));
   });
@@ -77,7 +79,7 @@ export function createAdmin(control: Control): Hono {
     const limit = count("limit", c.req.query("limit")) ?? defaultLimit;
     const past = await accessLog.list({ limit, fits: fits ?? undefined });
     if (!follows(c.req.query("follow"))) return c.json({ lines: past });
-    return logStream(accessLog, { past, fits, signal: c.req.raw.signal });
+    return logStream(accessLog, { past, fits });
   });
   app.post("/api/v1/reload", async (c) => {
     const { dryRun } = decodeReload(await body(c));
@@ -119,7 +121,7 @@ export function createAdmin(control: Control): Hono {
   app.onError((error, c) => {
     if (error instanceof RefusedError) return c.json({ error: error.message }, statusOf[error.why]);
     if (error instanceof RequestError) return c.json({ error: error.message }, 400);
-    return c.json({ error: `This is a fault in Tandem: ${error.message}` }, 500);
+    return c.json({ error: tellFault(log, error) }, 500);
   });
   return app;
 }

@@ -1,4 +1,6 @@
 /** Where the admin API is heard: a TCP address, a Unix socket, or both. */
+import type { Logger } from "../telemetry/log.ts";
+import { faultAnswer } from "./fault.ts";
 
 export interface AdminEndpoints {
   /** "127.0.0.1:9700" or "unix:PATH"; null = off. */
@@ -14,7 +16,12 @@ export interface Listening extends AsyncDisposable {
   readonly missing: readonly string[];
 }
 
-type Serve = (request: Request) => Response | Promise<Response>;
+/** How a request came. */
+export interface Way {
+  readonly transport: "tcp" | "unix";
+}
+
+type Serve = (request: Request, way: Way) => Response | Promise<Response>;
 
 /**
  * Listens wherever `endpoints` says. The Unix socket only serves this machine's command line: where it cannot be had
@@ -22,19 +29,22 @@ type Serve = (request: Request) => Response | Promise<Response>;
  *
  * @throws {Error} when `bind` cannot be had, or the socket and there is nothing else.
  */
-export async function listenAdmin(endpoints: AdminEndpoints, serve: Serve): Promise<Listening> {
+export async function listenAdmin(endpoints: AdminEndpoints, serve: Serve, log: Logger): Promise<Listening> {
   const servers: Deno.HttpServer[] = [];
   const at: string[] = [];
   const missing: string[] = [];
   const { bind, socket } = endpoints;
+  const options = { onListen: () => {}, onError: faultAnswer(log) };
+  const overTcp: Handler = { ...options, handler: (request) => serve(request, { transport: "tcp" }) };
+  const overUnix: Handler = { ...options, handler: (request) => serve(request, { transport: "unix" }) };
   try {
     if (bind !== null) {
-      servers.push(bind.startsWith("unix:") ? await listenUnix(bind.slice(5), serve) : listenTcp(bind, serve));
+      servers.push(bind.startsWith("unix:") ? await listenUnix(bind.slice(5), overUnix) : listenTcp(bind, overTcp));
       at.push(bind.startsWith("unix:") ? bind : `http://${bind}`);
     }
     if (socket !== null) {
       try {
-        servers.push(await listenUnix(socket, serve));
+        servers.push(await listenUnix(socket, overUnix));
         at.push(`unix:${socket}`);
       } catch (error) {
         if (bind === null || !(error instanceof Error)) throw error;
@@ -56,25 +66,29 @@ export async function listenAdmin(endpoints: AdminEndpoints, serve: Serve): Prom
   };
 }
 
-const quiet = { onListen: () => {} };
+interface Handler {
+  readonly onListen: () => void;
+  readonly onError: (error: unknown) => Response;
+  readonly handler: (request: Request) => Response | Promise<Response>;
+}
 
-function listenTcp(bind: string, serve: Serve): Deno.HttpServer {
+function listenTcp(bind: string, handler: Handler): Deno.HttpServer {
   const [, bracketed, plain, port] = /^(?:\[(.*)\]|([^:]*)):(\d+)$/.exec(bind) ?? [];
   const hostname = bracketed ?? (plain === "" || plain === "*" ? "0.0.0.0" : plain);
   try {
-    return Deno.serve({ ...quiet, hostname, port: Number(port) }, serve);
+    return Deno.serve({ ...handler, hostname, port: Number(port) });
   } catch (cause) {
     throw new Error(`Cannot listen on ${bind} for the admin API: ${reason(cause)}`, { cause });
   }
 }
 
-async function listenUnix(path: string, serve: Serve): Promise<Deno.HttpServer> {
+async function listenUnix(path: string, handler: Handler): Promise<Deno.HttpServer> {
   const subject = `Cannot listen on unix:${path} for the admin API`;
   try {
     const directory = path.slice(0, path.lastIndexOf("/"));
     if (directory !== "") await Deno.mkdir(directory, { recursive: true, mode: 0o755 });
     await removeDead(path);
-    const server = Deno.serve({ ...quiet, path }, serve);
+    const server = Deno.serve({ ...handler, path });
     // Whoever may write to the socket may do everything that the API can.
     await Deno.chmod(path, 0o660);
     return server;

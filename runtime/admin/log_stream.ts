@@ -9,11 +9,9 @@ export interface LogStreamOptions {
   /** Lines to begin with. */
   readonly past: readonly string[];
   readonly fits: LineFilter | null;
-  /** The reader is gone. */
-  readonly signal: AbortSignal;
 }
 
-export function logStream(relay: Relay, { past, fits, signal }: LogStreamOptions): Response {
+export function logStream(relay: Relay, { past, fits }: LogStreamOptions): Response {
   const encoder = new TextEncoder();
   let close = () => {};
   const body = new ReadableStream<Uint8Array>({
@@ -26,14 +24,12 @@ export function logStream(relay: Relay, { past, fits, signal }: LogStreamOptions
       });
       close = () => {
         subscription[Symbol.dispose]();
-        signal.removeEventListener("abort", close);
         try {
           controller.close();
         } catch {
           // The reader has closed it.
         }
       };
-      signal.addEventListener("abort", close, { once: true });
     },
     cancel: () => close(),
   });

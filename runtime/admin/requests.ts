@@ -53,8 +53,8 @@ function object(body: unknown, known: readonly string[]): Fields {
 
 /** Whoever writes `"true"` means something: to take it for no would be to do the opposite. */
 function flag(fields: Fields, key: string): boolean {
-  const value = fields[key] ?? false;
-  if (typeof value === "boolean") return value;
+  const value = fields[key];
+  if (value === undefined || typeof value === "boolean") return value ?? false;
   throw new RequestError(`"${key}" must be true or false, got ${JSON.stringify(value).slice(0, 60)}`);
 }
 

@@ -69,7 +69,7 @@ export async function run(args: readonly string[]): Promise<number> {
   });
 
   const relay = startRelay({ source: lines, origin: { hostname: config.node, process: Deno.pid }, log });
-  await using metrics = metricsListener(() => control.status());
+  await using metrics = metricsListener(() => control.status(), log);
   const control = await createControl({
     config,
     load: () => loadConfiguration(file, node ?? config.node),
@@ -93,8 +93,7 @@ export async function run(args: readonly string[]): Promise<number> {
   // What HAProxy reloads at and keepalived writes its statistics would end a node.
   using _others = onSignals(["SIGUSR2"], () => log.notice("SIGUSR2 does nothing here: SIGHUP reloads, SIGTERM stops"));
   try {
-    const app = createAdmin(control);
-    await using admin = await listenAdmin(config.admin, (request) => app.fetch(request));
+    await using admin = await listenAdmin(config.admin, createAdmin(control, log).fetch, log);
     for (const sentence of [...missing, ...admin.missing]) log.warning(sentence);
     const starting = control.start().then(() => true);
     // A start that a signal overtook fails for nobody.

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { createAdmin } from "../../../runtime/admin/app.ts";
-import { createControl } from "../../../runtime/control.ts";
+import { type Control, createControl } from "../../../runtime/control.ts";
 import { createLogger } from "../../../runtime/telemetry/log.ts";
 import { version } from "../../../runtime/version.ts";
 import type { InstanceStatus } from "../../../runtime/vrrp/protocol.ts";
@@ -133,7 +133,8 @@ Deno.test("the admin API answers wishes with the right status and a sentence", a
       400,
       /must be true or false, got 1/,
     ],
-    ["no wait", "active", "POST", "/api/v1/vrrp/VI_1/failover", { wait: null }, 202, '{"text":"handing over"}'],
+    ["no wait", "active", "POST", "/api/v1/vrrp/VI_1/failover", { wait: false }, 202, '{"text":"handing over"}'],
+    ["dry_run is not nothing", "backup", "POST", "/api/v1/reload", { dry_run: null }, 400, /true or false, got null/],
     ["dry_run is no word", "backup", "POST", "/api/v1/reload", { dry_run: "true" }, 400, /got \\"true\\""/],
     ["dry_run is no object", "backup", "POST", "/api/v1/reload", { dry_run: { a: 1 } }, 400, /must be true or false/],
     ["failback of what is not held", "backup", "POST", "/api/v1/vrrp/VI_1/failback", {}, 409, /not held here/],
@@ -222,10 +223,8 @@ Deno.test("GET /api/v1/events streams what happens after the last that a reader 
   const happening = { type: "server.state", severity: "warning", about: "web/a", text: "web/a is down" } as const;
   node.control.journal.add(happening);
   node.control.journal.add(happening);
-  const abort = new AbortController();
   const response = await node.app.request("/api/v1/events", {
     headers: { accept: "text/event-stream", "last-event-id": "1" },
-    signal: abort.signal,
   });
   assert.equal(response.headers.get("content-type"), "text/event-stream");
   assert.equal(response.headers.get("x-tandem"), version);
@@ -235,6 +234,54 @@ Deno.test("GET /api/v1/events streams what happens after the last that a reader 
   while (!text.includes("id: 3")) text += (await reader.read()).value;
   assert.deepEqual(text.match(/^id: \d+$/gm), ["id: 2", "id: 3"]);
   await reader.cancel();
+});
+
+Deno.test("a reader of a stream who goes away is forgotten, and stderr is not warned of it", async () => {
+  await using node = await fixture();
+  let gone = Promise.withResolvers<void>();
+  const { subscribe } = node.control.journal;
+  const journal = {
+    ...node.control.journal,
+    subscribe(listener: Parameters<typeof subscribe>[0]) {
+      const subscription = subscribe(listener);
+      return { [Symbol.dispose]: () => (gone.resolve(), subscription[Symbol.dispose]()) };
+    },
+  };
+  const warnings: unknown[] = [];
+  const { warn } = console;
+  Object.assign(console, { warn: (...words: unknown[]) => warnings.push(words) });
+  try {
+    const { fetch: serve } = createAdmin(
+      new Proxy(node.control, {
+        get: (control, key) => key === "journal" ? journal : Reflect.get(control, key),
+      }),
+    );
+    await using server = Deno.serve(
+      { hostname: "127.0.0.1", port: 0, onListen: () => {} },
+      (request) => serve(request),
+    );
+    for (let turn = 0; turn < 2; turn++) {
+      gone = Promise.withResolvers();
+      const response = await fetch(`http://127.0.0.1:${server.addr.port}/api/v1/events`, {
+        headers: { accept: "text/event-stream" },
+      });
+      await response.body?.cancel();
+      await gone.promise;
+    }
+  } finally {
+    Object.assign(console, { warn });
+  }
+  assert.deepEqual(warnings, []);
+});
+
+Deno.test("a fault is logged and not told", async () => {
+  const lines: string[] = [];
+  const log = createLogger({ role: "test", format: "json", write: (line) => void lines.push(line) });
+  const response = await createAdmin({} as Control, log).request("/api/v1/status");
+  assert.deepEqual([response.status, await response.json()], [500, {
+    error: "This is a fault in Tandem; its log says more",
+  }]);
+  assert.match(JSON.parse(lines[0]).error, /^TypeError: /);
 });
 
 Deno.test("GET /metrics is Prometheus text that names every object", async () => {

@@ -2,7 +2,11 @@
 import assert from "node:assert/strict";
 import { metricsListener } from "../../../runtime/admin/metrics_listener.ts";
 import type { Status } from "../../../runtime/control/status.ts";
+import { createLogger } from "../../../runtime/telemetry/log.ts";
 import { freePort } from "../../support/free_port.ts";
+
+const lines: string[] = [];
+const log = createLogger({ role: "test", format: "json", write: (line) => void lines.push(line) });
 
 const status = {
   node: "dlp1",
@@ -39,7 +43,7 @@ const status = {
 } as unknown as Status;
 
 Deno.test("metricsListener() tells GET /metrics and nothing else", async () => {
-  await using listener = metricsListener(() => status);
+  await using listener = metricsListener(() => status, log);
   const port = freePort();
   await listener.configure({ host: "127.0.0.1", port, allow: null });
   const ask = async (path: string, method = "GET") => {
@@ -68,7 +72,7 @@ Deno.test("metricsListener() tells GET /metrics and nothing else", async () => {
 });
 
 Deno.test("metricsListener() asks who asks, follows reloads, and says where it cannot listen", async () => {
-  await using listener = metricsListener(() => status);
+  await using listener = metricsListener(() => status, log);
   const ports = [freePort(), freePort()];
   const code = async (port: number) => {
     const response = await fetch(`http://127.0.0.1:${port}/metrics`);
@@ -93,4 +97,22 @@ Deno.test("metricsListener() asks who asks, follows reloads, and says where it c
   assert.equal(await code(ports[1]), 200);
   await listener.configure(null);
   await assert.rejects(code(ports[1]));
+});
+
+Deno.test("metricsListener() answers nonsense and our own faults in a sentence, and keeps stderr to JSON", async () => {
+  await using listener = metricsListener(() => {
+    throw new Error("the inside");
+  }, log);
+  const port = freePort();
+  await listener.configure({ host: "127.0.0.1", port, allow: null });
+  const ask = async (host: string) => {
+    using connection = await Deno.connect({ hostname: "127.0.0.1", port });
+    const request = `GET /metrics HTTP/1.1\r\nHost: ${host}\r\nConnection: close\r\n\r\n`;
+    await connection.write(new TextEncoder().encode(request));
+    return await new Response(connection.readable).text();
+  };
+  assert.match(await ask("a b%%"), /^HTTP\/1\.1 400 [^]*\r\nThe Host header is not one\n$/);
+  assert.deepEqual(lines, []);
+  assert.match(await ask("a"), /^HTTP\/1\.1 500 [^]*\{"error":"This is a fault in Tandem; its log says more"\}$/);
+  assert.match(JSON.parse(lines.pop() ?? "").error, /^Error: the inside\n/);
 });
