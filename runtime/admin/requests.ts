@@ -3,9 +3,12 @@ import { parseDuration } from "../config/values.ts";
 import type { MoveRequest } from "../control/moves.ts";
 import type { ServerChange } from "../control/overrides.ts";
 
-/** A request that cannot be understood: answered 400 with its message. */
+/** A request that cannot be understood: answered with `status` and its message. */
 export class RequestError extends Error {
   override readonly name = "RequestError";
+  constructor(message: string, readonly status: 400 | 413 = 400) {
+    super(message);
+  }
 }
 
 /** `{ "for": "30m", "reason": "kernel update", "by": "ann", "wait": true }`, every key optional. */

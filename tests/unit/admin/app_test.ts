@@ -137,6 +137,16 @@ Deno.test("the admin API answers wishes with the right status and a sentence", a
     ["dry_run is not nothing", "backup", "POST", "/api/v1/reload", { dry_run: null }, 400, /true or false, got null/],
     ["dry_run is no word", "backup", "POST", "/api/v1/reload", { dry_run: "true" }, 400, /got \\"true\\""/],
     ["dry_run is no object", "backup", "POST", "/api/v1/reload", { dry_run: { a: 1 } }, 400, /must be true or false/],
+    [
+      "a body too long",
+      "backup",
+      "PUT",
+      server,
+      " ".repeat(65_537),
+      413,
+      '{"error":"The body must be at most 65536 bytes"}',
+    ],
+    ["a body as long as may be", "backup", "PUT", server, `{"weight":5}${" ".repeat(65_524)}`, 200, /"weight":5/],
     ["failback of what is not held", "backup", "POST", "/api/v1/vrrp/VI_1/failback", {}, 409, /not held here/],
     ["drain", "backup", "PUT", server, { state: "drain", by: "ann" }, 200, /"state":"drain".*"reason":"set by ann"/],
     ["weight", "backup", "PUT", server, { weight: 5 }, 200, /"weight":5/],
@@ -272,6 +282,20 @@ Deno.test("a reader of a stream who goes away is forgotten, and stderr is not wa
     Object.assign(console, { warn });
   }
   assert.deepEqual(warnings, []);
+});
+
+Deno.test("a body that never ends is not read to its end", async () => {
+  await using node = await fixture();
+  let sent = 0;
+  const endless = new ReadableStream({
+    pull: (controller) => {
+      sent += 1024;
+      controller.enqueue(new Uint8Array(1024));
+    },
+  });
+  const response = await node.app.request("/api/v1/reload", { method: "POST", body: endless });
+  assert.deepEqual([response.status, await response.json()], [413, { error: "The body must be at most 65536 bytes" }]);
+  assert.ok(sent < 200_000, `${sent} bytes`);
 });
 
 Deno.test("a fault is logged and not told", async () => {
