@@ -9,6 +9,7 @@ import { createLogger, type Logger } from "../telemetry/log.ts";
 import { version } from "../version.ts";
 import { eventStream } from "./event_stream.ts";
 import { tellFault } from "./fault.ts";
+import type { Way } from "./listen.ts";
 import { logStream } from "./log_stream.ts";
 import { renderMetrics } from "./metrics.ts";
 import { renderPage } from "./page.ts";
@@ -21,6 +22,11 @@ const statusOf: Readonly<Record<RefusedError["why"], ContentfulStatusCode>> = {
   unavailable: 503,
 };
 
+/** What `listenAdmin` says of a request; without it, it came over TCP. */
+interface Came {
+  readonly Bindings: Way;
+}
+
 /** How many events are listed when nobody says. */
 const defaultLimit = 100;
 
@@ -32,8 +38,8 @@ const defaultLimit = 100;
  * const response = await createAdmin(control).request("/api/v1/status");
  * ```
  */
-export function createAdmin(control: Control, log: Logger = createLogger({ role: "control" })): Hono {
-  const app = new Hono();
+export function createAdmin(control: Control, log: Logger = createLogger({ role: "control" })): Hono<Came> {
+  const app = new Hono<Came>();
 
   // By this the command line knows that it speaks to a node, and not to whatever else answers in JSON there.
   app.use(async (c, next) => {
@@ -41,7 +47,7 @@ export function createAdmin(control: Control, log: Logger = createLogger({ role:
     c.res.headers.set("x-tandem", version);
   });
   app.use(async (c, next) => {
-    const foreign = c.req.method === "GET" || c.req.method === "HEAD" ? null : foreignOrigin(c);
+    const foreign = foreignHost(c) ?? foreignOrigin(c);
     return foreign === null ? await next() : c.json({ error: foreign }, 403);
   });
 
@@ -126,19 +132,39 @@ export function createAdmin(control: Control, log: Logger = createLogger({ role:
   return app;
 }
 
+/** Told to whoever asks: there is nothing in it that a page from elsewhere must not read. */
+const open: readonly string[] = ["/healthz", "/readyz", "/metrics"];
+
 /**
- * Why a change is not taken from this browser, or null. Loopback needs no token, so a page from elsewhere must not be able
- * to speak through the operator's browser: neither across origins, nor by a name that it made resolve to this machine.
+ * Why a request by this name is not answered, or null. Loopback needs no token, so a page from elsewhere must not be able to
+ * read through the operator's browser by a name that it made resolve to this machine. An address cannot be made to, and the
+ * configuration has only addresses for the API; no browser comes to a Unix socket by itself.
  */
-function foreignOrigin(c: Context): string | null {
+function foreignHost(c: Context<Came>): string | null {
+  if (c.env?.transport === "unix" || open.includes(c.req.path)) return null;
+  // Who sends no header is no browser; HTTP/2 has the name in the URL.
+  const host = c.req.header("host") ?? URL.parse(c.req.url)?.host ?? "";
+  if (isUnmistakable(host)) return null;
+  return `This node is not asked as ${JSON.stringify(host)}, because any page could give it that name: ` +
+    "use its address or localhost";
+}
+
+/**
+ * Why a change is not taken from this browser, or null: a page from elsewhere must not speak through it, neither across
+ * origins, nor by such a name where somebody passes connections on to the Unix socket.
+ */
+function foreignOrigin(c: Context<Came>): string | null {
   const origin = c.req.header("origin");
-  if (origin === undefined) return null;
+  if (origin === undefined || c.req.method === "GET" || c.req.method === "HEAD") return null;
   const host = c.req.header("host") ?? "";
-  const hostname = URL.canParse(`http://${host}`) ? new URL(`http://${host}`).hostname.replace(/^\[|\]$/g, "") : "";
-  if (URL.canParse(origin) && new URL(origin).host === host && (isIP(hostname) !== 0 || hostname === "localhost")) {
-    return null;
-  }
+  if (URL.parse(origin)?.host === host && isUnmistakable(host)) return null;
   return `Changes are not taken from pages of ${JSON.stringify(origin)}`;
+}
+
+/** An address or localhost, with or without a port: nobody can make these resolve to something else. */
+function isUnmistakable(host: string): boolean {
+  const name = URL.parse(`http://${host}`)?.hostname.replace(/^\[|\]$/g, "") ?? "";
+  return isIP(name) !== 0 || name === "localhost";
 }
 
 function follows(text: string | undefined): boolean {

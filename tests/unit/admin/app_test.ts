@@ -220,11 +220,49 @@ Deno.test("changes are not taken from pages of other origins", async () => {
   ];
   for (const [origin, host, expected] of rows) {
     const headers: Record<string, string> = origin === undefined ? { host } : { host, origin };
-    assert.equal(
-      (await node.ask("POST", "/api/v1/reload", undefined, headers)).status,
-      expected,
-      `${origin} at ${host}`,
-    );
+    // A socket that somebody passes TCP connections on to is no way around it.
+    for (const transport of ["tcp", "unix"]) {
+      const request = new Request("http://127.0.0.1:9700/api/v1/reload", { method: "POST", headers });
+      const { status } = await node.app.fetch(request, { transport });
+      assert.equal(status, expected, `${origin} at ${host} over ${transport}`);
+    }
+  }
+});
+
+Deno.test("a node answers by its address or localhost, not by a name that somebody made resolve to it", async () => {
+  await using node = await fixture();
+  const rows: [string, string, string | null, number, ("tcp" | "unix")?][] = [
+    ["GET", "/api/v1/status", "127.0.0.1:9700", 200],
+    ["GET", "/api/v1/status", "127.0.0.1", 200],
+    ["GET", "/api/v1/status", "[::1]:9700", 200],
+    ["GET", "/api/v1/status", "localhost:9700", 200],
+    ["GET", "/api/v1/status", "LocalHost", 200],
+    ["GET", "/api/v1/status", null, 200],
+    ["GET", "/api/v1/status", "evil.example", 403],
+    ["GET", "/api/v1/status", "evil.example:9700", 403],
+    ["GET", "/api/v1/status", "127.0.0.1.evil.example", 403],
+    ["GET", "/api/v1/status", "localhost.evil.example", 403],
+    ["GET", "/api/v1/status", "a b%%", 403],
+    ["GET", "/api/v1/status", "", 403],
+    ["GET", "/api/v1/events", "evil.example", 403],
+    ["GET", "/api/v1/logs", "evil.example", 403],
+    ["GET", "/", "evil.example", 403],
+    ["HEAD", "/api/v1/status", "evil.example", 403],
+    ["POST", "/api/v1/reload", "evil.example", 403],
+    ["GET", "/healthz", "evil.example", 200],
+    ["GET", "/readyz", "lb.example", 200],
+    ["GET", "/metrics", "lb.example:9700", 200],
+    // What the command line says at a socket.
+    ["GET", "/api/v1/status", "tandem", 200, "unix"],
+    ["POST", "/api/v1/reload", "tandem", 200, "unix"],
+  ];
+  for (const [method, path, host, expected, transport = "tcp"] of rows) {
+    const request = new Request(`http://127.0.0.1:9700${path}`, { method, headers: host === null ? {} : { host } });
+    const response = await node.app.fetch(request, { transport });
+    assert.equal(response.status, expected, `${method} ${path} at ${host} over ${transport}`);
+    if (expected === 403 && method !== "HEAD") {
+      assert.match((await response.json()).error, /use its address or localhost$/);
+    }
   }
 });
 
