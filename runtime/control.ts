@@ -80,6 +80,8 @@ export interface Control extends Pick<Moves, "failover" | "failback"> {
   reload(): Promise<Reloaded>;
   /** Says something of a server; answers when requests go by it. @throws {RefusedError} */
   changeServer(backend: string, server: string, change: ServerChange): Promise<ServerChanged>;
+  /** Waits until what the operator said is on disk. Answers why it is not: at most one sentence. */
+  kept(): Promise<readonly string[]>;
   /** Ends the quarantine of a plugin. @throws {RefusedError} when there is none of this name. */
   resetPlugin(name: string): void;
   /** Hands over, drains, ends the children. Once. */
@@ -93,7 +95,7 @@ export async function createControl(options: ControlOptions): Promise<Control> {
   const clock = options.clock ?? systemClock;
   const { config, stateDirectory: directory, log } = options;
   const [journal, operator] = await Promise.all([
-    openJournal({ node: config.node, cluster: config.cluster.name, directory, now: clock.now }),
+    openJournal({ node: config.node, cluster: config.cluster.name, directory, log, now: clock.now }),
     openOperatorState(directory, clock, log),
   ]);
   let node: Node | null = null;

@@ -94,16 +94,16 @@ export function createAdmin(control: Control, log: Logger = createLogger({ role:
   app.post("/api/v1/vrrp/:instance/failover", async (c) => {
     const { wait, ...request } = decodeMove(await body(c));
     const { text, moved } = await control.failover(c.req.param("instance"), request);
-    if (!wait) return c.json({ text }, 202);
+    if (!wait) return c.json({ text, ...await unkept(control) }, 202);
     const last = await moved;
     return c.json(
-      { text: last.text, outcome: last.outcome },
+      { text: last.text, outcome: last.outcome, ...await unkept(control) },
       last.outcome === "failed" || last.outcome === "refused" ? 409 : 200,
     );
   });
   app.post(
     "/api/v1/vrrp/:instance/failback",
-    async (c) => c.json(await control.failback(c.req.param("instance")), 202),
+    async (c) => c.json({ ...await control.failback(c.req.param("instance")), ...await unkept(control) }, 202),
   );
   app.post("/api/v1/plugins/:plugin/reset", (c) => {
     const name = c.req.param("plugin");
@@ -120,6 +120,7 @@ export function createAdmin(control: Control, log: Logger = createLogger({ role:
       weight: view.weight,
       reason: view.reason,
       applied,
+      ...await unkept(control),
     });
   });
 
@@ -165,6 +166,12 @@ function foreignOrigin(c: Context<Came>): string | null {
 function isUnmistakable(host: string): boolean {
   const name = URL.parse(`http://${host}`)?.hostname.replace(/^\[|\]$/g, "") ?? "";
   return isIP(name) !== 0 || name === "localhost";
+}
+
+/** Done here and now, but a restart would forget it: whoever asked must hear of that. */
+async function unkept(control: Control): Promise<{ readonly missing?: readonly string[] }> {
+  const missing = await control.kept();
+  return missing.length === 0 ? {} : { missing };
 }
 
 function follows(text: string | undefined): boolean {

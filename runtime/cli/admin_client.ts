@@ -1,6 +1,7 @@
 /** Speaking to a running node as commands do: over the admin API, wherever it can be found. */
 import type { AdminConfig } from "../config/model.ts";
 import { CommandError, Exit } from "./exit.ts";
+import { printError } from "./terminal.ts";
 
 export interface Reach {
   /** `--admin`. */
@@ -80,6 +81,13 @@ export async function ask(reach: Reach, method: string, path: string, body?: unk
   } catch {
     throw new CommandError(Exit.unreachable, `The node's answer broke off after ${text.length} characters; ask again`);
   }
+}
+
+/** Demands a change, and passes on what the node has to say beside its answer. @throws {CommandError} as `demand` */
+export async function order(reach: Reach, method: string, path: string, body?: unknown): Promise<Answer["body"]> {
+  const answer = await demand(reach, method, path, body);
+  for (const sentence of answer.missing ?? []) printError(sentence);
+  return answer;
 }
 
 /** As `ask`, and only a good answer comes back. @throws {CommandError} with the node's own sentence when it refuses. */

@@ -1,6 +1,6 @@
 /** `failback`: ends the hold of a failover. */
 import type { Status } from "../control/status.ts";
-import { demand } from "./admin_client.ts";
+import { demand, order } from "./admin_client.ts";
 import { CommandError, Exit } from "./exit.ts";
 import { parseOptions, reachOptions } from "./options.ts";
 import { print } from "./terminal.ts";
@@ -13,7 +13,7 @@ export async function run(args: readonly string[]): Promise<number> {
   const instances = values.all ? await heldInstances(values) : positionals;
   if (instances.length === 0) print("Nothing is held here");
   for (const instance of instances) {
-    const { text } = await demand(values, "POST", `/api/v1/vrrp/${encodeURIComponent(instance)}/failback`);
+    const { text } = await order(values, "POST", `/api/v1/vrrp/${encodeURIComponent(instance)}/failback`);
     print(`${instance}: ${text}`);
   }
   return Exit.done;

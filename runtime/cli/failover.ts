@@ -1,6 +1,6 @@
 /** `failover`: hands instances over to the peer, and holds them there. */
 import type { Status } from "../control/status.ts";
-import { demand, operator } from "./admin_client.ts";
+import { demand, operator, order } from "./admin_client.ts";
 import { CommandError, Exit } from "./exit.ts";
 import { parseOptions, reachOptions, saidOptions } from "./options.ts";
 import { print } from "./terminal.ts";
@@ -23,7 +23,7 @@ export async function run(args: readonly string[]): Promise<number> {
   const body = { for: values.for, reason: values.reason, by: operator(), wait: values.wait };
   // Side by side: each waits for its own peer and connections.
   const answers = await Promise.all(instances.map(async (instance) => {
-    const { text } = await demand(values, "POST", `/api/v1/vrrp/${encodeURIComponent(instance)}/failover`, body);
+    const { text } = await order(values, "POST", `/api/v1/vrrp/${encodeURIComponent(instance)}/failover`, body);
     return `${instance}: ${text}`;
   }));
   answers.forEach(print);

@@ -28,7 +28,7 @@ import { buildStatus, type Phase, type Status } from "./status.ts";
 import { trackInstance } from "./tracking.ts";
 import { startVrrpProcess, type VrrpProcess } from "./vrrp_process.ts";
 import { createProber, type Prober } from "../health/prober.ts";
-import type { Clock } from "../os/clock.ts";
+import { type Clock, within } from "../os/clock.ts";
 import { describeExit, type Exit } from "../os/process.ts";
 import type { Evidence, ServerVerdict } from "../proxy/protocol.ts";
 import type { Happening, Journal } from "../telemetry/events.ts";
@@ -249,8 +249,22 @@ export class Node implements Control {
         realtime: vrrp.runtime?.realtime ?? false,
         locked: vrrp.runtime?.locked ?? false,
       },
-      missing: [...this.options.missing, ...vrrp.runtime?.missing ?? [], ...proxy.ready?.missing ?? []],
+      missing: [
+        ...this.options.missing,
+        ...this.unkept(),
+        ...vrrp.runtime?.missing ?? [],
+        ...proxy.ready?.missing ?? [],
+      ],
     });
+  }
+
+  async kept(): Promise<readonly string[]> {
+    await within(this.clock, obedience, this.operator.saved(), undefined);
+    return this.operator.problem === null ? [] : [this.operator.problem];
+  }
+
+  private unkept(): string[] {
+    return [this.operator.problem, this.journal.problem].filter((one) => one !== null);
   }
 
   unready(): readonly string[] {

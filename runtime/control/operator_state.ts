@@ -2,15 +2,22 @@
 import type { Clock } from "../os/clock.ts";
 import type { Logger } from "../telemetry/log.ts";
 import { expire, loadOverrides, nextExpiry, none, type Overrides, saveOverrides } from "./overrides.ts";
+import { systemsWord } from "./state_directory.ts";
 
 export interface OperatorState extends AsyncDisposable {
   readonly overrides: Overrides;
   /** Replaces all of it; kept on disk a moment later. */
   set(overrides: Overrides): void;
+  /** What was set is on disk, or it is known why not. Never rejects. */
+  saved(): Promise<void>;
+  /** Why the disk does not have it, in one sentence; null = it has. */
+  readonly problem: string | null;
   /** Called when something ended because its time is over. */
   onExpiry: () => void;
 }
 
+/** How long until what could not be kept is tried again, ms. */
+const again = 10_000;
 /** Longest wait that a timer takes, ms. */
 const longest = 2 ** 31 - 1;
 
@@ -19,6 +26,8 @@ export async function openOperatorState(directory: string | null, clock: Clock, 
   let overrides = expire(directory === null ? none : await loadOverrides(directory), clock.now());
   let saving: Promise<void> = Promise.resolve();
   let timer: Disposable | null = null;
+  let retry: Disposable | null = null;
+  let problem: string | null = null;
 
   const waitForExpiry = () => {
     timer?.[Symbol.dispose]();
@@ -32,22 +41,44 @@ export async function openOperatorState(directory: string | null, clock: Clock, 
     });
   };
 
+  const save = async (directory: string) => {
+    retry?.[Symbol.dispose]();
+    const before = problem;
+    try {
+      await saveOverrides(directory, overrides);
+      problem = null;
+      if (before !== null) log.notice(`What the operator said is kept in "${directory}" again`);
+    } catch (error) {
+      problem = `What the operator said is lost at a restart: it cannot be kept in "${directory}" ` +
+        `(${systemsWord(error)}); see to that directory, it is tried again every ${again / 1000} s`;
+      if (problem !== before) log.error(problem);
+      retry = clock.after(again, () => keep());
+    }
+  };
+
+  /** One write after the other, each of what is newest then. */
+  const keep = () => {
+    if (directory !== null) saving = saving.then(() => save(directory));
+  };
+
   const state: OperatorState = {
     get overrides() {
       return overrides;
     },
+    get problem() {
+      return problem;
+    },
+    saved: () => saving,
     onExpiry: () => {},
     set(next) {
       overrides = next;
       waitForExpiry();
-      if (directory === null) return;
-      saving = saving.then(() => saveOverrides(directory, next)).catch((error) => {
-        log.error(`Cannot keep what the operator said in "${directory}": ${error.message}`);
-      });
+      keep();
     },
     async [Symbol.asyncDispose]() {
       timer?.[Symbol.dispose]();
       await saving;
+      retry?.[Symbol.dispose]();
     },
   };
   waitForExpiry();

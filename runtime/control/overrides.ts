@@ -99,15 +99,46 @@ export async function loadOverrides(directory: string): Promise<Overrides> {
     if (cause instanceof Deno.errors.NotFound) return none;
     throw new Error(`Cannot read "${path}"`, { cause });
   }
+  const kept = decodeOverrides(text);
+  if (kept !== null) return kept;
+  throw new Error(`Cannot read the overrides in "${path}": it is damaged; remove it to go on without them`);
+}
+
+/** null: it is not what `saveOverrides` writes, in any part. */
+function decodeOverrides(text: string): Overrides | null {
+  let kept: unknown;
   try {
-    const { servers, holds } = JSON.parse(text);
-    if (!Array.isArray(servers) || typeof holds !== "object" || holds === null) throw new Error("not overrides");
-    return { servers, holds };
-  } catch (cause) {
-    throw new Error(`Cannot read the overrides in "${path}": it is damaged; remove it to go on without them`, {
-      cause,
-    });
+    kept = JSON.parse(text);
+  } catch {
+    return null;
   }
+  if (!isObject(kept) || !Array.isArray(kept.servers) || !isObject(kept.holds)) return null;
+  const { servers, holds } = kept;
+  if (!servers.every(isServerOverride) || !Object.values(holds).every(isSaid)) return null;
+  return { servers, holds: holds as Overrides["holds"] };
+}
+
+function isServerOverride(value: unknown): value is ServerOverride {
+  if (!isObject(value)) return false;
+  const { backend, server, state, weight } = value;
+  return isSaid(value) && typeof backend === "string" && typeof server === "string" &&
+    (state === null || state === "drain" || state === "maint") &&
+    (weight === null || (Number.isInteger(weight) && Number(weight) >= 0 && Number(weight) <= 256));
+}
+
+function isSaid(value: unknown): value is Said {
+  if (!isObject(value)) return false;
+  const { by, reason, since, until } = value;
+  return typeof by === "string" && typeof reason === "string" && isTime(since) && (until === null || isTime(until));
+}
+
+/** Within what a Date can tell. */
+function isTime(value: unknown): boolean {
+  return typeof value === "number" && Math.abs(value) <= 8.64e15;
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
 /** Writes `overrides` so that a crash leaves the old or the new file, never half of one. */

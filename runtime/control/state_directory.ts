@@ -1,5 +1,10 @@
 /** Where control keeps what must outlive it. */
 
+/** "No space left on device (os error 28): write …" → "No space left on device". */
+export function systemsWord(error: unknown): string {
+  return error instanceof Error ? error.message.replace(/ \(os error \d+\).*$/, "") : String(error);
+}
+
 /** TANDEM_STATE_DIR, else /var/lib/tandem. */
 export function stateDirectoryPath(): string {
   return Deno.env.get("TANDEM_STATE_DIR") || "/var/lib/tandem";
@@ -23,8 +28,8 @@ export async function openStateDirectory(path: string): Promise<StateDirectory> 
     await Deno.mkdir(path, { recursive: true, mode: 0o755 });
     lock = await Deno.open(`${path}/lock`, { create: true, write: true, mode: 0o600 });
   } catch (error) {
-    const why = error instanceof Error ? error.message.replace(/ \(os error \d+\).*$/, "") : String(error);
-    const sentence = `Events and what the operator said are lost at a restart: "${path}" cannot be written (${why}); ` +
+    const sentence =
+      `Events and what the operator said are lost at a restart: "${path}" cannot be written (${systemsWord(error)}); ` +
       "set TANDEM_STATE_DIR to a directory of this user";
     return { path: null, missing: [sentence], [Symbol.dispose]: () => {} };
   }

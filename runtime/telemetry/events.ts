@@ -3,6 +3,8 @@
  * carries the numbers and the last events over a restart.
  */
 
+import type { Logger } from "./log.ts";
+
 export type Severity = "info" | "notice" | "warning" | "error";
 
 export type EventType =
@@ -57,6 +59,8 @@ export interface JournalOptions {
   readonly capacity?: number;
   /** The file is started afresh beyond this; one older file is kept. @default 4194304 */
   readonly maxBytes?: number;
+  /** Hears when events cannot be kept, and when they can again. @default nobody */
+  readonly log?: Logger;
   /** @default Date.now */
   readonly now?: () => number;
 }
@@ -66,6 +70,8 @@ export interface Journal extends AsyncDisposable {
   /** The newest `limit` events, oldest first; with `after`, the first `limit` that follow that number. */
   list(query?: { readonly after?: number; readonly limit?: number }): readonly JournalEvent[];
   subscribe(listener: (event: JournalEvent) => void): Disposable;
+  /** Why the file does not have the newest events, in one sentence; null = it has. */
+  readonly problem: string | null;
 }
 
 const fileName = "events.ndjson";
@@ -82,7 +88,9 @@ export async function openJournal(options: JournalOptions): Promise<Journal> {
   const ring: JournalEvent[] = path === null ? [] : (await readEvents(path)).slice(-capacity);
   const unresolved = new Map<string, string>();
   for (const event of ring) resolve(unresolved, event);
-  const file = path === null ? null : await openLog(path, options.maxBytes ?? 4 << 20);
+  const file = path === null
+    ? null
+    : await openLog({ path, maxBytes: options.maxBytes ?? 4 << 20, capacity, log: options.log });
   const listeners = new Set<(event: JournalEvent) => void>();
   let seq = ring.at(-1)?.seq ?? 0;
 
@@ -124,6 +132,9 @@ export async function openJournal(options: JournalOptions): Promise<Journal> {
       listeners.add(listener);
       return { [Symbol.dispose]: () => void listeners.delete(listener) };
     },
+    get problem() {
+      return file?.problem() ?? null;
+    },
     async [Symbol.asyncDispose]() {
       await file?.close();
     },
@@ -161,39 +172,78 @@ async function readEvents(path: string): Promise<JournalEvent[]> {
   return events;
 }
 
+interface LogOptions {
+  readonly path: string;
+  readonly maxBytes: number;
+  /** Lines that wait for a disk that takes none. */
+  readonly capacity: number;
+  readonly log?: Logger;
+}
+
 /** An append-only file whose writes follow each other, so that callers never wait for the disk. */
-async function openLog(path: string, maxBytes: number) {
-  const open = () => Deno.open(path, { append: true, create: true, mode: 0o640 });
-  let file = await open();
-  let size = (await file.stat()).size;
-  // A crashed run may have left half a line; it must not swallow ours.
-  let prefix = size > 0 ? "\n" : "";
-  let writing = Promise.resolve();
+async function openLog({ path, maxBytes, capacity, log }: LogOptions) {
   const encoder = new TextEncoder();
-  const write = async (bytes: Uint8Array) => {
-    if (size + bytes.length > maxBytes) {
-      file.close();
+  const waiting: string[] = [];
+  let problem: string | null = null;
+  let writing = Promise.resolve();
+  let size = 0;
+  let prefix = "";
+  const open = async () => {
+    const opened = await Deno.open(path, { append: true, create: true, mode: 0o640 });
+    size = (await opened.stat()).size;
+    // A crashed run, or a write that failed, may have left half a line; it must not swallow ours.
+    prefix = size > 0 ? "\n" : "";
+    return opened;
+  };
+  let file: Deno.FsFile | null = await open();
+  const close = () => {
+    file?.close();
+    file = null;
+  };
+  const write = async (line: string) => {
+    // A file that was removed takes lines that nobody can read.
+    if (file !== null && (await file.stat()).nlink === 0) close();
+    file ??= await open();
+    const length = encoder.encode(line).length;
+    if (size + length > maxBytes) {
+      close();
       await Deno.rename(path, `${path}.1`);
       file = await open();
-      size = 0;
     }
-    size += bytes.length;
+    const bytes = encoder.encode(prefix + line);
     for (let sent = 0; sent < bytes.length;) sent += await file.write(bytes.subarray(sent));
+    prefix = "";
+    size += length;
+  };
+  const flush = async () => {
+    try {
+      for (let line = waiting[0]; line !== undefined; line = waiting[0]) {
+        await write(line);
+        // Meanwhile it may have had to make room.
+        if (waiting[0] === line) waiting.shift();
+      }
+      if (problem !== null) log?.notice(`Events are kept in "${path}" again`);
+      problem = null;
+    } catch (error) {
+      close();
+      const why = error instanceof Error ? error.message.replace(/ \(os error \d+\).*$/, "") : String(error);
+      const before = problem;
+      problem =
+        `Events are lost at a restart: they cannot be kept in "${path}" (${why}); see to that directory, it is ` +
+        "tried again with the next event";
+      if (problem !== before) log?.error(problem);
+    }
   };
   return {
+    problem: () => problem,
     append(line: string) {
-      // A full disk costs the file its line; the ring in memory has it.
-      const bytes = encoder.encode(prefix + line);
-      prefix = "";
-      writing = writing.then(() => write(bytes)).catch(() => {});
+      waiting.push(line);
+      if (waiting.length > capacity) waiting.shift();
+      writing = writing.then(flush);
     },
     async close() {
       await writing;
-      try {
-        file.close();
-      } catch {
-        // Closed by a failed rotation.
-      }
+      close();
     },
   };
 }

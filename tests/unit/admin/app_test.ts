@@ -7,7 +7,7 @@ import type { InstanceStatus } from "../../../runtime/vrrp/protocol.ts";
 import { fakeProxy, fakeVrrp } from "../control/fake_roles.ts";
 import { config, pairText } from "../control/pair_config.ts";
 
-async function fixture(state: InstanceStatus["state"] = "active") {
+async function fixture(state: InstanceStatus["state"] = "active", stateDirectory: string | null = null) {
   const world = { text: pairText };
   const control = await createControl({
     config: config(),
@@ -15,7 +15,7 @@ async function fixture(state: InstanceStatus["state"] = "active") {
     version: "0.1.0",
     log: createLogger({ role: "test", write: () => {} }),
     spawn: { vrrp: fakeVrrp(() => state).spawn, proxy: fakeProxy().spawn },
-    stateDirectory: null,
+    stateDirectory,
     missing: [],
   });
   await control.start();
@@ -320,6 +320,20 @@ Deno.test("a reader of a stream who goes away is forgotten, and stderr is not wa
     Object.assign(console, { warn });
   }
   assert.deepEqual(warnings, []);
+});
+
+Deno.test("a change that the disk does not keep is answered with that, and status says it", async () => {
+  const directory = await Deno.makeTempDir();
+  await using node = await fixture("active", directory);
+  const change = () => node.ask("PUT", "/api/v1/backends/web/servers/a", { state: "drain" });
+  assert.equal("missing" in JSON.parse((await change()).body), false);
+  await Deno.remove(directory, { recursive: true });
+  const sentence = /^What the operator said is lost at a restart: it cannot be kept in ".*" \(No such file/;
+  for (const { status, body } of [await change(), await node.ask("POST", "/api/v1/vrrp/VI_1/failover")]) {
+    assert.ok(status === 200 || status === 202);
+    assert.match(JSON.parse(body).missing[0], sentence);
+  }
+  assert.match(JSON.parse((await node.ask("GET", "/api/v1/status")).body).missing[0], sentence);
 });
 
 Deno.test("a body that never ends is not read to its end", async () => {

@@ -80,6 +80,21 @@ Deno.test("the command line answers with the exit codes of contract §3, and in 
   }));
 });
 
+Deno.test("an order says what the node could not keep", async () => {
+  await using node = Deno.serve(
+    { hostname: "127.0.0.1", port: 0, onListen: () => {} },
+    () =>
+      Response.json({ state: "drain", weight: 1, reason: "x", text: "done", missing: ["The disk is full"] }, {
+        headers: { "x-tandem": version },
+      }),
+  );
+  const at = `http://127.0.0.1:${node.addr.port}`;
+  for (const args of [["drain", "b/a"], ["failover", "VI_1"], ["failback", "VI_1"]]) {
+    const { code, stderr } = await tandem([...args, "--admin", at]);
+    assert.deepEqual([code, stderr], [0, "The disk is full\n"], args[0]);
+  }
+});
+
 Deno.test("check lists every problem on stderr", async () => {
   const file = await Deno.makeTempFile({ suffix: ".yaml" });
   try {

@@ -50,8 +50,29 @@ Deno.test("loadOverrides() reads what saveOverrides() wrote, and refuses damage"
     const all = setHold(changeServer(none, "web", "a", { ...said, state: "drain", weight: 3 }, 1), "VI_1", said);
     await saveOverrides(directory, all);
     assert.deepEqual(await loadOverrides(directory), all);
-    await Deno.writeTextFile(`${directory}/overrides.json`, "{");
-    await assert.rejects(loadOverrides(directory), /is damaged; remove it to go on without them/);
+    const one = { backend: "web", server: "a", state: "drain", weight: null, ...said };
+    const damaged: readonly unknown[] = [
+      null,
+      [],
+      { servers: {}, holds: {} },
+      { servers: [] },
+      { servers: [], holds: [] },
+      { servers: [null], holds: {} },
+      { servers: ["a"], holds: {} },
+      { servers: [{ ...one, server: undefined }], holds: {} },
+      { servers: [{ ...one, state: "ready" }], holds: {} },
+      { servers: [{ ...one, weight: "5" }], holds: {} },
+      { servers: [{ ...one, weight: 1000 }], holds: {} },
+      { servers: [{ ...one, by: null }], holds: {} },
+      { servers: [{ ...one, since: "now" }], holds: {} },
+      { servers: [{ ...one, until: 1e300 }], holds: {} },
+      { servers: [], holds: { VI_1: null } },
+      { servers: [], holds: { VI_1: { ...said, reason: 1 } } },
+    ];
+    for (const text of ["{", "", ...damaged.map((value) => JSON.stringify(value))]) {
+      await Deno.writeTextFile(`${directory}/overrides.json`, text);
+      await assert.rejects(loadOverrides(directory), /is damaged; remove it to go on without them$/, text);
+    }
   } finally {
     await Deno.remove(directory, { recursive: true });
   }

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { type Happening, openJournal } from "../../../runtime/telemetry/events.ts";
+import { createLogger } from "../../../runtime/telemetry/log.ts";
 
 const down: Happening = { type: "server.state", severity: "warning", about: "web/a", text: "web/a is down" };
 const up: Happening = { ...down, severity: "notice", text: "web/a is up" };
@@ -84,6 +85,56 @@ Deno.test("openJournal() starts a new file when the old one is full", async () =
     assert.equal((await Deno.stat(`${directory}/events.ndjson`)).size < 400, true);
     await using journal = await openJournal({ ...options, directory });
     assert.equal(journal.add(up).seq, 4);
+  } finally {
+    await Deno.remove(directory, { recursive: true });
+  }
+});
+
+Deno.test("openJournal() says what the file does not have, once in the log, and writes it when it can", async () => {
+  const top = await Deno.makeTempDir();
+  const directory = `${top}/state`;
+  const path = `${directory}/events.ndjson`;
+  const lines: string[] = [];
+  const log = createLogger({ role: "test", format: "json", write: (line) => void lines.push(JSON.parse(line).text) });
+  const problem = `Events are lost at a restart: they cannot be kept in "${path}" (No such file or directory); ` +
+    "see to that directory, it is tried again with the next event";
+  try {
+    await Deno.mkdir(directory);
+    {
+      await using journal = await openJournal({ ...options, directory, log });
+      await Deno.remove(directory, { recursive: true });
+      journal.add(down);
+      journal.add(down);
+      // The first write and its complaint lie before this line.
+      while (journal.problem === null) await Deno.stat(top);
+      assert.equal(journal.problem, problem);
+      await Deno.mkdir(directory);
+      journal.add(up);
+      while (journal.problem !== null) await Deno.stat(top);
+    }
+    assert.deepEqual(lines, [problem, `Events are kept in "${path}" again`]);
+    await using journal = await openJournal({ ...options, directory });
+    assert.deepEqual(journal.list().map((event) => event.seq), [1, 2, 3]);
+  } finally {
+    await Deno.remove(top, { recursive: true });
+  }
+});
+
+Deno.test("openJournal() survives a rotation that fails", async () => {
+  const directory = await Deno.makeTempDir();
+  try {
+    // Nothing can be renamed onto a directory.
+    await Deno.mkdir(`${directory}/events.ndjson.1`);
+    {
+      await using journal = await openJournal({ ...options, directory, maxBytes: 400 });
+      for (let i = 0; i < 3; i++) journal.add(down);
+      while (journal.problem === null) await Deno.stat(directory);
+      assert.match(journal.problem, /cannot be kept in ".*" \(.*directory.*\)/i);
+      await Deno.remove(`${directory}/events.ndjson.1`);
+      journal.add(up);
+    }
+    await using journal = await openJournal({ ...options, directory });
+    assert.deepEqual(journal.list().map((event) => event.seq), [1, 2, 3, 4]);
   } finally {
     await Deno.remove(directory, { recursive: true });
   }
