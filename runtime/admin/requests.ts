@@ -29,6 +29,9 @@ export function decodeServerChange(body: unknown, now: number): ServerChange {
     throw new RequestError(`"weight" must be 0–256, got ${JSON.stringify(weight)}`);
   }
   const lasts = duration(fields);
+  if (state === "ready" && lasts !== null) {
+    throw new RequestError('"ready" takes back and has no end: "for" goes with "drain", "maint" or a weight alone');
+  }
   return {
     ...said(fields),
     ...(state === undefined ? {} : { state }),

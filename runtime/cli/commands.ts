@@ -25,10 +25,8 @@ const reach: CommandEntry["options"] = [
   ["--config FILE", "the configuration that says where the node listens"],
   ["--node NAME", "which node of the configuration this is"],
 ];
-const said: CommandEntry["options"] = [
-  ["--for TIME", "how long, such as 30m"],
-  ["--reason TEXT", "why; shown in status and events"],
-];
+const why = ["--reason TEXT", "why; shown in status and events"] as const;
+const said: CommandEntry["options"] = [["--for TIME", "how long, such as 30m"], why];
 const chosen: CommandEntry["options"] = [
   ["--config FILE", "else TANDEM_CONFIG, ./tandem.yaml, /etc/tandem/tandem.yaml"],
   ["--node NAME", "else TANDEM_NODE, else the hostname"],
@@ -142,7 +140,7 @@ export const commands: readonly CommandEntry[] = [
     name: "ready",
     usage: "BACKEND/SERVER [--reason TEXT]",
     summary: "take drain and maintenance back",
-    options: [...said, ...reach],
+    options: [why, ...reach],
     load: () => servers("ready"),
   },
   {

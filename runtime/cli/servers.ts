@@ -6,7 +6,10 @@ import { print, printError } from "./terminal.ts";
 
 export async function change(verb: "drain" | "maint" | "ready" | "weight", args: readonly string[]): Promise<number> {
   const words = verb === "weight" ? 2 : 1;
-  const { values, positionals } = parseOptions(verb, args, { ...reachOptions, ...saidOptions }, [words, words]);
+  const { for: _, ...endless } = saidOptions;
+  // What takes something back has no end.
+  const options: Partial<typeof saidOptions> = verb === "ready" ? endless : saidOptions;
+  const { values, positionals } = parseOptions(verb, args, { ...reachOptions, ...options }, [words, words]);
   const [about, weight] = positionals;
   const slash = about.indexOf("/");
   if (slash < 1 || slash === about.length - 1) {

@@ -4,12 +4,13 @@
  */
 import type { BackendConfig, CheckConfig } from "../config/model.ts";
 import type { Standing } from "../health/prober.ts";
-import type { ServerOverride } from "./overrides.ts";
+import type { ServerWords } from "./overrides.ts";
 import type { ServerView } from "./servers.ts";
 
 export interface LastServers {
   readonly standing: (view: ServerView) => Standing | null;
-  readonly override: (view: ServerView) => ServerOverride | null;
+  /** What the operator said of it. */
+  readonly words: (view: ServerView) => ServerWords;
   /** The view until now. */
   readonly before: (view: ServerView) => ServerView | null;
   /** Milliseconds since the epoch. */
@@ -45,10 +46,10 @@ function isServing({ state, weight }: ServerView): boolean {
 }
 
 /** Nothing but the plugin speaks against it: neither the operator, nor what we saw. */
-function isPluginsWord(backend: BackendConfig, view: ServerView, { standing, override }: LastServers): boolean {
+function isPluginsWord(backend: BackendConfig, view: ServerView, { standing, words }: LastServers): boolean {
   if (isServing(view) || view.waiting || !checkOf(backend, view.server)?.plugin) return false;
-  const said = override(view);
-  if (said !== null && (said.state !== null || said.weight !== null)) return false;
+  const said = words(view);
+  if (said.state !== null || said.weight !== null) return false;
   const configured = backend.servers.find(({ name }) => name === view.server);
   const { last = null } = standing(view) ?? {};
   return configured !== undefined && configured.weight > 0 && last !== null && last.witnessed !== true;

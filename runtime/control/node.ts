@@ -17,7 +17,7 @@ import { createMoves, type Moves } from "./moves.ts";
 import { createPlanner, type Planner } from "./planner.ts";
 import { createPlugins, type Plugins } from "./plugins.ts";
 import type { OperatorState } from "./operator_state.ts";
-import { changeServer, type ServerChange, serverOverride } from "./overrides.ts";
+import { changeServer, type ServerChange, serverWords } from "./overrides.ts";
 import { describePlan } from "./plan.ts";
 import { type ProxyProcess, startProxyProcess } from "./proxy_process.ts";
 import { unreadyReasons } from "./readiness.ts";
@@ -154,7 +154,7 @@ export class Node implements Control {
     });
     this.board = createServerBoard({
       standing: (backend, server) => this.prober.standing(backend, server),
-      override: (backend, server) => serverOverride(operator.overrides, backend, server),
+      words: (backend, server) => serverWords(operator.overrides, backend, server),
       unresolved: (host) => names.addressOf(host) === null ? names.problemOf(host) : null,
       ejection: (backend, server) => this.ejections.get(`${backend}/${server}`) ?? null,
       now: clock.now,

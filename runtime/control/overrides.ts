@@ -12,13 +12,27 @@ export interface Said {
   readonly until: number | null;
 }
 
-export interface ServerOverride extends Said {
+/** One word about one server: its state or its weight. Each has its own reason and its own end. */
+export type ServerOverride = StateOverride | WeightOverride;
+
+export interface StateOverride extends Said {
   readonly backend: string;
   readonly server: string;
-  /** null = as its check says. */
-  readonly state: "drain" | "maint" | null;
-  /** null = as configured. */
-  readonly weight: number | null;
+  readonly state: "drain" | "maint";
+  readonly weight: null;
+}
+
+export interface WeightOverride extends Said {
+  readonly backend: string;
+  readonly server: string;
+  readonly state: null;
+  readonly weight: number;
+}
+
+/** All that is said of one server; null = as its check says, as configured. */
+export interface ServerWords {
+  readonly state: StateOverride | null;
+  readonly weight: WeightOverride | null;
 }
 
 /** Everything that is overridden on this node. */
@@ -36,13 +50,17 @@ export interface ServerChange extends Said {
   readonly weight?: number;
 }
 
-export function serverOverride(overrides: Overrides, backend: string, server: string): ServerOverride | null {
-  return overrides.servers.find((one) => one.backend === backend && one.server === server) ?? null;
+export function serverWords({ servers }: Overrides, backend: string, server: string): ServerWords {
+  const words = servers.filter((one) => one.backend === backend && one.server === server);
+  return {
+    state: words.find((one) => one.state !== null) ?? null,
+    weight: words.find((one) => one.weight !== null) ?? null,
+  };
 }
 
 /**
- * Overrides after `change`. What the change does not name stays as it is. `configured` is the server's own weight: setting
- * that one is taking a weight back.
+ * Overrides after `change`. What the change does not name stays as it is, with its own reason and end. `configured` is the
+ * server's own weight: setting that one is taking a weight back.
  */
 export function changeServer(
   overrides: Overrides,
@@ -51,14 +69,14 @@ export function changeServer(
   change: ServerChange,
   configured: number,
 ): Overrides {
-  const { by, reason, since, until } = change;
-  const before = serverOverride(overrides, backend, server);
-  const state = change.state === undefined ? before?.state ?? null : change.state === "ready" ? null : change.state;
-  const wanted = change.weight ?? before?.weight ?? null;
-  const weight = wanted === configured ? null : wanted;
-  const others = overrides.servers.filter((one) => one !== before);
-  if (state === null && weight === null) return { ...overrides, servers: others };
-  return { ...overrides, servers: [...others, { backend, server, state, weight, by, reason, since, until }] };
+  const { by, reason, since, until, state, weight } = change;
+  const before = serverWords(overrides, backend, server);
+  const replaced = [state === undefined ? null : before.state, weight === undefined ? null : before.weight];
+  const servers: ServerOverride[] = overrides.servers.filter((one) => !replaced.includes(one));
+  const said = { backend, server, by, reason, since, until };
+  if (state === "drain" || state === "maint") servers.push({ ...said, state, weight: null });
+  if (weight !== undefined && weight !== configured) servers.push({ ...said, state: null, weight });
+  return { ...overrides, servers };
 }
 
 export function setHold(overrides: Overrides, instance: string, hold: Hold | null): Overrides {
@@ -114,11 +132,26 @@ function decodeOverrides(text: string): Overrides | null {
   }
   if (!isObject(kept) || !Array.isArray(kept.servers) || !isObject(kept.holds)) return null;
   const { servers, holds } = kept;
-  if (!servers.every(isServerOverride) || !Object.values(holds).every(isSaid)) return null;
-  return { servers, holds: holds as Overrides["holds"] };
+  if (!servers.every(isKept) || !Object.values(holds).every(isSaid)) return null;
+  return { servers: servers.flatMap(wordsOf), holds: holds as Overrides["holds"] };
 }
 
-function isServerOverride(value: unknown): value is ServerOverride {
+/** As it stands in the file: earlier versions kept state and weight of a server as one entry, with one reason and end. */
+interface Kept extends Said {
+  readonly backend: string;
+  readonly server: string;
+  readonly state: "drain" | "maint" | null;
+  readonly weight: number | null;
+}
+
+function wordsOf({ state, weight, ...said }: Kept): ServerOverride[] {
+  return [
+    ...state === null ? [] : [{ ...said, state, weight: null }],
+    ...weight === null ? [] : [{ ...said, state: null, weight }],
+  ];
+}
+
+function isKept(value: unknown): value is Kept {
   if (!isObject(value)) return false;
   const { backend, server, state, weight } = value;
   return isSaid(value) && typeof backend === "string" && typeof server === "string" &&

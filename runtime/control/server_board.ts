@@ -4,13 +4,14 @@ import type { Standing } from "../health/prober.ts";
 import type { Happening } from "../telemetry/events.ts";
 import { applyEjections, type Ejection, isEjected } from "./ejections.ts";
 import { keepLast } from "./last_servers.ts";
-import type { ServerOverride } from "./overrides.ts";
+import type { ServerWords } from "./overrides.ts";
 import { backendHappening, serverHappening } from "./server_events.ts";
 import { type ServerView, viewServer } from "./servers.ts";
 
 export interface ServerBoardOptions {
   readonly standing: (backend: string, server: string) => Standing | null;
-  readonly override: (backend: string, server: string) => ServerOverride | null;
+  /** What the operator said of it. */
+  readonly words: (backend: string, server: string) => ServerWords;
   /** Why the address of a host is not known; null = it is. */
   readonly unresolved: (host: string) => string | null;
   readonly ejection: (backend: string, server: string) => Ejection | null;
@@ -57,13 +58,13 @@ function judgeBackend(backend: BackendConfig, before: Views, options: ServerBoar
   const now = options.now();
   const views = backend.servers.map((server) => {
     const standing = options.standing(backend.name, server.name);
-    const override = options.override(backend.name, server.name);
+    const words = options.words(backend.name, server.name);
     const was = before.get(`${backend.name}/${server.name}`) ?? null;
-    return viewServer(backend, server, standing, override, was, now, options.unresolved(server.address));
+    return viewServer(backend, server, standing, words, was, now, options.unresolved(server.address));
   });
   const last = keepLast(backend, views, {
     standing: ({ server }) => options.standing(backend.name, server),
-    override: ({ server }) => options.override(backend.name, server),
+    words: ({ server }) => options.words(backend.name, server),
     before: ({ server }) => before.get(`${backend.name}/${server}`) ?? null,
     now,
   });

@@ -5,7 +5,7 @@ import type { CheckedServer, Standing } from "../health/prober.ts";
 import { slowStart } from "../proxy/balance/slow_start.ts";
 import type { ServerState, ServerVerdict } from "../proxy/protocol.ts";
 import { introduced } from "./introduced_checks.ts";
-import type { ServerOverride } from "./overrides.ts";
+import type { ServerWords } from "./overrides.ts";
 
 /** One server as the proxy and `status` see it. */
 export interface ServerView extends ServerVerdict {
@@ -72,7 +72,7 @@ export function viewServer(
   backend: BackendConfig,
   server: ServerConfig,
   standing: Standing | null,
-  override: ServerOverride | null,
+  words: ServerWords | null,
   before: ServerView | null,
   now: number,
   unresolved: string | null = null,
@@ -80,16 +80,16 @@ export function viewServer(
   const healthy = unresolved === null
     ? healthOf(checkOf(backend, server), standing)
     : { state: "unresolved" as const, reason: unresolved, waiting: false, check: null };
-  const forced = override?.state ?? null;
+  const forced = words?.state?.state ?? null;
   const reachable = healthy.state !== "down" && healthy.state !== "unresolved";
   const state: ServerState = forced !== null && (forced === "maint" || reachable) ? forced : healthy.state;
   const percent = percentOf(standing);
-  const weight = override?.weight ?? Math.round(server.weight * percent / 100);
-  const reason = state === forced ? override?.reason || `set by ${override?.by}` : healthy.reason;
+  const weight = words?.weight?.weight ?? Math.round(server.weight * percent / 100);
+  const reason = state === forced ? words?.state?.reason || `set by ${words?.state?.by}` : healthy.reason;
   const since = before?.state === state
     ? before.since
     : state === forced
-    ? override?.since ?? now
+    ? words?.state?.since ?? now
     : standing?.since ?? now;
   const { waiting, check } = healthy;
   const risen = state === "up" ? risenAt(before, now) : null;

@@ -161,6 +161,7 @@ Deno.test("the admin API answers wishes with the right status and a sentence", a
       /must be \\"ready\\", \\"drain\\" or \\"maint\\"/,
     ],
     ["neither", "backup", "PUT", server, {}, 400, /must have/],
+    ["ready has no end", "backup", "PUT", server, { state: "ready", for: "1h" }, 400, /"ready\\" takes back and has/],
     [
       "unknown server",
       "backup",

@@ -34,6 +34,12 @@ Deno.test("the command line answers with the exit codes of contract §3, and in 
     ["an unknown option", ["status", "--jsn"], 2, /^tandem: Unknown option '--jsn'; see tandem status --help\n$/],
     ["a word too many", ["reload", "now"], 2, /^tandem: "reload" does not take "now"/],
     ["a word too few", ["weight", "web/a"], 2, /^tandem: "weight" needs more words/],
+    [
+      "ready has no end",
+      ["ready", "web/a", "--for", "1h"],
+      2,
+      /^tandem: Unknown option '--for'; see tandem ready --help\n$/,
+    ],
     ["no server", ["drain", "web"], 2, /^tandem: A server is BACKEND\/SERVER, got "web"/],
     ["neither instance nor all", ["failover"], 2, /^tandem: Name one INSTANCE, or --all/],
     [
@@ -104,6 +110,17 @@ Deno.test("check lists every problem on stderr", async () => {
     assert.match(stderr, /:1:10: version: .*\n.*:2:1: frontend: unknown key.*\n2 problems/);
   } finally {
     await Deno.remove(file);
+  }
+});
+
+Deno.test("help lists the options of the usage line, and no others", () => {
+  for (const { name, usage, options, nested, hidden } of commands) {
+    if (hidden || nested) continue;
+    const listed = options.map(([option]) => option.split(" ")[0]);
+    const used: readonly string[] = usage.match(/--[a-z]+/g) ?? [];
+    const reaching = ["--admin", "--config", "--node"];
+    assert.deepEqual([...listed].filter((option) => !reaching.includes(option) && !used.includes(option)), [], name);
+    assert.deepEqual([...used].filter((option) => !listed.includes(option)), [], name);
   }
 });
 

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import type { BackendConfig } from "../../../runtime/config/model.ts";
 import { keepLast } from "../../../runtime/control/last_servers.ts";
-import type { ServerOverride } from "../../../runtime/control/overrides.ts";
+import type { StateOverride } from "../../../runtime/control/overrides.ts";
 import type { ServerView } from "../../../runtime/control/servers.ts";
 import type { Standing } from "../../../runtime/health/prober.ts";
 
@@ -29,7 +29,7 @@ function outcome(subject: BackendConfig, ...servers: readonly Server[]): string[
   });
   const after = keepLast(subject, views, {
     standing: (view) => ({ last: { result: {}, at: 0, witnessed: at(view).witnessed } }) as unknown as Standing,
-    override: (view) => at(view).operator ? { state: "drain", weight: null } as ServerOverride : null,
+    words: (view) => ({ state: at(view).operator ? { state: "drain" } as StateOverride : null, weight: null }),
     before: (view) => at(view).was ? { ...view, state: at(view).was ?? "up", weight: 2 } : null,
     now: 9,
   });

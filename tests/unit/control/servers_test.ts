@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { backendHappening, serverHappening } from "../../../runtime/control/server_events.ts";
 import { saysTheSame, type ServerView, viewServer } from "../../../runtime/control/servers.ts";
-import type { ServerOverride } from "../../../runtime/control/overrides.ts";
+import type { ServerWords, StateOverride, WeightOverride } from "../../../runtime/control/overrides.ts";
 import type { Health } from "../../../runtime/health/counter.ts";
 import type { Standing } from "../../../runtime/health/prober.ts";
 import { config, pairText } from "./pair_config.ts";
@@ -23,7 +23,7 @@ function standing(state: "wait" | "up" | "down" | "standby", reason: string | nu
   };
 }
 
-const drain: ServerOverride = {
+const drain: StateOverride = {
   backend: "web",
   server: "b",
   state: "drain",
@@ -34,13 +34,16 @@ const drain: ServerOverride = {
   until: null,
 };
 
+const maint: StateOverride = { ...drain, state: "maint", reason: "disk" };
+const heavy: WeightOverride = { ...drain, state: null, weight: 7, reason: "stronger", since: 800 };
+
 Deno.test("viewServer() joins check, configuration and operator", () => {
   const up = standing("up", "200 in 1 ms");
   const down = standing("down", "connect refused after 1 ms");
   const rows: [
     string,
     Standing | null,
-    ServerOverride | null,
+    ServerWords | null,
     [state: string, weight: number, reason: string, since: number],
   ][] = [
     ["healthy", up, null, ["up", 2, "200 in 1 ms", 500]],
@@ -48,15 +51,16 @@ Deno.test("viewServer() joins check, configuration and operator", () => {
     ["not checked yet gets nothing", standing("wait", null), null, ["down", 2, "not checked yet", 500]],
     ["standby", standing("standby", "replica"), null, ["standby", 2, "replica", 500]],
     ["a checker may halve the weight", standing("up", "busy", 50), null, ["up", 1, "busy", 500]],
-    ["drained by the operator", up, drain, ["drain", 2, "set by ann", 700]],
-    ["drained and down is down", down, drain, ["down", 2, "connect refused after 1 ms", 500]],
-    ["in maintenance is in maintenance, whatever it is", down, { ...drain, state: "maint", reason: "disk" }, [
+    ["drained by the operator", up, { state: drain, weight: null }, ["drain", 2, "set by ann", 700]],
+    ["drained and down is down", down, { state: drain, weight: null }, ["down", 2, "connect refused after 1 ms", 500]],
+    ["in maintenance is in maintenance, whatever it is", down, { state: maint, weight: null }, [
       "maint",
       2,
       "disk",
       700,
     ]],
-    ["another weight", up, { ...drain, state: null, weight: 7 }, ["up", 7, "200 in 1 ms", 500]],
+    ["another weight", up, { state: null, weight: heavy }, ["up", 7, "200 in 1 ms", 500]],
+    ["each word with its own reason", up, { state: maint, weight: heavy }, ["maint", 7, "disk", 700]],
   ];
   for (const [name, found, override, expected] of rows) {
     const view = viewServer(checked, checked.servers[1], found, override, null, 1000);
