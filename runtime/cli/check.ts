@@ -1,4 +1,5 @@
 /** `check`: everything that is wrong with a configuration, and what a reload would do. */
+import { printable } from "../bytes/printable.ts";
 import { demand } from "./admin_client.ts";
 import { directoryOf, knowledgeOfPlugins, readConfiguration, requireConfiguration } from "./configuration.ts";
 import { Exit } from "./exit.ts";
@@ -21,6 +22,6 @@ export async function run(args: readonly string[]): Promise<number> {
   if (result.code !== 0 || !values.diff) return result.code;
   // Only the node itself knows what it runs: it reads its own file and compares.
   const { text: plan } = await demand({ ...values, config: file }, "POST", "/api/v1/reload", { dry_run: true });
-  print(`A reload would give: ${plan}`);
+  print(printable(`A reload would give: ${plan}`));
   return Exit.done;
 }

@@ -3,7 +3,7 @@ import type { JournalEvent } from "../telemetry/events.ts";
 import { demand, open } from "./admin_client.ts";
 import { CommandError, Exit } from "./exit.ts";
 import { parseOptions, reachOptions } from "./options.ts";
-import { paint, print, printError } from "./terminal.ts";
+import { inked, paint, print, printError, show } from "./terminal.ts";
 
 export async function run(args: readonly string[]): Promise<number> {
   const { values } = parseOptions("events", args, {
@@ -14,10 +14,10 @@ export async function run(args: readonly string[]): Promise<number> {
   });
   const limit = values.limit ?? "20";
   if (!/^\d+$/.test(limit)) throw new CommandError(Exit.usage, `--limit must be a whole number, got "${limit}"`);
-  const show = (event: JournalEvent) => print(values.json ? JSON.stringify(event) : renderEvent(event));
+  const tell = (event: JournalEvent) => values.json ? print(JSON.stringify(event)) : show(renderEvent(event));
   const past: readonly JournalEvent[] = await demand(values, "GET", `/api/v1/events?limit=${limit}`);
-  past.forEach(show);
-  if (values.follow) await follow(values, past.at(-1)?.seq ?? 0, show);
+  past.forEach(tell);
+  if (values.follow) await follow(values, past.at(-1)?.seq ?? 0, tell);
   return Exit.done;
 }
 
@@ -25,7 +25,7 @@ export async function run(args: readonly string[]): Promise<number> {
 async function follow(
   reach: Parameters<typeof open>[0],
   seen: number,
-  show: (event: JournalEvent) => void,
+  tell: (event: JournalEvent) => void,
 ): Promise<never> {
   let lost = false;
   for (;;) {
@@ -43,7 +43,7 @@ async function follow(
           if (line === undefined) continue;
           const event: JournalEvent = JSON.parse(line.slice(6));
           seen = event.seq;
-          show(event);
+          tell(event);
         }
       }
     } catch (error) {
@@ -55,9 +55,9 @@ async function follow(
   }
 }
 
-function renderEvent({ at, severity, type, text }: JournalEvent): string {
+/** One line, whatever is in it. */
+export function renderEvent({ at, severity, type, text }: JournalEvent): string {
   const bad = severity === "warning" || severity === "error";
-  return `${paint(at, "dim")}  ${bad ? paint(severity.padEnd(7), "bad") : severity.padEnd(7)}  ${
-    type.padEnd(15)
-  }  ${text}`;
+  const level = severity.padEnd(7);
+  return [paint(at, "dim"), bad ? paint(level, "bad") : level, type.padEnd(15), text].map(inked).join("  ");
 }

@@ -1,4 +1,5 @@
 /** `failback`: ends the hold of a failover. */
+import { printable } from "../bytes/printable.ts";
 import type { Status } from "../control/status.ts";
 import { demand, order } from "./admin_client.ts";
 import { CommandError, Exit } from "./exit.ts";
@@ -14,7 +15,7 @@ export async function run(args: readonly string[]): Promise<number> {
   if (instances.length === 0) print("Nothing is held here");
   for (const instance of instances) {
     const { text } = await order(values, "POST", `/api/v1/vrrp/${encodeURIComponent(instance)}/failback`);
-    print(`${instance}: ${text}`);
+    print(printable(`${instance}: ${text}`));
   }
   return Exit.done;
 }

@@ -1,4 +1,5 @@
 /** `failover`: hands instances over to the peer, and holds them there. */
+import { printable } from "../bytes/printable.ts";
 import type { Status } from "../control/status.ts";
 import { demand, operator, order } from "./admin_client.ts";
 import { CommandError, Exit } from "./exit.ts";
@@ -26,7 +27,7 @@ export async function run(args: readonly string[]): Promise<number> {
     const { text } = await order(values, "POST", `/api/v1/vrrp/${encodeURIComponent(instance)}/failover`, body);
     return `${instance}: ${text}`;
   }));
-  answers.forEach(print);
+  answers.map(printable).forEach(print);
   return Exit.done;
 }
 

@@ -1,4 +1,5 @@
 /** `logs`: the access log's last lines, and with `--follow` those that come. */
+import { printable } from "../bytes/printable.ts";
 import { demand, open } from "./admin_client.ts";
 import { CommandError, Exit } from "./exit.ts";
 import { parseOptions, reachOptions } from "./options.ts";
@@ -16,7 +17,7 @@ export async function run(args: readonly string[]): Promise<number> {
   const query = (past: string) =>
     `/api/v1/logs?${new URLSearchParams({ limit: past, ...(values.status && { status: values.status }) })}`;
   const { lines }: { readonly lines: readonly string[] } = await demand(values, "GET", query(limit));
-  lines.forEach(print);
+  lines.forEach(tell);
   if (values.follow) await follow(values, `${query("0")}&follow=true`);
   return Exit.done;
 }
@@ -33,7 +34,7 @@ async function follow(reach: Parameters<typeof open>[0], path: string): Promise<
       for await (const chunk of response.body!.pipeThrough(new TextDecoderStream())) {
         const lines = (rest + chunk).split("\n");
         rest = lines.pop() ?? "";
-        lines.forEach(print);
+        lines.forEach(tell);
       }
     } catch (error) {
       if (!(error instanceof CommandError) && !(error instanceof TypeError)) throw error;
@@ -42,4 +43,8 @@ async function follow(reach: Parameters<typeof open>[0], path: string): Promise<
     lost = true;
     await new Promise((resolve) => setTimeout(resolve, 1000));
   }
+}
+
+function tell(line: string): void {
+  print(printable(line));
 }

@@ -1,4 +1,5 @@
 /** `drain`, `maint`, `ready`, `weight`: what the operator says of one server. */
+import { printable } from "../bytes/printable.ts";
 import { operator, order } from "./admin_client.ts";
 import { CommandError, Exit } from "./exit.ts";
 import { parseOptions, reachOptions, saidOptions } from "./options.ts";
@@ -22,7 +23,7 @@ export async function change(verb: "drain" | "maint" | "ready" | "weight", args:
   const said = { for: values.for, reason: values.reason, by: operator() };
   const wish = verb === "weight" ? { weight: Number(weight) } : { state: verb };
   const answer = await order(values, "PUT", `/api/v1/backends/${backend}/servers/${server}`, { ...wish, ...said });
-  print(`${about} is ${answer.state}, weight ${answer.weight}: ${answer.reason}`);
+  print(printable(`${about} is ${answer.state}, weight ${answer.weight}: ${answer.reason}`));
   if (answer.applied === false) printError("The proxy has not confirmed it yet; requests follow as soon as it turns");
   return Exit.done;
 }

@@ -3,12 +3,13 @@ import type { Status } from "../control/status.ts";
 import { demand } from "./admin_client.ts";
 import { Exit } from "./exit.ts";
 import { parseOptions, reachOptions } from "./options.ts";
-import { paint, print, table, terminalWidth } from "./terminal.ts";
+import { type Cell, inked, paint, print, show, table, terminalWidth } from "./terminal.ts";
 
 export async function run(args: readonly string[]): Promise<number> {
   const { values } = parseOptions("status", args, { ...reachOptions, json: { type: "boolean" } });
   const status: Status = await demand(values, "GET", "/api/v1/status");
-  print(values.json ? JSON.stringify(status, null, 2) : renderStatus(status, Date.now(), terminalWidth()));
+  if (values.json) print(JSON.stringify(status, null, 2));
+  else show(renderStatus(status, Date.now(), terminalWidth()));
   return Exit.done;
 }
 
@@ -17,16 +18,18 @@ export async function run(args: readonly string[]): Promise<number> {
  * @param columns of the terminal
  */
 export function renderStatus(status: Status, now: number, columns = Infinity): string {
-  const section = (head: readonly string[], rows: readonly (readonly string[])[]) =>
+  const section = (head: readonly string[], rows: readonly (readonly Cell[])[]) =>
     rows.length === 0 ? "" : table([head.map((word) => paint(word, "dim")), ...rows], columns);
   const age = (since: string) => describeAge(now - Date.parse(since));
   const sections = [
-    `${status.node}  Tandem ${status.version}, ${status.phase}, up ${describeAge(status.uptime_s * 1000)}, ${
-      status.io ?? "no I/O yet"
-    }, ${status.config.file}`,
+    inked(
+      `${status.node}  Tandem ${status.version}, ${status.phase}, up ${describeAge(status.uptime_s * 1000)}, ${
+        status.io ?? "no I/O yet"
+      }, ${status.config.file}`,
+    ),
     section(
       ["INSTANCE", "STATE", "SINCE", "PRIORITY", "ADDRESSES", "ACTIVE ROUTER", "WHY"],
-      status.vrrp.flatMap((one) => [
+      status.vrrp.flatMap((one): Cell[][] => [
         [
           one.name,
           state(one.state),
@@ -70,7 +73,7 @@ export function renderStatus(status: Status, now: number, columns = Infinity): s
     ),
     section(
       ["PLUGIN", "STATE", "KIND", "CALLS", "TIME-OUTS", "RESTARTS", "MEMORY", "WHY"],
-      status.plugins.flatMap((one) => [
+      status.plugins.flatMap((one): Cell[][] => [
         [
           `${one.name} (${one.plugin})`,
           one.state === "running"
@@ -112,7 +115,7 @@ export function renderStatus(status: Status, now: number, columns = Infinity): s
         one.reason,
       ]),
     ),
-    status.missing.map((sentence) => `! ${sentence}`).join("\n"),
+    status.missing.map((sentence) => inked(`! ${sentence}`)).join("\n"),
   ];
   return sections.filter((text) => text !== "").join("\n\n");
 }
@@ -131,7 +134,7 @@ function instanceNotes(instance: Status["vrrp"][number]): string[] {
   ];
 }
 
-function state(word: string): string {
+function state(word: string): Cell {
   if (word === "active" || word === "up") return paint(word, "good");
   if (word === "fault" || word === "down") return paint(word, "bad");
   return word;

@@ -1,13 +1,23 @@
-/** What commands write: answers to stdout, everything else to stderr. */
+/**
+ * What commands write: answers to stdout, everything else to stderr. Whatever others have named or given as a reason is
+ * escaped on the way, so that it neither moves the cursor nor looks like a line of ours; colours are put on after that.
+ */
+import { printable, printableLines } from "../bytes/printable.ts";
 
 const encoder = new TextEncoder();
 
+/** Prints lines. A sentence that is part of one must be `printable` for itself. */
 export function print(text: string): void {
-  write(Deno.stdout, text + "\n");
+  show(printableLines(text));
 }
 
 export function printError(text: string): void {
-  write(Deno.stderr, text + "\n");
+  write(Deno.stderr, printableLines(text) + "\n");
+}
+
+/** Prints what is made of tables and `inked` texts, colours and all. */
+export function show(inked: string): void {
+  write(Deno.stdout, inked + "\n");
 }
 
 function write(stream: { writeSync(bytes: Uint8Array): number }, text: string): void {
@@ -31,7 +41,8 @@ export function terminalWidth(): number {
 }
 
 /** Rows as columns of equal width. Where a row is wider than `most`, the sentence at its end goes on below. */
-export function table(rows: readonly (readonly string[])[], most = Infinity): string {
+export function table(cells: readonly (readonly Cell[])[], most = Infinity): string {
+  const rows = cells.map((row) => row.map(inked));
   const widths: number[] = [];
   for (const row of rows) row.forEach((cell, column) => widths[column] = Math.max(widths[column] ?? 0, width(cell)));
   return rows.map((row) => tableRow(row, widths, most)).join("\n");
@@ -72,8 +83,22 @@ function width(cell: string): number {
 
 const colours = { good: 32, bad: 31, dim: 90 } as const;
 
-/** `text` in a colour where stdout is a terminal that wants one. */
-export function paint(text: string, colour: keyof typeof colours): string {
+/** Text in a colour. */
+export interface Painted {
+  readonly text: string;
+  readonly colour: keyof typeof colours;
+}
+
+export type Cell = string | Painted;
+
+export function paint(text: string, colour: Painted["colour"]): Painted {
+  return { text, colour };
+}
+
+/** A cell as the terminal gets it: escaped, and in its colour where stdout is a terminal that wants one. */
+export function inked(cell: Cell): string {
+  if (typeof cell === "string") return printable(cell);
+  const text = printable(cell.text);
   if (Deno.noColor || !Deno.stdout.isTerminal()) return text;
-  return `\x1b[${colours[colour]}m${text}\x1b[0m`;
+  return `\x1b[${colours[cell.colour]}m${text}\x1b[0m`;
 }

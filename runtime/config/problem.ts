@@ -1,4 +1,5 @@
 /** What is wrong with a configuration, and where. */
+import { printable } from "../bytes/printable.ts";
 
 /** Lines and columns count from 1. */
 export interface Position {
@@ -16,7 +17,8 @@ export interface Problem extends Position {
 
 /** `FILE:LINE:COL: PATH: message`. */
 export function formatProblem({ file, line, column, path, message }: Problem): string {
-  return `${file}:${line}:${column}: ${path === "" ? "" : `${path}: `}${message}`;
+  // Keys and names are the file's: one with a line break in it would look like two problems.
+  return printable(`${file}:${line}:${column}: ${path === "" ? "" : `${path}: `}${message}`);
 }
 
 /** In the order of the file, each once: two nodes, or two users of one anchor, meet the same mistake at the same place. */

@@ -1,4 +1,5 @@
 /** Structured log lines on stderr: one JSON object a line, or one readable line where stderr is a terminal. */
+import { printableLines } from "../bytes/printable.ts";
 
 export type Level = "debug" | "info" | "notice" | "warning" | "error";
 
@@ -64,7 +65,9 @@ function textLine(at: number, level: Level, role: string, text: string, fields: 
   const rest = Object.entries(fields).map(([key, value]) =>
     `${key}=${typeof value === "string" ? quote(value) : JSON.stringify(value)}`
   );
-  return [new Date(at).toISOString().slice(11, 23), level.padEnd(7), role.padEnd(7), text, ...rest].join(" ") + "\n";
+  const words = [new Date(at).toISOString().slice(11, 23), level.padEnd(7), role.padEnd(7), text, ...rest];
+  // A second line of the text stands in, so that nobody can take it for a line of its own.
+  return printableLines(words.join(" ")).replaceAll("\n", "\n    ") + "\n";
 }
 
 function quote(value: string): string {

@@ -1,4 +1,5 @@
 /** What the plugin commands write and how they take their words. */
+import { printableLines } from "../../bytes/printable.ts";
 import { parseArgs, type ParseArgsConfig } from "node:util";
 
 /** Wrong words: exit code 2. */
@@ -14,7 +15,7 @@ export class CommandFailed extends Error {
 const encoder = new TextEncoder();
 
 export function say(text: string, { error = false } = {}): void {
-  const bytes = encoder.encode(text + "\n");
+  const bytes = encoder.encode(printableLines(text) + "\n");
   const stream = error ? Deno.stderr : Deno.stdout;
   for (let sent = 0; sent < bytes.length;) sent += stream.writeSync(bytes.subarray(sent));
 }

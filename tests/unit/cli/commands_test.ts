@@ -101,6 +101,38 @@ Deno.test("an order says what the node could not keep", async () => {
   }
 });
 
+Deno.test("what others wrote cannot move the cursor or forge a line", async () => {
+  const evil = "\x1b[31mEVIL\x07\x9b\u202e\n2026-01-01T00:00:00.000Z  error    vrrp.transition  forged";
+  const shown = "\\u001b[31mEVIL\\u0007\\u009b\\u202e\\n2026-01-01T00:00:00.000Z  error    vrrp.transition  forged";
+  const event = { seq: 1, at: "2026-01-01T00:00:00.000Z", severity: "notice", type: "server.state", text: evil };
+  const status = {
+    ...{ node: evil, version, phase: "running", uptime_s: 1, io: null, config: { file: "f" }, missing: [evil] },
+    ...{ vrrp: [], frontends: [], backends: [], plugins: [], notifiers: [] },
+    overrides: [{ kind: "server", about: "b/a", state: "drain", weight: null, by: evil, reason: evil, until: null }],
+  };
+  const answers: Readonly<Record<string, unknown>> = {
+    "/api/v1/events": [event],
+    "/api/v1/logs": { lines: [evil] },
+    "/api/v1/status": status,
+  };
+  await using node = Deno.serve({ hostname: "127.0.0.1", port: 0, onListen: () => {} }, ({ url }) => {
+    const answer = answers[new URL(url).pathname] ?? { state: "drain", weight: 1, reason: evil, text: evil };
+    return Response.json(answer, { headers: { "x-tandem": version } });
+  });
+  const at = `http://127.0.0.1:${node.addr.port}`;
+  const orders = [["events"], ["logs"], ["status"], ["drain", "b/a"], ["failover", "VI_1"], ["failback", "VI_1"]];
+  await Promise.all([...orders, ["reload"], ["plugin", "reset", "x"]].map(async (args) => {
+    const { code, stdout } = await tandem([...args, "--admin", at]);
+    assert.equal(code, 0, args[0]);
+    assert.ok(stdout.includes(shown), `${args[0]}: ${JSON.stringify(stdout)}`);
+    assert.doesNotMatch(stdout, /^2026-01-01T00:00:00.000Z {2}error/m, args[0]);
+    // deno-lint-ignore no-control-regex
+    assert.doesNotMatch(stdout, /[\x00-\x09\x0b-\x1f\x7f-\x9f\u202e]/, args[0]);
+  }));
+  const { stdout } = await tandem(["events", "--json", "--admin", at]);
+  assert.deepEqual(JSON.parse(stdout), event);
+});
+
 Deno.test("check lists every problem on stderr", async () => {
   const file = await Deno.makeTempFile({ suffix: ".yaml" });
   try {
@@ -108,6 +140,15 @@ Deno.test("check lists every problem on stderr", async () => {
     const { code, stdout, stderr } = await tandem(["check", file]);
     assert.deepEqual([code, stdout], [2, ""]);
     assert.match(stderr, /:1:10: version: .*\n.*:2:1: frontend: unknown key.*\n2 problems/);
+    await Deno.writeTextFile(
+      file,
+      'version: 1\nbackends: { "a\\e[31m\\nb": { servers: { s: "192.0.2.1:80" } } }\n"x\\ny": 1\n',
+    );
+    const { stderr: keys } = await tandem(["check", file]);
+    assert.match(
+      keys,
+      /^[^\n]*:2:13: backends\.a\\u001b\[31m\\nb: [^\n]*\n[^\n]*:3:1: x\\ny: unknown key[^\n]*\n2 problems/,
+    );
   } finally {
     await Deno.remove(file);
   }
