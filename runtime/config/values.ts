@@ -13,6 +13,9 @@ function wrong(reason: string): Parsed<never> {
 
 const millisecondsOf: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };
 
+/** Ten years: nobody waits longer, and every time until then is a date. */
+const longestDuration = 3650 * millisecondsOf.d;
+
 /** "1s", "100ms", "1.5s", "1h30m" to whole milliseconds. */
 export function parseDuration(text: string): Parsed<number> {
   const parts = [...text.matchAll(/(\d+)(?:\.(\d{1,6}))?(ms|s|m|h|d)/g)];
@@ -31,6 +34,7 @@ export function parseDuration(text: string): Parsed<number> {
       sum + (Number(whole) * 1e6 + Number(fraction.padEnd(6, "0"))) * millisecondsOf[unit],
     0,
   );
+  if (micro / 1e6 > longestDuration) return wrong(`must be at most 3650d, which is ten years, got "${text}"`);
   if (micro % 1e6 !== 0) return wrong(`must be whole milliseconds, got "${text}"`);
   return parsed(micro / 1e6);
 }
