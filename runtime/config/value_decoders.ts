@@ -105,7 +105,7 @@ const anySecretMap: Decoder<SecretSource> = {
     report(
       tree,
       tree.kind === "map"
-        ? "must have one of the keys file, env and secret"
+        ? `must have ${choices(tree).length > 1 ? "only " : ""}one of the keys file, env and secret`
         : `must be text, { file }, { env } or { secret }, got a ${tree.kind}`,
     );
     return undefined;
@@ -118,8 +118,14 @@ export const secret: Decoder<SecretSource> = {
   empty: inlineSecret.empty,
 };
 
+function choices(tree: Tree): readonly string[] {
+  return ["file", "env", "secret"].filter((key) => child(tree, key));
+}
+
 function chooseSecret(tree: Tree): Decoder<SecretSource> {
   if (tree.kind === "scalar" || tree.kind === "broken") return inlineSecret;
+  // Which of two is the secret, nobody can say.
+  if (choices(tree).length > 1) return anySecretMap;
   if (child(tree, "file")) return fileSecret;
   if (child(tree, "env")) return envSecret;
   return child(tree, "secret") ? namedSecret : anySecretMap;

@@ -28,6 +28,11 @@ export interface ParsedYaml {
 const maximumExpanded = 50_000;
 const maximumDepth = 64;
 
+/** Those of YAML's own tags that say what a value is anyway; what `!!binary` or `!!set` hold is nothing that a key takes. */
+const plainTags: ReadonlySet<string> = new Set(
+  ["map", "seq", "str", "null", "bool", "int", "float", "merge"].map((tag) => `tag:yaml.org,2002:${tag}`),
+);
+
 /** Parses one YAML 1.2 document whose root is a map. */
 export function parseYaml(text: string, file: string): ParsedYaml {
   const lines = new LineCounter();
@@ -113,7 +118,7 @@ class Composition {
     if (this.#expanded > maximumExpanded || depth > maximumDepth) return this.#exhausted(at, path);
     if (isAlias(node)) return this.#alias(node, at, path, depth);
     if (node.anchor !== undefined) this.#anchored.set(node, path);
-    if (node.tag !== undefined && !node.tag.startsWith("tag:yaml.org,2002:")) {
+    if (node.tag !== undefined && !plainTags.has(node.tag)) {
       return this.#broken(this.#tag(node), path, "begins with ! and is a YAML tag, which means nothing here: quote it");
     }
     if (isScalar(node)) return this.#scalar(node, at, path);
@@ -224,7 +229,8 @@ class Composition {
 
   /** A tag stands before its value; the parser says where. */
   #tag(node: ParsedNode): Position {
-    const before = this.text.lastIndexOf("!", node.range[0]);
+    const last = this.text.lastIndexOf("!", node.range[0]);
+    const before = this.text[last - 1] === "!" ? last - 1 : last;
     const unresolved = this.document.warnings.findLast(({ code, pos }) =>
       code === "TAG_RESOLVE_FAILED" && pos[0] <= node.range[0]
     );

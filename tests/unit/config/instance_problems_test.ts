@@ -75,6 +75,10 @@ Deno.test("load() refuses passwords that YAML or the wire would change, and show
     [pass('""'), `${at} must not be empty`],
     [pass("[hunter2]"), `${at} must be text, { file }, { env } or { secret }, got a list`],
     [pass("{ fil: hunter2 }"), `${at} must have one of the keys file, env and secret`],
+    [pass("{ file: hunter2, env: HUNTER2 }"), `${at} must have only one of the keys file, env and secret`],
+    [pass("{ env: A, secret: b, x: c }"), `${at} must have only one of the keys file, env and secret`],
+    [pass("!!binary aHVudGVyMg=="), `${at} begins with ! and is a YAML tag, which means nothing here: quote it`],
+    [pass("!!str 1111")],
     [pass("!hunter2"), `${at} begins with ! and is a YAML tag, which means nothing here: quote it`],
     [
       ["version: 2", "authentication:", "  type: pass", "  password: ab #cd"],

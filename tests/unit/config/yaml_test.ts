@@ -61,6 +61,8 @@ Deno.test("parseYaml() answers YAML's traps and mistakes with their position", (
       "p: !x\nq: !y\n",
       ...["1:4: p", "2:4: q"].map((at) => `${at}: begins with ! and is a YAML tag, which means nothing here: quote it`),
     ],
+    ["p: !!set { a }\n", "1:4: p: begins with ! and is a YAML tag, which means nothing here: quote it"],
+    ["p: !!int 1\nq: !!str 1\nr: !!map {}\ns: !!seq []\nt: !!bool true\nu: !!float 1.5\nv: !!null\n"],
     ["p: @x\n", "1:4: p: begins with a character that YAML reserves: quote it"],
     [
       "p: `x`\nq: %y\n",
