@@ -29,10 +29,22 @@ export function requireConfiguration(named: string | null): string {
   );
 }
 
-/** @throws {CommandError} when it cannot be read. */
+/** @throws {CommandError} when it cannot be read, or is not UTF-8. */
 export async function readConfiguration(file: string): Promise<string> {
+  const { decodeText } = await import("../config/text_file.ts");
+  const text = decodeText(await readBytes(file));
+  if (text.ok) return text.value;
+  throw new CommandError(Exit.usage, `Cannot read the configuration "${file}": ${text.reason}`);
+}
+
+/** Of another program, whose comments may be in any old encoding. @throws {CommandError} when it cannot be read. */
+export async function readForeignConfiguration(file: string): Promise<string> {
+  return new TextDecoder().decode(await readBytes(file));
+}
+
+async function readBytes(file: string): Promise<Uint8Array> {
   try {
-    return await Deno.readTextFile(file);
+    return await Deno.readFile(file);
   } catch (cause) {
     const why = cause instanceof Deno.errors.NotFound
       ? "it does not exist"

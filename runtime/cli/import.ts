@@ -1,5 +1,5 @@
 /** `import`: the configurations of keepalived and HAProxy as one tandem.yaml on stdout, what it could not carry on stderr. */
-import { readConfiguration } from "./configuration.ts";
+import { readForeignConfiguration } from "./configuration.ts";
 import { CommandError, Exit } from "./exit.ts";
 import { parseOptions } from "./options.ts";
 import { print, printError } from "./terminal.ts";
@@ -15,8 +15,8 @@ export async function run(args: readonly string[]): Promise<number> {
   }
   const named = keepalived.map(nodeAndFile);
   const [sources, proxy, { importConfiguration }, { formatLeftover }] = await Promise.all([
-    Promise.all(named.map(async ({ node, file }) => ({ node, file, text: await readConfiguration(file) }))),
-    haproxy === undefined ? null : readConfiguration(haproxy).then((text) => ({ file: haproxy, text })),
+    Promise.all(named.map(async ({ node, file }) => ({ node, file, text: await readForeignConfiguration(file) }))),
+    haproxy === undefined ? null : readForeignConfiguration(haproxy).then((text) => ({ file: haproxy, text })),
     import("../config/import.ts"),
     import("../config/leftover.ts"),
   ]);

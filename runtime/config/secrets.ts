@@ -1,6 +1,7 @@
 /** From where a secret is to what it is. What it is leaves this file only as a value, never in a message. */
 import type { Report } from "./decoder.ts";
 import { hint } from "./nearest.ts";
+import { decodeText } from "./text_file.ts";
 import type { Tree } from "./tree.ts";
 import type { SecretSource } from "./value_decoders.ts";
 
@@ -44,16 +45,23 @@ export function readSecretFrom(directory: string): ReadSecret {
       return value;
     }
     const path = source.file.startsWith("/") ? source.file : `${directory}/${source.file}`;
-    try {
-      return Deno.readTextFileSync(path).replace(/\r?\n$/, "");
-    } catch (cause) {
-      throw new Error(`Cannot read the secret file "${path}": ${reason(cause)}`, { cause });
-    }
+    const text = decodeText(readBytes(path));
+    if (text.ok) return text.value.replace(/\r?\n$/, "");
+    throw new Error(`Cannot read the secret file "${path}": ${text.reason}`);
   };
+}
+
+function readBytes(path: string): Uint8Array {
+  try {
+    return Deno.readFileSync(path);
+  } catch (cause) {
+    throw new Error(`Cannot read the secret file "${path}": ${reason(cause)}`, { cause });
+  }
 }
 
 function reason(cause: unknown): string {
   if (cause instanceof Deno.errors.NotFound) return "it does not exist";
   if (cause instanceof Deno.errors.PermissionDenied) return "permission denied";
-  return cause instanceof Error ? cause.message : String(cause);
+  if (cause instanceof Deno.errors.IsADirectory) return "it is a directory";
+  return cause instanceof Error ? cause.message.replace(/ \(os error \d+\).*$/, "") : String(cause);
 }
