@@ -95,7 +95,8 @@ export async function demand(reach: Reach, method: string, path: string, body?: 
   const answer = await ask(reach, method, path, body);
   if (answer.status < 400) return answer.body;
   const sentence = String(answer.body.error ?? answer.body.text ?? `The node answered ${answer.status}`);
-  throw new CommandError(answer.status === 400 || answer.status === 404 ? Exit.usage : Exit.failed, sentence);
+  // 422: the configuration that the node read is wrong.
+  throw new CommandError([400, 404, 422].includes(answer.status) ? Exit.usage : Exit.failed, sentence);
 }
 
 /** The raw response, for streams. @throws {CommandError} with exit code 3 when no node answers. */

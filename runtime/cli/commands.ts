@@ -17,6 +17,8 @@ export interface CommandEntry {
   readonly hidden?: boolean;
   /** Its words are commands of their own, which explain themselves. */
   readonly nested?: readonly string[];
+  /** Words that it takes, for completion. */
+  readonly words?: readonly string[];
   readonly load: () => Promise<CommandModule>;
 }
 
@@ -185,6 +187,7 @@ export const commands: readonly CommandEntry[] = [
     summary: "print a completion script for the shell",
     details: ["bash: source <(tandem completion bash)", 'zsh:  tandem completion zsh > "${fpath[1]}/_tandem"'],
     options: [],
+    words: ["bash", "zsh"],
     load: () => import("./completion.ts"),
   },
   { name: "version", usage: "", summary: "print the version", options: [], load: () => import("./version.ts") },

@@ -15,8 +15,8 @@ export async function run(args: readonly string[]): Promise<number> {
 }
 
 /** "--for TIME" → "--for". */
-function flags({ options, nested = [] }: CommandEntry): string[] {
-  return [...nested, ...options.map(([option]) => option.split(" ")[0]), "--help"];
+function flags({ options, nested = [], words = [] }: CommandEntry): string[] {
+  return [...nested, ...words, ...options.map(([option]) => option.split(" ")[0]), "--help"];
 }
 
 function bash(entries: readonly CommandEntry[]): string {
@@ -45,6 +45,7 @@ function zsh(entries: readonly CommandEntry[]): string {
       }'`;
     });
     if (entry.nested) specs.push(`'1:command:(${entry.nested.join(" ")})'`);
+    if (entry.words) specs.push(`'1:word:(${entry.words.join(" ")})'`);
     return `    ${entry.name}) _arguments ${specs.join(" ")} '*:word:_files' ;;`;
   });
   return `#compdef tandem

@@ -296,9 +296,13 @@ export class Node implements Control {
   }
 
   async plan(): Promise<Reloaded> {
+    const plan = diff(this.config, await this.read());
+    return { plan, text: describePlan(plan) };
+  }
+
+  private async read(): Promise<Config> {
     try {
-      const plan = diff(this.config, await this.options.load());
-      return { plan, text: describePlan(plan) };
+      return await this.options.load();
     } catch (cause) {
       throw new RefusedError("invalid", messageOf(cause));
     }
@@ -315,7 +319,7 @@ export class Node implements Control {
     const about = this.config.source.file;
     try {
       if (this.phase !== "running") throw new Error(`The node is ${this.phase}`);
-      const wanted = await this.options.load();
+      const wanted = await this.read();
       const plan = diff(this.config, wanted);
       // Nothing to go back to: the instances are in fault and say so, and are tried again.
       for (const problem of await this.applier.change(wanted)) this.log.error(problem);
@@ -326,7 +330,8 @@ export class Node implements Control {
     } catch (cause) {
       const text = `Not reloaded, nothing changed: ${messageOf(cause)}`;
       this.tell({ type: "config.reload", severity: "error", about, text });
-      throw new RefusedError("invalid", messageOf(cause));
+      // A good configuration that cannot be had here and now, such as for a port that is taken, is no mistake in it.
+      throw cause instanceof RefusedError ? cause : new RefusedError("conflict", messageOf(cause));
     }
   }
 

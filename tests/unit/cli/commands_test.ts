@@ -86,6 +86,43 @@ Deno.test("the command line answers with the exit codes of contract §3, and in 
   }));
 });
 
+Deno.test("a reload of a wrong configuration ends with 2, one that cannot be had with 1", async () => {
+  let status = 200;
+  await using node = Deno.serve(
+    { hostname: "127.0.0.1", port: 0, onListen: () => {} },
+    () => Response.json({ error: "why" }, { status, headers: { "x-tandem": version } }),
+  );
+  for (const [refused, expected] of [[422, 2], [409, 1], [503, 1], [500, 1]]) {
+    status = refused;
+    const { code, stderr } = await tandem(["reload", "--admin", `http://127.0.0.1:${node.addr.port}`]);
+    assert.deepEqual([code, stderr], [expected, "tandem: why\n"], String(refused));
+  }
+});
+
+Deno.test("a configuration that is not UTF-8 is said to be that", async () => {
+  const file = await Deno.makeTempFile({ suffix: ".yaml" });
+  const utf16 = new Uint8Array(
+    new Uint16Array([0xfeff, ..."version: 1"].map((one) => typeof one === "number" ? one : one.charCodeAt(0))).buffer,
+  );
+  try {
+    for (
+      const [bytes, why] of [
+        [utf16, "it is UTF-16; save it as UTF-8"],
+        [
+          new Uint8Array([...new TextEncoder().encode("version: 1\n# "), 0xe4]),
+          "it is not UTF-8 at line 2, byte 3 of it; save it as UTF-8",
+        ],
+      ] as const
+    ) {
+      await Deno.writeFile(file, bytes);
+      const { code, stderr } = await tandem(["check", file]);
+      assert.deepEqual([code, stderr], [2, `tandem: Cannot read the configuration "${file}": ${why}\n`]);
+    }
+  } finally {
+    await Deno.remove(file);
+  }
+});
+
 Deno.test("an order says what the node could not keep", async () => {
   await using node = Deno.serve(
     { hostname: "127.0.0.1", port: 0, onListen: () => {} },
@@ -173,7 +210,8 @@ Deno.test("completion scripts are good shell", async () => {
   await writer.close();
   assert.equal((await bash.status).code, 0);
   assert.match(stdout, /^ {4}plugin\) words="new check test pack add remove list reset --help" ;;$/m);
-  assert.match((await tandem(["completion", "zsh"])).stdout, /^#compdef tandem\n/);
+  assert.match(stdout, /^ {4}completion\) words="bash zsh --help" ;;$/m);
+  assert.match((await tandem(["completion", "zsh"])).stdout, /^#compdef tandem\n[^]*'1:word:\(bash zsh\)'/);
 });
 
 Deno.test("every command is loaded by a module that runs", async () => {

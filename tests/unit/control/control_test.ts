@@ -300,12 +300,12 @@ Deno.test("reload() of a bad configuration changes nothing and says why", async 
   await done(control.start());
   const before = proxy.told.length;
   world.text = "version: 1\nfrontend: {}\n";
-  await assert.rejects(done(control.reload()), /tandem.yaml:2:1: frontend: unknown key/);
+  await assert.rejects(done(control.reload()), { why: "invalid", message: /tandem.yaml:2:1: frontend: unknown key/ });
   assert.equal(proxy.told.length, before);
   // A listener that cannot be had: back to what ran.
   taken.add("192.0.2.100:81");
   world.text = pairText.replace('bind: "VI_1:80"', 'bind: ["VI_1:80", "VI_1:81"]');
-  await assert.rejects(done(control.reload()), /Cannot listen on 192.0.2.100:81/);
+  await assert.rejects(done(control.reload()), { why: "conflict", message: /Cannot listen on 192.0.2.100:81/ });
   const applies = proxy.told.filter((told) => told.type === "apply");
   assert.deepEqual(applies.at(-1)?.options, applies[0].options);
   assert.deepEqual(types(vrrp.told.slice(1)).filter((type) => type === "apply"), []);
