@@ -52,7 +52,7 @@ Deno.test("reload, operator verbs and supervision of a node that serves", async 
     const { config: { sha256 } } = await node.status();
     await Deno.writeTextFile(pair.file, `${original}frontend: {}\n`);
     const refused = await tandem(["reload", ...reach], { allowFailure: true });
-    assert.equal(refused.code, 1);
+    assert.equal(refused.code, 2, "contract section 3: configuration");
     assert.match(refused.stderr, /frontend: unknown key; did you mean "frontends"\?/);
     await Deno.writeTextFile(pair.file, original);
     assert.equal((await node.status()).config.sha256, sha256);
