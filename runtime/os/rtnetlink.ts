@@ -88,9 +88,16 @@ export type NetworkEvent =
   /** A link is new here, or its name, MAC, MTU or flags changed. `before` is null when it is new. */
   | { readonly type: "link"; readonly link: Link; readonly before: Link | null }
   | { readonly type: "linkGone"; readonly link: Link }
-  /** An address is new here or was renewed or relabelled. */
-  | { readonly type: "address"; readonly address: InterfaceAddress }
+  /** An address is new here or was renewed or relabelled. `before` is null when it is new. */
+  | { readonly type: "address"; readonly address: InterfaceAddress; readonly before: InterfaceAddress | null }
   | { readonly type: "addressGone"; readonly address: InterfaceAddress };
+
+/** Whether the event changes what is there: a lease that is renewed, by us or by a DHCP client, is there already. */
+export function isNews(event: NetworkEvent): boolean {
+  if (event.type !== "address" || event.before === null) return true;
+  // Flags tell which address is the primary one of its network.
+  return event.before.flags !== event.address.flags;
+}
 
 /** An address to add to an interface, or to renew there. */
 export interface AddressLease {

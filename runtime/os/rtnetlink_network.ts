@@ -168,8 +168,10 @@ export class Network implements Disposable {
   }
 
   #putAddress(address: InterfaceAddress, events: NetworkEvent[]): void {
-    this.#addresses.set(keyOf(address), address);
-    events.push({ type: "address", address });
+    const key = keyOf(address);
+    const before = this.#addresses.get(key) ?? null;
+    this.#addresses.set(key, address);
+    events.push({ type: "address", address, before });
   }
 
   #dropAddress(key: string, events: NetworkEvent[]): void {

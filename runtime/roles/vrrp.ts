@@ -9,7 +9,7 @@ import { OsError } from "../os/errno.ts";
 import { libc } from "../os/libc.ts";
 import { openPacketSocket } from "../os/packet_socket.ts";
 import { CautiousWriter, LineReader, LineWriter } from "../os/pipe.ts";
-import type { NetworkEvent } from "../os/rtnetlink.ts";
+import { isNews } from "../os/rtnetlink.ts";
 import { type Network, openNetwork } from "../os/rtnetlink_network.ts";
 import { lockProgram, monotonic, Poller, setRealtime } from "../os/scheduling.ts";
 import { ignoreSignals } from "../os/signals.ts";
@@ -111,7 +111,7 @@ class VrrpProcess {
     this.#networkChanged = false;
     const events = this.#network.read();
     for (const event of events) this.#holder.observe(event, now);
-    if (events.some(matters)) this.#router.look(now);
+    if (events.some(isNews)) this.#router.look(now);
   }
 
   #listen(): void {
@@ -159,11 +159,6 @@ class VrrpProcess {
     for (const text of this.#keeper.clean(addresses.map(({ address }) => address))) this.#log.notice(text);
     this.#holder.reconcile(addresses);
   }
-}
-
-/** Renewed leases announce themselves once a second and change nothing for a virtual router. */
-function matters(event: NetworkEvent): boolean {
-  return event.type !== "address" || event.address.validFor === null;
 }
 
 function interfacePort(network: Network): InterfacePort {

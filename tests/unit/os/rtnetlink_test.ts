@@ -5,6 +5,9 @@ import {
   type AddressLease,
   decodeInterfaceAddress,
   decodeLink,
+  type InterfaceAddress,
+  isNews,
+  type NetworkEvent,
   RouteMessage,
   writeAddressKey,
   writeAddressLease,
@@ -99,6 +102,28 @@ Deno.test("decodeInterfaceAddress() reads the kernel's announcement", () => {
     validFor: null,
     protocol: 0,
   });
+});
+
+Deno.test("isNews() leaves out renewals only, of whatever lifetime", () => {
+  const lease: InterfaceAddress = {
+    family: 4,
+    index: 2,
+    address: "192.0.2.1",
+    prefix: 24,
+    label: null,
+    flags: 0,
+    validFor: 86_400_000,
+    protocol: 0,
+  };
+  const renewed = { ...lease, validFor: 86_399_000 };
+  const rows: readonly (readonly [string, NetworkEvent, boolean])[] = [
+    ["a lease is new, as from DHCP", { type: "address", address: lease, before: null }, true],
+    ["a lease is renewed", { type: "address", address: lease, before: renewed }, false],
+    ["a permanent one is new", { type: "address", address: { ...lease, validFor: null }, before: null }, true],
+    ["a secondary one is primary now", { type: "address", address: lease, before: { ...lease, flags: 1 } }, true],
+    ["a lease is over", { type: "addressGone", address: lease }, true],
+  ];
+  for (const [name, event, expected] of rows) equal(isNews(event), expected, name);
 });
 
 Deno.test("decodeLink() reads name, MAC, MTU and whether frames can leave", () => {

@@ -144,9 +144,9 @@ Deno.test("Holder: events about its own changes and about others' addresses are 
   said();
   network.calls.length = 0;
   const events: readonly NetworkEvent[] = [
-    { type: "address", address: present(3000) },
+    { type: "address", address: present(3000), before: null },
     { type: "addressGone", address: present(3000) },
-    { type: "address", address: present(3000) },
+    { type: "address", address: present(3000), before: null },
     { type: "addressGone", address: present(null, "192.0.2.7") },
     { type: "addressGone", address: { ...present(3000), index: 3 } },
     { type: "link", link: { ...eth0, index: 9, name: "eth9" }, before: null },
@@ -206,7 +206,7 @@ Deno.test("Holder: made permanent by someone else while held, it is theirs", () 
   said();
   network.calls.length = 0;
   network.table = [present(null)];
-  holder.observe({ type: "address", address: present(null) }, 10);
+  holder.observe({ type: "address", address: present(null), before: present(3000) }, 10);
   holder.run(1000);
   deepEqual(network.calls, []);
   deepEqual(said(), ["foreign 192.0.2.100"]);
