@@ -54,6 +54,12 @@ const forever = 0xffffffff;
  */
 export const addressProtocol = 0x54;
 
+/** Whether a kernel of this release ("6.1.0-13-amd64") keeps who configured an address. */
+export function keepsProtocol(release: string): boolean {
+  const [major, minor] = release.split(".").map((part) => parseInt(part));
+  return major > 5 || major === 5 && minor >= 18;
+}
+
 /** A network interface of this network namespace. */
 export interface Link {
   readonly index: number;

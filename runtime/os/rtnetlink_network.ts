@@ -8,6 +8,7 @@ import {
   decodeInterfaceAddress,
   decodeLink,
   type InterfaceAddress,
+  keepsProtocol,
   type Link,
   type NetworkEvent,
   RouteGroup,
@@ -33,6 +34,8 @@ export class Network implements Disposable {
     receiveBuffer: announcementBuffer,
   });
   readonly #sysctls = new SysctlLedger(null);
+  /** The kernel tells who configured an address, so that 0 means: nobody who says so. */
+  readonly keepsProtocol: boolean;
   /** Indexes of links whose setting was made: an interface that is created again has its own. */
   readonly #promoting = new Set<number>();
   #links = new Map<number, Link>();
@@ -42,6 +45,9 @@ export class Network implements Disposable {
     // Listening began before the first dump: what changes between the two is announced, never missed.
     this.#links = this.#dumpLinks();
     this.#addresses = this.#dumpAddresses();
+    // Some distributions have it in older kernels; there the loopback address says that the kernel made it.
+    this.keepsProtocol = keepsProtocol(Deno.osRelease()) ||
+      this.#addresses.values().some(({ protocol }) => protocol !== 0);
   }
 
   /** Poll it for POLLIN and call `read` then. */

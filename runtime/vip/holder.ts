@@ -2,7 +2,18 @@
 import type { InterfaceAddress, Link, NetworkEvent } from "../os/rtnetlink.ts";
 import { Announcer } from "./announcer.ts";
 import type { FramePort, HolderEvent, Holding, NetworkPort, VirtualAddress } from "./holding.ts";
-import { announcementOf, isAt, keyOf, leaseFor, leaseOf, nameOf, type Standing, type Tenure } from "./tenure.ts";
+import {
+  announcementOf,
+  isAt,
+  isOurs,
+  keyOf,
+  leaseFor,
+  leaseOf,
+  manner,
+  nameOf,
+  type Standing,
+  type Tenure,
+} from "./tenure.ts";
 
 export { leaseFor } from "./tenure.ts";
 export type { AddressKey, FramePort, HolderEvent, Holding, NetworkPort, VirtualAddress } from "./holding.ts";
@@ -114,8 +125,8 @@ export class Holder {
   }
 
   /**
-   * At start: removes the leased ones of `addresses` that a dead run left, except what is held already. A permanent one
-   * is someone else's: it stays, and the report says what that means.
+   * At start: removes those of `addresses` that a dead run left, except what is held already. What someone else
+   * configured stays, and the report says what that means.
    */
   reconcile(addresses: readonly VirtualAddress[]): void {
     for (const wanted of addresses) {
@@ -145,9 +156,9 @@ export class Holder {
     if (link === undefined) return this.#wait(key, tenure, `Interface "${wanted.interface}" does not exist`);
     const found = this.#network.addresses(link.index).find((one) => one.address === wanted.address);
     const frames = announcementOf(wanted.address, link);
-    if (found !== undefined && found.validFor === null) {
+    if (found !== undefined && !isOurs(found, this.#network.keepsProtocol)) {
       tenure.standing = { at: "foreign", index: link.index, frames };
-      this.#say("foreign", tenure, `${nameOf(wanted)} is configured permanently by someone else: used as it is`);
+      this.#say("foreign", tenure, `${nameOf(wanted)} is configured ${manner(found)} by someone else: used as it is`);
     } else {
       try {
         this.#network.promoteSecondaries(link.name);
@@ -180,9 +191,7 @@ export class Holder {
     const { standing, wanted } = tenure;
     if (standing.at === "waiting") return;
     if (standing.at === "foreign") {
-      const text = `${
-        nameOf(wanted)
-      } stays: someone else configured it permanently, so this node goes on answering for it`;
+      const text = `${nameOf(wanted)} stays: someone else configured it, so this node goes on answering for it`;
       return this.#say("foreign", tenure, text);
     }
     try {
@@ -254,11 +263,16 @@ export class Holder {
   }
 
   #addressSeen(address: InterfaceAddress): void {
-    if (address.validFor !== null) return;
+    if (isOurs(address, this.#network.keepsProtocol)) return;
     for (const tenure of this.#tenures.values()) {
       if (tenure.standing.at === "held" && isAt(tenure, address) && address.prefix === tenure.wanted.prefix) {
+        // We may have renewed our lease since, and then it is ours again.
+        const there = this.#network.addresses(address.index)
+          .find((one) => one.address === address.address && one.prefix === address.prefix);
+        if (there === undefined || isOurs(there, this.#network.keepsProtocol)) continue;
         tenure.standing = { ...tenure.standing, at: "foreign" };
-        this.#say("foreign", tenure, `${nameOf(tenure.wanted)} was made permanent by someone else: left as it is`);
+        const made = there.validFor === null ? "was made permanent" : "was given another lifetime";
+        this.#say("foreign", tenure, `${nameOf(tenure.wanted)} ${made} by someone else: left as it is`);
       }
     }
   }
@@ -268,7 +282,10 @@ export class Holder {
       if (!isAt(tenure, address)) continue;
       const there = this.#network.addresses(address.index).some((one) => one.address === address.address);
       // It may have been removed and added again since, by us too.
-      if (!there) this.#take(key, tenure, now, now < tenure.leasedAt + tenure.lease ? "restored" : "lapsed");
+      if (there) continue;
+      // Only a lease of ours lapses by a stall of ours.
+      const lapsed = tenure.standing.at === "held" && now >= tenure.leasedAt + tenure.lease;
+      this.#take(key, tenure, now, lapsed ? "lapsed" : "restored");
     }
   }
 
@@ -282,8 +299,8 @@ export class Holder {
   }
 
   #clear(found: InterfaceAddress, wanted: VirtualAddress): void {
-    if (found.validFor === null) {
-      const text = `${nameOf(wanted)} is configured permanently by someone else: ` +
+    if (!isOurs(found, this.#network.keepsProtocol)) {
+      const text = `${nameOf(wanted)} is configured ${manner(found)} by someone else: ` +
         `this node answers for it even while another router is active, remove it there`;
       return this.#report({
         type: "foreign",
@@ -298,7 +315,7 @@ export class Holder {
       const text = `${nameOf(wanted)} was left by an earlier run: removed`;
       this.#report({ type: "leftover", instance: "", address: wanted.address, interface: wanted.interface, text });
     } catch (cause) {
-      const text = `${messageOf(cause)}; its lease ends within ${found.validFor / 1000} s`;
+      const text = `${messageOf(cause)}; its lease ends within ${(found.validFor ?? 0) / 1000} s`;
       this.#report({ type: "leftover", instance: "", address: wanted.address, interface: wanted.interface, text });
     }
   }

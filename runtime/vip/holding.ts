@@ -21,6 +21,8 @@ export interface Holding {
 
 /** The links and addresses of this machine, as the holder needs them; `openNetwork()` gives the real one. */
 export interface NetworkPort {
+  /** Addresses say who configured them; kernels before 5.18 do not keep that. */
+  readonly keepsProtocol: boolean;
   link(name: string): Link | undefined;
   addresses(index: number): readonly InterfaceAddress[];
   /** Adds the address or renews its lease, which is in ms. @throws {Error} */
@@ -56,7 +58,7 @@ export interface HolderEvent {
     | "restored"
     /** Cannot be held now: the interface is missing or the kernel refused. Tried again each second and when the interface appears. */
     | "waiting"
-    /** Someone else configured it permanently: used and announced, but its lifetime is left alone, also at release. */
+    /** Someone else configured it, for ever or for a time (DHCP): used and announced, but left alone, also at release. */
     | "foreign"
     /** Off the interface, because it was released. */
     | "released"

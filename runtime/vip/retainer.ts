@@ -4,6 +4,7 @@ import { ConnectionListing } from "../os/sock_diag.ts";
 import { SysctlLedger } from "../os/sysctl.ts";
 import type { NetworkPort } from "./holding.ts";
 import type { KeeperEvent, KeeperOptions, Retention } from "./keeping.ts";
+import { isOurs } from "./tenure.ts";
 
 interface Retained {
   readonly retention: Retention;
@@ -144,8 +145,8 @@ export class Retainer {
     if (lo === undefined) return said;
     const wanted = new Set(addresses);
     for (const found of this.#network.addresses(lo.index)) {
-      // Permanent ones are someone else's, as for direct routing.
-      if (!wanted.has(found.address) || found.validFor === null) continue;
+      // Others are someone else's, as for direct routing.
+      if (!wanted.has(found.address) || !isOurs(found, this.#network.keepsProtocol)) continue;
       this.#removeCopies([found.address]);
       said.push(`Copy of ${found.address} on "lo" of an earlier run removed`);
     }

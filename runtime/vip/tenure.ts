@@ -1,6 +1,6 @@
 /** One virtual address of one instance, and how it stands with it: pure. */
 import { parseAddress } from "../bytes/address.ts";
-import type { InterfaceAddress, Link } from "../os/rtnetlink.ts";
+import { addressProtocol, type InterfaceAddress, type Link } from "../os/rtnetlink.ts";
 import type { AnnouncementSchedule } from "./announcer.ts";
 import { ArpOperation, encodeGratuitousArp } from "./arp.ts";
 import type { VirtualAddress } from "./holding.ts";
@@ -40,6 +40,19 @@ export function isAt({ standing, wanted }: Tenure, { index, address }: Interface
 
 export function leaseOf({ wanted, lease }: Tenure) {
   return { address: wanted.address, prefix: wanted.prefix, label: wanted.label, lease };
+}
+
+/**
+ * Whether a run of ours put the address there: never without a lifetime. A DHCP client's has one too, which only who
+ * configured it tells apart.
+ */
+export function isOurs({ validFor, protocol }: InterfaceAddress, keepsProtocol: boolean): boolean {
+  return validFor !== null && (!keepsProtocol || protocol === addressProtocol);
+}
+
+/** How someone else configured it, for a sentence. */
+export function manner({ validFor }: InterfaceAddress): string {
+  return validFor === null ? "permanently" : "with a lifetime, as DHCP does,";
 }
 
 /** One round: what tells everyone on the link where the address is now. */

@@ -32,3 +32,18 @@ Deno.test("an own address by DHCP is picked up when it comes, and followed when 
   assert.equal(role.state, "active");
   assert.deepEqual((await host.addresses()).sort(), [`${vip}/24`, "192.0.2.150/24"]);
 });
+
+Deno.test("an address owner whose address is by DHCP leaves it as it is", async () => {
+  using scratch = new Scratch();
+  await using lan = await Lan.create({ dlp1: null });
+  const host = lan.host("dlp1");
+  await lease(host, "192.0.2.1/24");
+  const addresses = [{ address: "192.0.2.1", prefix: 24, interface: host.device }];
+  await using role = await VrrpRole.start(host, scratch.path, options(host, { priority: 255, addresses }));
+  await role.reaches("active");
+  assert.match(role.log, /configured with a lifetime, as DHCP does, by someone else: used as it is/);
+  const lifetime = async () => /valid_lft (\d+)sec/.exec(await host.ip(["address", "show", "dev", host.device]))?.[1];
+  assert.ok(Number(await lifetime()) > 80_000, `valid for ${await lifetime()} s`);
+  assert.equal(await role.stop(), 0);
+  assert.ok(Number(await lifetime()) > 80_000, `valid for ${await lifetime()} s`);
+});

@@ -7,6 +7,7 @@ import {
   decodeLink,
   type InterfaceAddress,
   isNews,
+  keepsProtocol,
   type NetworkEvent,
   RouteMessage,
   writeAddressKey,
@@ -124,6 +125,11 @@ Deno.test("isNews() leaves out renewals only, of whatever lifetime", () => {
     ["a lease is over", { type: "addressGone", address: lease }, true],
   ];
   for (const [name, event, expected] of rows) equal(isNews(event), expected, name);
+});
+
+Deno.test("keepsProtocol() from Linux 5.18 on", () => {
+  const releases = ["4.19.0", "5.4.0-150-generic", "5.17.15", "5.18.0", "6.1.0-13-amd64", "10.0-rc1", ""];
+  deepEqual(releases.map(keepsProtocol), [false, false, false, true, true, true, false]);
 });
 
 Deno.test("decodeLink() reads name, MAC, MTU and whether frames can leave", () => {

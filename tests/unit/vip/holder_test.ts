@@ -1,5 +1,5 @@
 import { deepEqual, equal } from "node:assert/strict";
-import type { InterfaceAddress, Link, NetworkEvent } from "../../../runtime/os/rtnetlink.ts";
+import { addressProtocol, type InterfaceAddress, type Link, type NetworkEvent } from "../../../runtime/os/rtnetlink.ts";
 import { Holder, type HolderEvent, leaseFor, type NetworkPort } from "../../../runtime/vip/holder.ts";
 
 const mac = Uint8Array.of(2, 0, 0, 0, 0, 1);
@@ -7,14 +7,18 @@ const eth0: Link = { index: 2, name: "eth0", mac, up: true, mtu: 1500, flags: 0x
 const vip = { address: "192.0.2.100", prefix: 24, interface: "eth0" };
 const holding = { addresses: [vip], advertInterval: 1000, garp: { repeat: 1, delay: 0, refresh: 0 } };
 const present = (validFor: number | null, address = vip.address): InterfaceAddress => {
-  return { family: 4, index: 2, address, prefix: 24, label: null, flags: 0, validFor, protocol: 0 };
+  const protocol = validFor === null ? 0 : addressProtocol;
+  return { family: 4, index: 2, address, prefix: 24, label: null, flags: 0, validFor, protocol };
 };
+/** As a DHCP client configures it. */
+const leasedByOther: InterfaceAddress = { ...present(86_400_000), protocol: 0 };
 
 class FakeNetwork implements NetworkPort {
   readonly links = new Map([["eth0", eth0]]);
   table: InterfaceAddress[] = [];
   readonly calls: string[] = [];
   refusal: string | undefined;
+  keepsProtocol = true;
   link = (name: string) => this.links.get(name);
   addresses = (index: number) => this.table.filter((address) => address.index === index);
   addAddress({ address, lease }: { address: string; lease: number }): void {
@@ -207,6 +211,37 @@ Deno.test("Holder: made permanent by someone else while held, it is theirs", () 
   network.calls.length = 0;
   network.table = [present(null)];
   holder.observe({ type: "address", address: present(null), before: present(3000) }, 10);
+  holder.run(1000);
+  deepEqual(network.calls, []);
+  deepEqual(said(), ["foreign 192.0.2.100"]);
+});
+
+Deno.test("Holder: an address with a lifetime of someone else's is theirs, where the kernel can tell", () => {
+  const { network, holder, frames, said } = start();
+  network.table = [leasedByOther];
+  holder.reconcile([vip]);
+  holder.acquire("VI_1", holding, 0);
+  holder.run(1000);
+  deepEqual(holder.held("VI_1"), ["192.0.2.100/24"]);
+  equal(frames.length, 2);
+  holder.release("VI_1");
+  deepEqual(network.calls, []);
+  deepEqual(said(), ["foreign 192.0.2.100", "foreign 192.0.2.100", "foreign 192.0.2.100"]);
+  network.keepsProtocol = false;
+  holder.acquire("VI_1", holding, 2000);
+  deepEqual(said(), ["adopted 192.0.2.100"]);
+});
+
+Deno.test("Holder: given another lifetime by someone else while held, it is theirs, unless it was renewed since", () => {
+  const { network, holder, said } = start();
+  holder.acquire("VI_1", holding, 0);
+  said();
+  network.calls.length = 0;
+  const event = { type: "address", address: leasedByOther, before: present(3000) } as const;
+  holder.observe(event, 10);
+  deepEqual(said(), [], "ours again");
+  network.table = [leasedByOther];
+  holder.observe(event, 20);
   holder.run(1000);
   deepEqual(network.calls, []);
   deepEqual(said(), ["foreign 192.0.2.100"]);
