@@ -87,6 +87,25 @@ export function inspectionOf(options: InstanceOptions): Inspection {
   };
 }
 
+/**
+ * What other interfaces than its own do to a virtual router: those that it tracks, and those that carry its addresses.
+ * Without one of these it would advertise an address that it does not hold.
+ */
+export function trackInterfaces(options: InstanceOptions, viewOf: (name: string) => InterfaceView | null): Tracking {
+  const carriers = new Set(options.addresses.map((one) => one.interface));
+  carriers.delete(options.interface);
+  const unheld = [...carriers].flatMap((name): Tracking[] => {
+    const view = viewOf(name);
+    if (view?.up === true) return [];
+    const carried = options.addresses.filter((one) => one.interface === name).map(({ address }) => address).join(", ");
+    const how = view === null ? "does not exist" : "is down";
+    return [{ effect: "fault", causes: [`Interface "${name}" of ${carried} ${how}`] }];
+  });
+  const tracked = options.trackInterfaces.filter(({ name }) => !carriers.has(name) && viewOf(name)?.up !== true)
+    .map(({ name, effect }): Tracking => ({ effect, causes: [`interface "${name}" is down`] }));
+  return combineTracking([...tracked, ...unheld]);
+}
+
 /** Trackers of control and interfaces of our own as one: the worst effect, every cause. */
 export function combineTracking(all: readonly Tracking[]): Tracking {
   const effect = all.some((one) => one.effect === "fault")

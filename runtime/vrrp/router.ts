@@ -6,7 +6,7 @@ import type { Device, Received } from "../os/socket.ts";
 import type { Logger } from "../telemetry/log.ts";
 import type { Surroundings } from "./conditions.ts";
 import { routerOf } from "./handover_message.ts";
-import { type InterfaceView, outlookOf } from "./outlook.ts";
+import { type InterfaceView, outlookOf, trackInterfaces } from "./outlook.ts";
 import type { AddressPort, ConnectionPort, InstancePorts, WirePort } from "./ports.ts";
 import type { Hold, InstanceOptions, Tracking, VrrpCommand, VrrpReport } from "./protocol.ts";
 import { VirtualRouter } from "./virtual_router.ts";
@@ -289,9 +289,7 @@ export class Router {
     const outlook = broken !== undefined && view !== null
       ? { usable: false, reason: broken, view } as const
       : outlookOf(options, view, (address) => interfaces.isLocal(address));
-    const failed = options.trackInterfaces.filter(({ name }) => interfaces.view(name, [])?.up !== true);
-    const effect = failed.some((one) => one.effect === "fault") ? "fault" : failed.length > 0 ? "yield" : "none";
-    return { outlook, interfaces: { effect, causes: failed.map(({ name }) => `interface "${name}" is down`) } };
+    return { outlook, interfaces: trackInterfaces(options, (name) => interfaces.view(name, [])) };
   }
 
   #portsFor({ interface: device }: InstanceOptions): InstancePorts {

@@ -1,0 +1,126 @@
+import { deepEqual } from "node:assert/strict";
+import { parseAddress } from "../../../runtime/bytes/address.ts";
+import { createLogger } from "../../../runtime/telemetry/log.ts";
+import type { InterfaceView } from "../../../runtime/vrrp/outlook.ts";
+import type { AddressPort, ConnectionPort } from "../../../runtime/vrrp/ports.ts";
+import type { InstanceOptions, InstanceStatus, Tracking, VrrpCommand } from "../../../runtime/vrrp/protocol.ts";
+import { Router } from "../../../runtime/vrrp/router.ts";
+
+const options: InstanceOptions = {
+  name: "VI_1",
+  interface: "eth0",
+  virtualRouterId: 51,
+  version: 3,
+  priority: 255,
+  advertInterval: 1000,
+  preempt: true,
+  preemptDelay: 0,
+  authentication: null,
+  addresses: [{ address: "192.0.2.100", prefix: 24, interface: "eth0" }],
+  unicast: null,
+  checksum: "auto",
+  garp: { repeat: 1, delay: 0, refresh: 0 },
+  trackInterfaces: [],
+  handover: { connections: "auto", drain: 30_000 },
+  ports: [],
+};
+
+const view = (index: number, address: string): InterfaceView => {
+  return { index, up: true, mac: "02:00:00:00:00:01", addresses: [parseAddress(address)] };
+};
+
+/** A router on a machine with eth0 and eth1; `calls` is what it asked of the rest of the process. */
+function start() {
+  const interfaces = new Map([["eth0", view(2, "192.0.2.1")], ["eth1", view(3, "198.51.100.1")]]);
+  const calls: string[] = [];
+  const call = (name: string) => (instance: string) => void calls.push(`${name} ${instance}`);
+  const addresses: AddressPort = {
+    acquire: call("acquire"),
+    release: call("release"),
+    announce: call("announce"),
+    held: () => [],
+    counters: () => ({ garpSent: 0, addressesRestored: 0 }),
+  };
+  const connections: ConnectionPort = {
+    missing: () => null,
+    forward: () => null,
+    confirm: () => {},
+    stopForwarding: () => {},
+    forwarding: () => false,
+    retain: () => null,
+    drain: () => {},
+    connections: () => null,
+    letGo: () => {},
+  };
+  let status: readonly InstanceStatus[] = [];
+  let now = 0;
+  const router = new Router({
+    interfaces: { view: (name) => interfaces.get(name) ?? null, isLocal: () => false },
+    addresses,
+    connections,
+    openWire: (device) => {
+      calls.push(`open ${device.name}`);
+      const close = () => void calls.push(`close ${device.name}`);
+      return { device, transmit: () => 0, say: () => 0, converseOn: () => {}, [Symbol.dispose]: close };
+    },
+    reconcile: () => {},
+    log: createLogger({ role: "test", write: () => {} }),
+    report: (report) => {
+      if (report.type === "status") status = report.instances;
+    },
+    listening: () => true,
+    now: () => now,
+    wallClock: () => now,
+    randomId: () => "id",
+  });
+  const said = (name = "VI_1") => {
+    router.run(now);
+    const { state, reason } = status.find((one) => one.name === name) ?? { state: "gone", reason: "" };
+    return [state, reason];
+  };
+  return {
+    router,
+    interfaces,
+    calls: () => calls.splice(0),
+    said,
+    apply(instances: readonly InstanceOptions[], tracking: Record<string, Tracking> = {}) {
+      const command: VrrpCommand = { type: "apply", id: 1, instances, vouched: [], tracking, holds: {} };
+      router.obey(command, now);
+    },
+    look: () => router.look(++now),
+  };
+}
+
+Deno.test("Router: an interface that carries a virtual address is a condition, whether it is tracked or not", () => {
+  const { interfaces, apply, look, said } = start();
+  const other = { address: "198.51.100.100", prefix: 24, interface: "eth1" };
+  const eth1 = view(3, "198.51.100.1");
+  interfaces.delete("eth1");
+  apply([{ ...options, addresses: [...options.addresses, other] }]);
+  const missing = 'Interface "eth1" of 198.51.100.100 does not exist';
+  const rows: readonly (readonly [string, InterfaceView | null, readonly string[]])[] = [
+    ["missing at start", null, ["fault", missing]],
+    ["it appears, down", { ...eth1, up: false }, ["fault", 'Interface "eth1" of 198.51.100.100 is down']],
+    ["it is up", eth1, ["active", "address owner (priority 255)"]],
+    ["it goes", null, ["fault", missing]],
+    ["it carries its address without one of its own", { ...eth1, addresses: [] }, [
+      "active",
+      "address owner (priority 255)",
+    ]],
+  ];
+  for (const [name, there, expected] of rows) {
+    if (there === null) interfaces.delete("eth1");
+    else interfaces.set("eth1", there);
+    look();
+    deepEqual(said(), expected, name);
+  }
+});
+
+Deno.test("Router: a tracked interface that carries addresses too is named once", () => {
+  const { interfaces, apply, said } = start();
+  interfaces.delete("eth1");
+  const addresses = ["198.51.100.100", "198.51.100.101"].map((address) => ({ address, prefix: 24, interface: "eth1" }));
+  const track: readonly { name: string; effect: "yield" | "fault" }[] = [{ name: "eth1", effect: "yield" }];
+  apply([{ ...options, addresses: [...options.addresses, ...addresses], trackInterfaces: track }]);
+  deepEqual(said(), ["fault", 'Interface "eth1" of 198.51.100.100, 198.51.100.101 does not exist']);
+});
