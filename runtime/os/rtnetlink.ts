@@ -96,7 +96,12 @@ export type NetworkEvent =
   | { readonly type: "linkGone"; readonly link: Link }
   /** An address is new here or was renewed or relabelled. `before` is null when it is new. */
   | { readonly type: "address"; readonly address: InterfaceAddress; readonly before: InterfaceAddress | null }
-  | { readonly type: "addressGone"; readonly address: InterfaceAddress };
+  | { readonly type: "addressGone"; readonly address: InterfaceAddress }
+  /**
+   * Announcements were lost before these: what differs is told, but a link may have left this namespace and come back
+   * under the same index, which shows nowhere.
+   */
+  | { readonly type: "lost" };
 
 /** Whether the event changes what is there: a lease that is renewed, by us or by a DHCP client, is there already. */
 export function isNews(event: NetworkEvent): boolean {

@@ -170,6 +170,8 @@ export class Network implements Disposable {
       if (address.index === index) this.#dropAddress(key, events);
     }
     this.#links.delete(index);
+    // It may come back under the same index, with settings as new.
+    this.#promoting.delete(index);
     events.push({ type: "linkGone", link });
   }
 
@@ -188,7 +190,8 @@ export class Network implements Disposable {
   }
 
   #resynchronise(): NetworkEvent[] {
-    const events: NetworkEvent[] = [];
+    const events: NetworkEvent[] = [{ type: "lost" }];
+    this.#promoting.clear();
     const links = this.#dumpLinks();
     const addresses = this.#dumpAddresses();
     for (const index of this.#links.keys()) {

@@ -110,7 +110,11 @@ class VrrpProcess {
   #observe(now: number): void {
     this.#networkChanged = false;
     const events = this.#network.read();
-    for (const event of events) this.#holder.observe(event, now);
+    for (const event of events) {
+      this.#holder.observe(event, now);
+      if (event.type === "linkGone") this.#router.linkGone(event.link.index);
+      else if (event.type === "lost") this.#router.linkGone(null);
+    }
     if (events.some(isNews)) this.#router.look(now);
   }
 

@@ -121,6 +121,9 @@ export class Holder {
         return this.#addressSeen(event.address);
       case "addressGone":
         return this.#addressGone(event.address, now);
+      case "lost":
+        // Addresses that a link lost meanwhile are not in the new dump: each comes as "addressGone".
+        return;
     }
   }
 
@@ -255,6 +258,8 @@ export class Holder {
   }
 
   #linkGone(link: Link): void {
+    // Back already, under the same index: its addresses were put back as they went.
+    if (this.#network.link(link.name)?.index === link.index) return;
     for (const [key, tenure] of this.#tenures) {
       if (tenure.standing.at !== "waiting" && tenure.standing.index === link.index) {
         this.#wait(key, tenure, `Interface "${link.name}" does not exist`);

@@ -107,6 +107,16 @@ export class Router {
     this.#converse();
   }
 
+  /**
+   * The link of this index left this machine, null: any of them may have. It may be back under the same index, but
+   * membership of the multicast group went with it: sockets of before are deaf. `look` opens new ones.
+   */
+  linkGone(index: number | null): void {
+    for (const [name, wire] of this.#wires) {
+      if (index === null || wire.device.index === index) this.#close(name, wire);
+    }
+  }
+
   /** The keeper says that an instance's kept connections, or the rules for them, have ended. */
   connectionsEnded(instance: string, how: "drained" | "expired", now: number): void {
     this.#routers.get(instance)?.connectionsEnded(how, now);
@@ -212,8 +222,7 @@ export class Router {
     const used = new Set(this.#byDevice.keys());
     for (const [name, wire] of this.#wires) {
       if (used.has(name) && this.#options.interfaces.view(name, [])?.index === wire.device.index) continue;
-      wire[Symbol.dispose]();
-      this.#wires.delete(name);
+      this.#close(name, wire);
     }
     for (const name of used) {
       const view = this.#options.interfaces.view(name, []);
@@ -245,6 +254,11 @@ export class Router {
       if (this.#broken.get(device.name) !== error.message) log.error(error.message);
       this.#broken.set(device.name, error.message);
     }
+  }
+
+  #close(name: string, wire: OpenWire): void {
+    wire[Symbol.dispose]();
+    this.#wires.delete(name);
   }
 
   /** The hand-over channel listens on the addresses that adverts come from. */

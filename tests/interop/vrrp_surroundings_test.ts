@@ -5,7 +5,11 @@ import { type Host, Lan } from "../support/namespaces.ts";
 import { Scratch } from "../support/scratch.ts";
 import { instanceOf, VrrpRole, type Wanted } from "./vrrp_role.ts";
 
+const hosts = { dlp1: "192.0.2.1/24", dlp2: "192.0.2.2/24" };
 const vip = "192.0.2.100";
+
+/** Long enough for any election at 100 ms adverts. */
+const settled = 1200;
 
 /** As a DHCP client configures it. */
 function lease(host: Host, cidr: string): Promise<string> {
@@ -47,3 +51,63 @@ Deno.test("an address owner whose address is by DHCP leaves it as it is", async 
   assert.equal(await role.stop(), 0);
   assert.ok(Number(await lifetime()) > 80_000, `valid for ${await lifetime()} s`);
 });
+
+/** More than the process keeps unread. */
+const many = Array.from({ length: 8000 }, (_, i) => `link set noise0 mtu ${1400 + i % 2 * 100}`);
+const leaves = [["within one wake-up", []], ["while announcements are lost", many]] as const;
+
+for (const [how, noise] of leaves) {
+  Deno.test(`an interface that leaves and comes back under its index ${how} is listened on again`, async () => {
+    using scratch = new Scratch();
+    await using lan = await Lan.create(hosts);
+    const [one, two] = [lan.host("dlp1"), lan.host("dlp2")];
+    await using first = await VrrpRole.start(one, scratch.path, options(one, { priority: 200 }));
+    await first.reaches("active");
+    await using second = await VrrpRole.start(two, scratch.path, options(two));
+    await until("dlp2 hears dlp1", () => second.status[0]?.activeRouter === one.address);
+    await two.ip(["link", "add", "noise0", "type", "veth", "peer", "name", "noise1"]);
+    const index = async () => JSON.parse(await two.ip(["-j", "link", "show", two.device]))[0].ifindex;
+    const before = await index();
+    const aside = `${two.namespace}-aside`;
+    await two.run(["ip", "netns", "add", aside]);
+    second.signal("SIGSTOP");
+    try {
+      await two.run(["ip", "-batch", "-"], { stdin: noise.join("\n") });
+      await two.ip(["link", "set", two.device, "netns", aside]);
+      await two.run(["ip", "-n", aside, "link", "set", two.device, "netns", two.namespace]);
+      await two.ip(["link", "set", two.device, "up"]);
+      await two.ip(["address", "add", hosts.dlp2, "brd", "+", "dev", two.device]);
+    } finally {
+      await two.run(["ip", "netns", "del", aside]);
+    }
+    assert.equal(await index(), before);
+    assert.equal(await lostAnnouncements(two) > 0, noise.length > 0);
+    second.signal("SIGCONT");
+    // 224.0.0.18, as this machine writes it.
+    await until("it is in the group again", async () => /120000E0/.test(await igmp(two)));
+    await until("it hears dlp1 again", heardMore(second));
+    await wait(settled);
+    assert.deepEqual([first.state, second.state], ["active", "backup"]);
+    assert.deepEqual(await lan.holders(vip), ["dlp1"]);
+  });
+}
+
+/** Whether five adverts more were received than when this was called. */
+function heardMore(role: VrrpRole): () => boolean {
+  const before = role.status[0].counters.adverts_received;
+  return () => role.status[0].counters.adverts_received >= before + 5;
+}
+
+async function igmp(host: Host): Promise<string> {
+  return (await host.run(["cat", "/proc/net/igmp"])).stdout;
+}
+
+/** Of all netlink sockets in the namespace of the host: its ninth column. */
+async function lostAnnouncements(host: Host): Promise<number> {
+  const [_head, ...rows] = (await host.run(["cat", "/proc/net/netlink"])).stdout.trim().split("\n");
+  return rows.reduce((sum, row) => sum + Number(row.trim().split(/\s+/)[8]), 0);
+}
+
+function wait(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms));
+}

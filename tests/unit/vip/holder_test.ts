@@ -178,6 +178,18 @@ Deno.test("Holder: a missing interface is said once, and picked up when it appea
   deepEqual(said(), ["waiting 192.0.2.100"]);
 });
 
+Deno.test("Holder: a link that left and is back is no interruption but for its address", () => {
+  const { network, holder, said } = start();
+  holder.acquire("VI_1", holding, 0);
+  said();
+  network.table = [];
+  holder.observe({ type: "addressGone", address: present(3000) }, 10);
+  holder.observe({ type: "linkGone", link: eth0 }, 10);
+  holder.observe({ type: "link", link: eth0, before: null }, 10);
+  deepEqual(said(), ["restored 192.0.2.100"]);
+  deepEqual(holder.held("VI_1"), ["192.0.2.100/24"]);
+});
+
 Deno.test("Holder: a refusal of the kernel is said with its reason, once, and tried again each second", () => {
   const { network, holder, said, events } = start();
   network.refusal = "Cannot add 192.0.2.100/24: EPERM";

@@ -124,3 +124,17 @@ Deno.test("Router: a tracked interface that carries addresses too is named once"
   apply([{ ...options, addresses: [...options.addresses, ...addresses], trackInterfaces: track }]);
   deepEqual(said(), ["fault", 'Interface "eth1" of 198.51.100.100, 198.51.100.101 does not exist']);
 });
+
+Deno.test("Router: a link that left has its sockets opened anew, though it be back under the same index", () => {
+  const { router, apply, look, calls } = start();
+  apply([options, { ...options, name: "VI_2", interface: "eth1", addresses: [] }]);
+  calls();
+  look();
+  deepEqual(calls(), []);
+  router.linkGone(2);
+  look();
+  deepEqual(calls(), ["close eth0", "open eth0"]);
+  router.linkGone(null);
+  look();
+  deepEqual(calls().sort(), ["close eth0", "close eth1", "open eth0", "open eth1"]);
+});
