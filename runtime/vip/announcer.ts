@@ -34,7 +34,7 @@ const longestGap = 1000;
 const pause = 1;
 
 export class Announcer {
-  readonly #announcements = new Map<string, Announcement>();
+  #announcements = new Map<string, Announcement>();
   #deadline = Infinity;
   #notBefore = -Infinity;
 
@@ -51,6 +51,13 @@ export class Announcer {
 
   stop(key: string): void {
     if (this.#announcements.delete(key)) this.#findDeadline();
+  }
+
+  /** The same announcements under other keys, old to new. */
+  rename(keys: ReadonlyMap<string, string>): void {
+    this.#announcements = new Map(
+      [...this.#announcements].map(([key, announcement]) => [keys.get(key) ?? key, announcement]),
+    );
   }
 
   /**

@@ -8,6 +8,8 @@ import type { Forwarding, KeeperEvent } from "./keeping.ts";
 import { describe, type Diversion, loadRules, tableOf, tablePrefix } from "./recipe.ts";
 
 interface Loaded {
+  /** Named after the instance as it was called when the rules were loaded. */
+  readonly table: string;
   readonly limit: number;
   deadline: number;
 }
@@ -17,7 +19,7 @@ const shortestMemory = 3600_000;
 
 export class Forwarder {
   readonly #report: (event: KeeperEvent) => void;
-  readonly #loaded = new Map<string, Loaded>();
+  #loaded = new Map<string, Loaded>();
   readonly #socket: NetlinkSocket | string;
   /** Owned tables go with this process, however it ends; kernels before 5.12 have none. */
   #owner: "owner" | "shared" = "owner";
@@ -55,6 +57,8 @@ export class Forwarder {
     const socket = this.#socket;
     if (typeof socket === "string") return socket;
     const table = tableOf(instance);
+    const before = this.#loaded.get(instance);
+    if (before !== undefined && before.table !== table) this.stop(instance);
     const diversion = diversionOf(forwarding);
     if (diversion.addresses.length === 0) return "Connections are kept over IPv4 only";
     if (diversion.ports.length === 0) return "No TCP port is served at these addresses";
@@ -70,7 +74,7 @@ export class Forwarder {
       this.stop(instance);
       return reasonOf(cause);
     }
-    this.#loaded.set(instance, { limit: forwarding.limit, deadline: now + (forwarding.unconfirmed ?? 5000) });
+    this.#loaded.set(instance, { table, limit: forwarding.limit, deadline: now + (forwarding.unconfirmed ?? 5000) });
     return null;
   }
 
@@ -80,7 +84,14 @@ export class Forwarder {
   }
 
   stop(instance: string): void {
-    if (this.#loaded.delete(instance)) this.#remove(tableOf(instance));
+    const loaded = this.#loaded.get(instance);
+    if (loaded === undefined) return;
+    this.#loaded.delete(instance);
+    this.#remove(loaded.table);
+  }
+
+  rename(names: ReadonlyMap<string, string>): void {
+    this.#loaded = new Map([...this.#loaded].map(([name, loaded]) => [names.get(name) ?? name, loaded]));
   }
 
   forwarding(instance: string): boolean {

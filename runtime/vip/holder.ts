@@ -47,8 +47,8 @@ export class Holder {
   readonly #frames: FramePort;
   readonly #report: (event: HolderEvent) => void;
   readonly #announcer = new Announcer();
-  readonly #tenures = new Map<string, Tenure>();
-  readonly #counters = new Map<string, Counters>();
+  #tenures = new Map<string, Tenure>();
+  #counters = new Map<string, Counters>();
   /** When the next round of renewals begins, what is left of this one, and when it goes on. */
   #renewal = Infinity;
   #stale: Tenure[] = [];
@@ -98,6 +98,22 @@ export class Holder {
       if (tenure.instance === instance) this.#give(key, tenure);
     }
     if (this.#tenures.size === 0) this.#renewal = this.#renewalGoesOn = Infinity;
+  }
+
+  /** Instances have other names now, old to new: what they hold stays as it is. */
+  rename(names: ReadonlyMap<string, string>): void {
+    const keys = new Map<string, string>();
+    for (const [key, tenure] of this.#tenures) {
+      tenure.instance = names.get(tenure.instance) ?? tenure.instance;
+      keys.set(key, keyOf(tenure.instance, tenure.wanted));
+    }
+    this.#tenures = new Map(
+      [...this.#tenures.values()].map((tenure) => [keyOf(tenure.instance, tenure.wanted), tenure]),
+    );
+    this.#announcer.rename(keys);
+    // What an instance of before counted under a name that is another's now is over.
+    const counted = [...this.#counters].filter(([name]) => names.has(name) || ![...names.values()].includes(name));
+    this.#counters = new Map(counted.map(([name, counters]) => [names.get(name) ?? name, counters]));
   }
 
   /** Evidence of a rival, or the peer has just released: a new burst starts now. */
@@ -159,6 +175,7 @@ export class Holder {
     if (link === undefined) return this.#wait(key, tenure, `Interface "${wanted.interface}" does not exist`);
     const found = this.#network.addresses(link.index).find((one) => one.address === wanted.address);
     const frames = announcementOf(wanted.address, link);
+    const shared = this.#holds(link.index, wanted.address);
     if (found !== undefined && !isOurs(found, this.#network.keepsProtocol)) {
       tenure.standing = { at: "foreign", index: link.index, frames };
       this.#say("foreign", tenure, `${nameOf(wanted)} is configured ${manner(found)} by someone else: used as it is`);
@@ -175,8 +192,9 @@ export class Holder {
       }
       tenure.standing = { at: "held", index: link.index, frames };
       tenure.leasedAt = now;
-      if (found !== undefined) this.#say("adopted", tenure, `${nameOf(wanted)} was left by an earlier run: kept`);
-      else if (as === "held") this.#say("held", tenure, `${nameOf(wanted)} is held`);
+      if (found !== undefined && !shared) {
+        this.#say("adopted", tenure, `${nameOf(wanted)} was left by an earlier run: kept`);
+      } else if (as === "held") this.#say("held", tenure, `${nameOf(wanted)} is held`);
     }
     if (as === "lapsed") {
       this.#say("restored", tenure, `${nameOf(wanted)} lapsed while this process was stalled: it is back`);
@@ -196,6 +214,9 @@ export class Holder {
     if (standing.at === "foreign") {
       const text = `${nameOf(wanted)} stays: someone else configured it, so this node goes on answering for it`;
       return this.#say("foreign", tenure, text);
+    }
+    if (this.#holds(standing.index, wanted.address)) {
+      return this.#say("released", tenure, `${nameOf(wanted)} stays: another instance holds it too`);
     }
     try {
       this.#network.removeAddress({ index: standing.index, address: wanted.address, prefix: wanted.prefix });

@@ -96,6 +96,12 @@ export class Keeper implements Disposable {
     this.#retainer.letGo(instance);
   }
 
+  /** Instances have other names now, old to new: what is kept for them and passed on stays as it is. */
+  rename(names: ReadonlyMap<string, string>): void {
+    this.#forwarder.rename(names);
+    this.#retainer.rename(names);
+  }
+
   retaining(instance: string): boolean {
     return this.#retainer.retaining(instance);
   }

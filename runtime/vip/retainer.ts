@@ -33,7 +33,7 @@ export class Retainer {
   readonly #report: (event: KeeperEvent) => void;
   readonly #sysctls: SysctlLedger;
   readonly #listing: ConnectionListing | undefined;
-  readonly #retained = new Map<string, Retained>();
+  #retained = new Map<string, Retained>();
   #nextCount = Infinity;
   #nextRenewal = Infinity;
 
@@ -126,6 +126,10 @@ export class Retainer {
 
   retaining(instance: string): boolean {
     return this.#retained.has(instance);
+  }
+
+  rename(names: ReadonlyMap<string, string>): void {
+    this.#retained = new Map([...this.#retained].map(([name, retained]) => [names.get(name) ?? name, retained]));
   }
 
   letGo(instance: string): void {

@@ -12,7 +12,8 @@ export type Standing =
   | { readonly at: "waiting"; readonly reason: string };
 
 export interface Tenure {
-  readonly instance: string;
+  /** A reload may give it another name. */
+  instance: string;
   readonly wanted: VirtualAddress;
   readonly lease: number;
   readonly schedule: AnnouncementSchedule;

@@ -8,6 +8,8 @@ export interface AddressPort {
   /** Puts them on their interfaces and announces them. */
   acquire(instance: string, holding: Holding, now: number): void;
   release(instance: string, now: number): void;
+  /** Instances have other names now, old to new: what they hold stays as it is. */
+  rename(names: ReadonlyMap<string, string>): void;
   /** Announces again now. */
   announce(instance: string, now: number): void;
   held(instance: string): readonly string[];
@@ -33,6 +35,8 @@ export interface ConnectionPort {
   drain(instance: string, now: number): void;
   connections(instance: string): number | null;
   letGo(instance: string): void;
+  /** Instances have other names now, old to new. */
+  rename(names: ReadonlyMap<string, string>): void;
 }
 
 export interface Forwarding {

@@ -11,7 +11,8 @@ import type { Effect } from "./state.ts";
 const mostMismatches = 100;
 
 export interface ReporterOptions {
-  readonly name: string;
+  /** Of the virtual router; a reload may give it another. */
+  readonly name: () => string;
   readonly log: Logger;
   readonly report: (report: VrrpReport) => void;
   readonly wallClock: () => number;
@@ -38,7 +39,7 @@ export class Reporter {
     const note = typeof connections === "string" ? `; connections are not kept: ${connections}` : "";
     const text = `${from} → ${to}: ${reason}${note}`;
     const severity = to === "fault" ? "error" : "notice";
-    this.#options.log[severity](`${this.#options.name}: ${text}`, { from, to });
+    this.#options.log[severity](`${this.#options.name()}: ${text}`, { from, to });
     const kept = connections === undefined ? {} : { connections: connections ?? "kept" };
     const fields = { from, to, reason, priority, ...kept };
     this.#event("vrrp.transition", severity, text, fields);
@@ -47,7 +48,7 @@ export class Reporter {
   moved({ cause, outcome, text }: Extract<Effect, { type: "settle" }>): void {
     if (outcome === "left") return;
     this.#options.log[outcome === "moved" ? "notice" : "warning"](
-      `${this.#options.name}: Planned move (${cause}): ${text}`,
+      `${this.#options.name()}: Planned move (${cause}): ${text}`,
     );
   }
 
@@ -56,15 +57,15 @@ export class Reporter {
     if (left === null) return;
     const from = formatAddress(source);
     const said = `Advertisement from ${from} dropped: ${text}${more(left)}`;
-    this.#options.log.warning(`${this.#options.name}: ${said}`, { reason });
+    this.#options.log.warning(`${this.#options.name()}: ${said}`, { reason });
     this.#event("dropped", "warning", said, { reason, source: from });
   }
 
   incompatible(difference: Incompatible, source: Address, now: number): void {
     const peer = formatAddress(source);
     if (this.#limiter.pass(`incompatible ${peer}`, now) === null) return;
-    const text = explainDifference(difference, peer, this.#options.name);
-    this.#options.log.error(`${this.#options.name}: Incompatible peer: ${text}`);
+    const text = explainDifference(difference, peer, this.#options.name());
+    this.#options.log.error(`${this.#options.name()}: Incompatible peer: ${text}`);
     this.#event("peer.state", "error", text, { peer, state: "incompatible", setting: difference.setting });
   }
 
@@ -76,7 +77,7 @@ export class Reporter {
     this.#mismatches.add(key);
     const own = ours.map(formatAddress).join(", ");
     const text = `${peer} advertises other addresses: ${list}; ours are ${own}`;
-    this.#options.log.warning(`${this.#options.name}: ${text}`);
+    this.#options.log.warning(`${this.#options.name()}: ${text}`);
     this.#event("peer.state", "warning", text, { peer, theirs: list, ours: own });
   }
 
@@ -86,18 +87,18 @@ export class Reporter {
   }
 
   notice(text: string): void {
-    this.#options.log.notice(`${this.#options.name}: ${text}`);
+    this.#options.log.notice(`${this.#options.name()}: ${text}`);
   }
 
   /** A warning that may come with every packet. */
   warn(cause: string, text: string, now: number): void {
     const left = this.#limiter.pass(cause, now);
-    if (left !== null) this.#options.log.warning(`${this.#options.name}: ${text}${more(left)}`);
+    if (left !== null) this.#options.log.warning(`${this.#options.name()}: ${text}${more(left)}`);
   }
 
   #event(type: VrrpEvent["type"], severity: VrrpEvent["severity"], text: string, fields: VrrpEvent["fields"]): void {
-    const { name: about, wallClock, report } = this.#options;
-    report({ type: "event", event: { type, severity, about, at: wallClock(), text, fields } });
+    const { name, wallClock, report } = this.#options;
+    report({ type: "event", event: { type, severity, about: name(), at: wallClock(), text, fields } });
   }
 }
 

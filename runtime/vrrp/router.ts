@@ -53,7 +53,7 @@ const statusEvery = 1000;
 
 export class Router {
   readonly #options: RouterOptions;
-  readonly #routers = new Map<string, VirtualRouter>();
+  #routers = new Map<string, VirtualRouter>();
   /** The same by interface and virtual router ID, as packets name them. */
   readonly #byDevice = new Map<string, Map<number, VirtualRouter>>();
   readonly #wires = new Map<string, OpenWire>();
@@ -148,6 +148,7 @@ export class Router {
   #apply(command: Extract<VrrpCommand, { type: "apply" }>, now: number): void {
     if (this.#stopping) return;
     const wanted = new Map(command.instances.map((options) => [options.name, options]));
+    this.#rename(command.instances, now);
     for (const [name, router] of this.#routers) {
       const options = wanted.get(name);
       if (options === undefined) router.stop(now);
@@ -170,6 +171,29 @@ export class Router {
     this.#bury();
     this.#changed = true;
     this.#options.report({ type: "applied", id: command.id, problems: [...this.#broken.values()] });
+  }
+
+  /** Peers know a virtual router by interface and ID: under another name it goes on as it is. */
+  #rename(wanted: readonly InstanceOptions[], now: number): void {
+    const names = new Map<string, string>();
+    for (const [name, router] of this.#routers) {
+      const same = wanted.find((options) => sameWire(options, router.options));
+      if (same === undefined || same.name === name) continue;
+      // What it leaves behind would answer in the place of the new one.
+      if (router.stopping) this.#abandon(router, now);
+      else names.set(name, same.name);
+    }
+    if (names.size === 0) return;
+    for (const name of names.values()) {
+      const before = this.#routers.get(name);
+      if (before !== undefined && !names.has(name)) this.#abandon(before, now);
+    }
+    const { addresses, connections, log } = this.#options;
+    addresses.rename(names);
+    connections.rename(names);
+    // All at once: names may be swapped.
+    this.#routers = new Map([...this.#routers].map(([name, router]) => [names.get(name) ?? name, router]));
+    for (const [name, other] of names) log.notice(`${other}: was ${name} until now, on the same virtual router ID`);
   }
 
   #begin(options: InstanceOptions, command: Extract<VrrpCommand, { type: "apply" }>, now: number): void {

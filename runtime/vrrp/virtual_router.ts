@@ -36,7 +36,7 @@ export class VirtualRouter {
   #due = NaN;
 
   constructor(options: InstanceOptions, private readonly ports: InstancePorts) {
-    const { name } = options;
+    const name = () => this.#options.name;
     this.#options = options;
     this.#tenure = new Tenure(ports.wallClock());
     this.#reporter = new Reporter({ name, log: ports.log, report: ports.report, wallClock: ports.wallClock });
@@ -84,7 +84,7 @@ export class VirtualRouter {
       place: () => placeOf(this.#conditions.outlook),
       takes: () => this.#conditions.inability,
       step,
-      announce: (now) => ports.addresses.announce(name, now),
+      announce: (now) => ports.addresses.announce(name(), now),
       finished: () => this.#orders.finished(this.#mover.keep),
       connections: ports.connections,
       wire: ports.wire,
@@ -120,7 +120,7 @@ export class VirtualRouter {
     else this.#assess(now);
   }
 
-  /** The same virtual router with other options; interface and virtual router ID stay. */
+  /** The same virtual router with other options, maybe under another name; interface and virtual router ID stay. */
   reconfigure(options: InstanceOptions, now: number): void {
     this.#options = options;
     this.#hearing.reconfigure(options);

@@ -220,6 +220,16 @@ Deno.test("a reload touches only what changed", async (t) => {
     assert.deepEqual((await host.addresses()).sort(), ["192.0.2.1/24", "192.0.2.100/24"]);
   });
 
+  await t.step("an instance of another name goes on as it is", async () => {
+    const before = one.transitions;
+    await one.apply([{ ...base, name: "VI_9" }]);
+    await until("it has its new name", () => one.status[0].name === "VI_9");
+    await wait(settled);
+    assert.deepEqual([one.state, one.transitions, two.transitions], ["active", before, 1]);
+    assert.deepEqual(await lan.holders(vip), ["dlp1"]);
+    await one.apply([base]);
+  });
+
   await t.step("a lower priority gives way, a new interval is followed", async () => {
     await one.apply([{ ...base, priority: 50, advertInterval: 200 }]);
     await two.reaches("active", 3000);

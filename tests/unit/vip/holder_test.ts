@@ -114,6 +114,37 @@ Deno.test("Holder: release removes and ends everything; another instance's addre
   deepEqual(said(), ["released 192.0.2.102"]);
 });
 
+Deno.test("Holder: an instance of another name holds on, with its counters, renewals and announcements", () => {
+  const { network, holder, frames, said } = start();
+  const other = { ...vip, address: "192.0.2.101" };
+  holder.acquire("VI_1", { ...holding, garp: { repeat: 2, delay: 0, refresh: 0 } }, 0);
+  holder.acquire("VI_2", { ...holding, addresses: [other] }, 0);
+  said();
+  network.calls.length = 0;
+  holder.rename(new Map([["VI_1", "VI_2"], ["VI_2", "VI_1"]]));
+  deepEqual([holder.held("VI_1"), holder.held("VI_2")], [["192.0.2.101/24"], ["192.0.2.100/24"]]);
+  holder.run(20);
+  equal(frames.length, 6);
+  deepEqual([holder.counters("VI_1").garpSent, holder.counters("VI_2").garpSent], [2, 4]);
+  holder.run(1000);
+  deepEqual(network.calls.splice(0), ["add 192.0.2.100 for 3000", "add 192.0.2.101 for 3000"]);
+  holder.release("VI_1");
+  deepEqual(network.calls, ["remove 192.0.2.101"]);
+  holder.rename(new Map([["VI_2", "VI_1"]]));
+  equal(holder.counters("VI_1").garpSent, 4);
+});
+
+Deno.test("Holder: what another instance holds too stays until the last one gives it", () => {
+  const { network, holder, said } = start();
+  holder.acquire("VI_1", holding, 0);
+  holder.acquire("VI_2", holding, 0);
+  deepEqual(said(), ["held 192.0.2.100", "held 192.0.2.100"], "and nobody left it");
+  holder.release("VI_1");
+  deepEqual([network.table.length, holder.held("VI_2")], [1, ["192.0.2.100/24"]]);
+  holder.release("VI_2");
+  equal(network.table.length, 0);
+});
+
 Deno.test("Holder: what someone else removed is back at once, with an announcement", () => {
   const { network, holder, frames, said } = start();
   holder.acquire("VI_1", holding, 0);

@@ -37,6 +37,7 @@ function start() {
   const addresses: AddressPort = {
     acquire: call("acquire"),
     release: call("release"),
+    rename: (names) => calls.push(`rename ${[...names].join(" ")}`),
     announce: call("announce"),
     held: () => [],
     counters: () => ({ garpSent: 0, addressesRestored: 0 }),
@@ -51,6 +52,7 @@ function start() {
     drain: () => {},
     connections: () => null,
     letGo: () => {},
+    rename: () => {},
   };
   let status: readonly InstanceStatus[] = [];
   let now = 0;
@@ -137,4 +139,30 @@ Deno.test("Router: a link that left has its sockets opened anew, though it be ba
   router.linkGone(null);
   look();
   deepEqual(calls().sort(), ["close eth0", "close eth1", "open eth0", "open eth1"]);
+});
+
+Deno.test("Router: an instance of another name on the same interface and virtual router ID goes on as it is", () => {
+  const { apply, said, calls } = start();
+  const second: InstanceOptions = { ...options, name: "VI_2", virtualRouterId: 52, addresses: [] };
+  apply([options, second]);
+  calls();
+  apply([{ ...options, name: "VI_3" }, second]);
+  deepEqual(calls(), ["rename VI_1,VI_3", "acquire VI_3"]);
+  deepEqual([said("VI_1")[0], said("VI_2")[0], said("VI_3")[0]], ["gone", "active", "active"]);
+  apply([{ ...options, name: "VI_2" }, { ...second, name: "VI_3" }]);
+  deepEqual(calls(), ["rename VI_3,VI_2 VI_2,VI_3", "acquire VI_2", "acquire VI_3"], "swapped");
+  apply([{ ...options, name: "VI_3" }]);
+  deepEqual(calls(), ["release VI_3", "rename VI_2,VI_3", "acquire VI_3"], "into the place of one that goes");
+  deepEqual([said("VI_2")[0], said("VI_3")[0]], ["gone", "active"]);
+});
+
+Deno.test("Router: one that still leaves makes room for another name on its virtual router ID", () => {
+  const { apply, said, calls } = start();
+  apply([options]);
+  apply([]);
+  deepEqual(said()[0], "active", "it offers its addresses first");
+  calls();
+  apply([{ ...options, name: "VI_2" }]);
+  deepEqual(calls(), ["release VI_1", "acquire VI_2"]);
+  deepEqual([said()[0], said("VI_2")[0]], ["gone", "active"]);
 });
