@@ -272,8 +272,10 @@ export class Holder {
         this.#take(key, tenure, now, "held");
       } else {
         tenure.standing = { ...standing, frames: announcementOf(tenure.wanted.address, link) };
-        // Whoever is behind a link that came back may have forgotten us, or be someone else now.
-        if (link.up && before?.up !== true) this.#announcer.start(key, tenure.schedule, now);
+        // Whoever is behind a link that came back may have forgotten us, or be someone else now; and a link that has
+        // another MAC takes nothing any more that comes to the one they know.
+        const moved = before === null || before.mac.some((byte, at) => byte !== link.mac[at]);
+        if (link.up && (before?.up !== true || moved)) this.#announcer.start(key, tenure.schedule, now);
       }
     }
   }

@@ -313,3 +313,15 @@ Deno.test("Holder: announce starts a new burst; so does a link that comes back, 
   holder.run(300);
   equal(frames.length, 6);
 });
+
+Deno.test("Holder: a new MAC is announced at once, though the link was never down", () => {
+  const { holder, frames } = start();
+  holder.acquire("VI_1", holding, 0);
+  const narrow = { ...eth0, mtu: 1400 };
+  holder.observe({ type: "link", link: narrow, before: eth0 }, 100);
+  equal(holder.deadline(), 1000, "another MTU is no reason");
+  holder.observe({ type: "link", link: { ...narrow, mac: Uint8Array.of(2, 0, 0, 0, 0, 2) }, before: narrow }, 200);
+  equal(holder.deadline(), 200);
+  holder.run(200);
+  equal(frames.length, 4);
+});
