@@ -11,6 +11,7 @@ const SOCK_CLOEXEC = 0x80000;
 const MSG_DONTWAIT = 0x40;
 
 const SOL_SOCKET = 1;
+const SO_REUSEADDR = 2;
 const SO_RCVBUF = 8;
 const SO_PRIORITY = 12;
 const SO_BINDTODEVICE = 25;
@@ -167,21 +168,50 @@ export interface UdpSocket extends Disposable {
   send(bytes: Uint8Array<ArrayBuffer>, destination: Address, port: number): number;
 }
 
+/** Two sockets of one address and port: what came in by its interface, and what came in by any other. */
+export interface UdpSockets extends Disposable {
+  readonly here: UdpSocket;
+  readonly elsewhere: UdpSocket;
+}
+
 /**
- * A UDP socket on one address of one interface, sending with TTL 255 and telling the TTL of what it receives.
+ * UDP sockets on one address, sending by one interface with TTL 255 and telling the TTL of what they receive.
  *
  * @throws {OsError} EADDRINUSE, EADDRNOTAVAIL, ENODEV.
  */
-export function openUdpSocket(device: Device, address: Address, port: number): UdpSocket {
+export function openUdpSockets(device: Device, address: Address, port: number): UdpSockets {
+  const first = openUdp(device, address, port, () => {});
+  const reuse = (socket: Socket, value: 0 | 1) =>
+    socket.option(SOL_SOCKET, SO_REUSEADDR, value, "let a second socket have the address");
+  try {
+    // Between these two only: to anyone else the address stays taken, as to an earlier run that has not ended yet.
+    reuse(first, 1);
+    const second = openUdp(null, address, port, (socket) => reuse(socket, 1));
+    for (const socket of [first, second]) reuse(socket, 0);
+    const [here, elsewhere] = [udpSocket(first), udpSocket(second)];
+    const close = () => [first, second].forEach((socket) => socket.close());
+    return { here, elsewhere, [Symbol.dispose]: close };
+  } catch (error) {
+    first.close();
+    throw error;
+  }
+}
+
+/** `device: null` = of every interface that no other socket of the address is bound to. */
+function openUdp(device: Device | null, address: Address, port: number, prepare: (socket: Socket) => void): Socket {
   const subject = `UDP socket on ${formatAddress(address)}:${port}`;
-  const socket = opened(AF_INET, SOCK_DGRAM, 0, subject, (socket) => {
-    socket.bindToDevice(device.name);
+  return opened(AF_INET, SOCK_DGRAM, 0, subject, (socket) => {
+    prepare(socket);
+    if (device !== null) socket.bindToDevice(device.name);
     socket.option(IPPROTO_IP, IP_TTL, 255, "set TTL");
     socket.option(IPPROTO_IP, IP_TOS, controlTos, "set TOS");
     socket.option(IPPROTO_IP, IP_RECVTTL, 1, "ask for the TTL of received packets");
     const name = encodeSockaddr(address, port);
     check(libc().bind(socket.fd, name, name.length), "bind", `Cannot bind ${subject}`);
   });
+}
+
+function udpSocket(socket: Socket): UdpSocket {
   const mailbox = new Mailbox();
   return {
     fd: socket.fd,

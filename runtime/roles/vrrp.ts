@@ -4,7 +4,7 @@
  * Control speaks on stdin, one JSON value a line, and hears on stdout; closing stdin is the command to stop. Nothing else
  * runs here: a late wake-up is a false failover.
  */
-import { type Address, equalAddresses, parseAddress } from "../bytes/address.ts";
+import { type Address, contains, equalAddresses, parseAddress } from "../bytes/address.ts";
 import { OsError } from "../os/errno.ts";
 import { libc } from "../os/libc.ts";
 import { openPacketSocket } from "../os/packet_socket.ts";
@@ -166,11 +166,12 @@ class VrrpProcess {
 }
 
 function interfacePort(network: Network): InterfacePort {
+  const inet = (index: number) => network.addresses(index).filter(({ family }) => family === 4);
   return {
     view(name, ours) {
       const link = network.link(name);
       if (link === undefined) return null;
-      const found = network.addresses(link.index).filter(({ family }) => family === 4)
+      const found = inet(link.index)
         .map(({ address, flags }) => ({ address: parseAddress(address), flags }));
       const isOurs = (address: Address) => ours.some((one) => equalAddresses(one, address));
       // An address owner has nothing but the virtual address itself: better than none.
@@ -182,13 +183,16 @@ function interfacePort(network: Network): InterfacePort {
     },
     isLocal(address) {
       for (const { index } of network.links()) {
-        if (
-          network.addresses(index).some((one) => one.family === 4 && equalAddresses(parseAddress(one.address), address))
-        ) {
-          return true;
-        }
+        if (inet(index).some((one) => equalAddresses(parseAddress(one.address), address))) return true;
       }
       return false;
+    },
+    isNear(name, address) {
+      const link = network.link(name);
+      if (link === undefined) return false;
+      return inet(link.index).some((one) =>
+        contains({ address: parseAddress(one.address), prefix: one.prefix }, address)
+      );
     },
   };
 }

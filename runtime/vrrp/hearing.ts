@@ -80,6 +80,11 @@ export class Hearing {
     this.host.told(from, message, now);
   }
 
+  refuse(from: Address, now: number): void {
+    const text = `Hand-over message from ${formatAddress(from)} refused (it came in by another interface)`;
+    this.host.reporter.warn("channel interface", text, now);
+  }
+
   #hear(advertisement: Advertisement, source: Address, now: number): void {
     const { counters, reporter, followed } = this.host;
     counters.adverts_received++;

@@ -10,12 +10,15 @@ import { type InterfaceView, outlookOf, trackInterfaces } from "./outlook.ts";
 import type { AddressPort, ConnectionPort, InstancePorts, WirePort } from "./ports.ts";
 import type { Hold, InstanceOptions, Tracking, VrrpCommand, VrrpReport } from "./protocol.ts";
 import { VirtualRouter } from "./virtual_router.ts";
+import type { Arrival } from "./wire.ts";
 
 /** The interfaces and addresses of this machine. */
 export interface InterfacePort {
   /** null = there is none of that name. `ours`: virtual addresses, which are never sent from. */
   view(name: string, ours: readonly Address[]): InterfaceView | null;
   isLocal(address: Address): boolean;
+  /** Whether the address belongs to a network that the interface is in. */
+  isNear(name: string, address: Address): boolean;
 }
 
 /** The sockets of one interface. */
@@ -26,7 +29,7 @@ export interface OpenWire extends WirePort, Disposable {
 
 export interface WireListener {
   packet(bytes: Uint8Array<ArrayBuffer>): void;
-  datagram(received: Received, address: Address): void;
+  datagram(received: Received, arrived: Arrival): void;
   problem(text: string): void;
 }
 
@@ -268,7 +271,7 @@ export class Router {
     try {
       const wire = this.#options.openWire(device, {
         packet: (bytes) => this.#receive(device.name, bytes),
-        datagram: (received) => this.#converseWith(device.name, received),
+        datagram: (received, arrived) => this.#converseWith(device.name, received, arrived),
         problem: (text) => log.warning(text),
       });
       this.#wires.set(device.name, wire);
@@ -312,10 +315,21 @@ export class Router {
     }
   }
 
-  #converseWith(device: string, received: Received): void {
-    const id = routerOf(received.bytes);
-    if (id === null) return;
-    this.#byDevice.get(device)?.get(id)?.converse(received.bytes, received.source, this.#options.now());
+  #converseWith(device: string, { bytes, source }: Received, arrived: Arrival): void {
+    const id = routerOf(bytes);
+    const router = id === null ? undefined : this.#byDevice.get(device)?.get(id);
+    const now = this.#options.now();
+    if (arrived === "here" || router === undefined || this.#mayDetour(router.options, source)) {
+      router?.converse(bytes, source, now);
+    } else {
+      router.refuse(source, now);
+    }
+  }
+
+  /** Whoever is on another segment of this machine has TTL 255 too: only a peer's address may come in by there. */
+  #mayDetour(options: InstanceOptions, source: Address): boolean {
+    if (options.unicast === null) return this.#options.interfaces.isNear(options.interface, source);
+    return options.unicast.peers.some((peer) => equalAddresses(parseAddress(peer), source));
   }
 
   #surroundings(options: InstanceOptions): Surroundings {

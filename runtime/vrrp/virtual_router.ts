@@ -156,6 +156,11 @@ export class VirtualRouter {
     this.#hearing.converse(bytes, from, now);
   }
 
+  /** A datagram of that channel which came in by an interface where no peer is. */
+  refuse(from: Address, now: number): void {
+    this.#hearing.refuse(from, now);
+  }
+
   failover(id: number, hold: Hold | null, now: number): void {
     this.#orders.failover(id, hold, now);
   }

@@ -6,11 +6,12 @@ import {
   type Device,
   openPacketReceiver,
   openPacketSender,
-  openUdpSocket,
+  openUdpSockets,
   type PacketReceiver,
   type PacketSender,
   type Received,
   type UdpSocket,
+  type UdpSockets,
 } from "../os/socket.ts";
 import { handoverPort } from "./handover_message.ts";
 import { groups, protocolNumber } from "./message.ts";
@@ -23,15 +24,21 @@ export interface WireOptions {
   readonly poller: Poller;
   /** A packet of protocol 112 with its header; a view until it returns. */
   readonly packet: (bytes: Uint8Array<ArrayBuffer>) => void;
-  /** A datagram of the hand-over channel that came from this network segment, to `address`. */
-  readonly datagram: (received: Received, address: Address) => void;
+  /** A datagram of the hand-over channel that no router passed on, and whether it came in by this interface. */
+  readonly datagram: (received: Received, arrived: Arrival) => void;
   /** Something does not work; the wire goes on without it. */
   readonly problem: (text: string) => void;
 }
 
+/**
+ * By which interface a datagram to an address of this one came in. Where another one is on the same segment, the kernel
+ * answers ARP for the address on both, and a peer may send to either.
+ */
+export type Arrival = "here" | "elsewhere";
+
 interface Channel {
   readonly address: Address;
-  readonly socket: UdpSocket;
+  readonly sockets: UdpSockets;
 }
 
 export class Wire implements Disposable {
@@ -65,9 +72,10 @@ export class Wire implements Disposable {
     for (const address of addresses) {
       if (this.#channels.some((channel) => equalAddresses(channel.address, address))) continue;
       try {
-        const channel = { address, socket: openUdpSocket(device, address, handoverPort) };
-        this.#channels.push(channel);
-        poller.add(channel.socket.fd, () => this.#listen(channel));
+        const sockets = openUdpSockets(device, address, handoverPort);
+        this.#channels.push({ address, sockets });
+        poller.add(sockets.here.fd, () => this.#listen(sockets.here, "here"));
+        poller.add(sockets.elsewhere.fd, () => this.#listen(sockets.elsewhere, "elsewhere"));
       } catch (error) {
         if (!(error instanceof OsError)) throw error;
         problem(`${error.message}; moves to and from ${formatAddress(address)} do not keep connections`);
@@ -82,7 +90,7 @@ export class Wire implements Disposable {
 
   say(bytes: Uint8Array<ArrayBuffer>, source: Address, destination: Address): number {
     const channel = this.#channels.find(({ address }) => equalAddresses(address, source));
-    return channel?.socket.send(bytes, destination, handoverPort) ?? 0;
+    return channel?.sockets.here.send(bytes, destination, handoverPort) ?? 0;
   }
 
   [Symbol.dispose](): void {
@@ -100,17 +108,18 @@ export class Wire implements Disposable {
     }
   }
 
-  #listen({ address, socket }: Channel): void {
+  #listen(socket: UdpSocket, arrived: Arrival): void {
     for (let i = 0; i < atOnce; i++) {
       const received = socket.receive();
       if (received === null) return;
       // Whoever is farther away than this segment cannot have TTL 255.
-      if (received.hopLimit === 255 && received.port === handoverPort) this.#options.datagram(received, address);
+      if (received.hopLimit === 255 && received.port === handoverPort) this.#options.datagram(received, arrived);
     }
   }
 
-  #close({ socket }: Channel): void {
-    this.#options.poller.remove(socket.fd);
-    socket[Symbol.dispose]();
+  #close({ sockets }: Channel): void {
+    this.#options.poller.remove(sockets.here.fd);
+    this.#options.poller.remove(sockets.elsewhere.fd);
+    sockets[Symbol.dispose]();
   }
 }

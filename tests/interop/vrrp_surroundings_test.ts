@@ -92,6 +92,24 @@ for (const [how, noise] of leaves) {
   });
 }
 
+Deno.test("a peer is heard though it sends to a second interface of ours on the same segment", async () => {
+  using scratch = new Scratch();
+  await using lan = await Lan.create(hosts);
+  const [one, two] = [lan.host("dlp1"), lan.host("dlp2")];
+  await lan.plug("dlp1", "ens33", "198.51.100.1/24");
+  // The kernel answers ARP for an address on every interface; this answer came first.
+  const wrong = await one.mac("ens33");
+  await two.ip(["neighbour", "replace", one.address, "lladdr", wrong, "dev", two.device, "nud", "permanent"]);
+  await using first = await VrrpRole.start(one, scratch.path, options(one, { priority: 200 }));
+  await first.reaches("active");
+  await using second = await VrrpRole.start(two, scratch.path, options(two));
+  await until("dlp1 knows dlp2", () => first.status[0].peer?.tandem === true);
+  const answers = await first.move("failover", { reason: "test" });
+  assert.deepEqual(answers.map(({ outcome }) => outcome), ["accepted", "moved", "drained"]);
+  await second.reaches("active");
+  assert.match(second.status[0].reason, /192\.0\.2\.1 handed it over/);
+});
+
 /** Whether five adverts more were received than when this was called. */
 function heardMore(role: VrrpRole): () => boolean {
   const before = role.status[0].counters.adverts_received;

@@ -50,8 +50,8 @@ export class Host {
     return links.flatMap((link) => (link.addr_info ?? []).map((info) => `${info.local}/${info.prefixlen}`));
   }
 
-  async mac(): Promise<string> {
-    return (JSON.parse(await this.ip(["-j", "link", "show", "dev", this.device])) as { address: string }[])[0]
+  async mac(device: string = this.device): Promise<string> {
+    return (JSON.parse(await this.ip(["-j", "link", "show", "dev", device])) as { address: string }[])[0]
       .address;
   }
 
@@ -108,6 +108,16 @@ export class Lan implements AsyncDisposable {
   /** The namespace of the bridge; each port there is named after its host. */
   get switch(): string {
     return `${this.prefix}-switch`;
+  }
+
+  /** Gives the host a second interface on the same switch. */
+  async plug(name: string, device: string, cidr: string): Promise<void> {
+    const { namespace } = this.host(name);
+    await ipBatch(this.switch, [
+      `link add ${name}-2 type veth peer name ${device} netns ${namespace}`,
+      `link set ${name}-2 master br0 up`,
+    ]);
+    await ipBatch(namespace, [`link set ${device} up`, `address add ${cidr} brd + dev ${device}`]);
   }
 
   /** Pulls (`down`) or plugs (`up`) the host's cable at the switch: the host sees loss of carrier at once; frames flow up to 1 s after `up`. */

@@ -1,10 +1,11 @@
-import { deepEqual } from "node:assert/strict";
-import { parseAddress } from "../../../runtime/bytes/address.ts";
+import { deepEqual, equal } from "node:assert/strict";
+import { formatAddress, parseAddress } from "../../../runtime/bytes/address.ts";
 import { createLogger } from "../../../runtime/telemetry/log.ts";
+import { encodeHandover, handoverPort } from "../../../runtime/vrrp/handover_message.ts";
 import type { InterfaceView } from "../../../runtime/vrrp/outlook.ts";
 import type { AddressPort, ConnectionPort } from "../../../runtime/vrrp/ports.ts";
 import type { InstanceOptions, InstanceStatus, Tracking, VrrpCommand } from "../../../runtime/vrrp/protocol.ts";
-import { Router } from "../../../runtime/vrrp/router.ts";
+import { Router, type WireListener } from "../../../runtime/vrrp/router.ts";
 
 const options: InstanceOptions = {
   name: "VI_1",
@@ -54,19 +55,26 @@ function start() {
     letGo: () => {},
     rename: () => {},
   };
+  const lines: string[] = [];
   let status: readonly InstanceStatus[] = [];
   let now = 0;
+  const listeners = new Map<string, WireListener>();
   const router = new Router({
-    interfaces: { view: (name) => interfaces.get(name) ?? null, isLocal: () => false },
+    interfaces: {
+      view: (name) => interfaces.get(name) ?? null,
+      isLocal: () => false,
+      isNear: (name, address) => name === "eth0" && formatAddress(address).startsWith("192.0.2."),
+    },
     addresses,
     connections,
-    openWire: (device) => {
+    openWire: (device, listener) => {
+      listeners.set(device.name, listener);
       calls.push(`open ${device.name}`);
       const close = () => void calls.push(`close ${device.name}`);
       return { device, transmit: () => 0, say: () => 0, converseOn: () => {}, [Symbol.dispose]: close };
     },
     reconcile: () => {},
-    log: createLogger({ role: "test", write: () => {} }),
+    log: createLogger({ role: "test", write: (line) => lines.push(line) }),
     report: (report) => {
       if (report.type === "status") status = report.instances;
     },
@@ -90,6 +98,15 @@ function start() {
       router.obey(command, now);
     },
     look: () => router.look(++now),
+    /** A greeting on the hand-over channel of eth0; the peer that is known then, or what was logged. */
+    greet(from: string, arrived: "here" | "elsewhere"): string {
+      const bytes = encodeHandover({ type: "hello", priority: 100, takes: null, answer: false }, 51, null);
+      const received = { bytes, source: parseAddress(from), port: handoverPort, hopLimit: 255 };
+      lines.length = 0;
+      listeners.get("eth0")?.datagram(received, arrived);
+      router.run(now += 1000);
+      return lines.length > 0 ? JSON.parse(lines[0]).text : status[0].peer?.address ?? "nobody";
+    },
   };
 }
 
@@ -165,4 +182,22 @@ Deno.test("Router: one that still leaves makes room for another name on its virt
   apply([{ ...options, name: "VI_2" }]);
   deepEqual(calls(), ["release VI_1", "acquire VI_2"]);
   deepEqual([said()[0], said("VI_2")[0]], ["gone", "active"]);
+});
+
+Deno.test("Router: by another interface only a peer's address may come in", () => {
+  const unicast = { source: null, peers: ["192.0.2.1", "203.0.113.2"], minTtl: 255 };
+  const refused = (from: string) => `VI_1: Hand-over message from ${from} refused (it came in by another interface)`;
+  const rows: readonly (readonly [Partial<InstanceOptions>, string, "here" | "elsewhere", string])[] = [
+    [{}, "192.0.2.2", "here", "192.0.2.2"],
+    [{}, "203.0.113.2", "here", "203.0.113.2"],
+    [{}, "192.0.2.2", "elsewhere", "192.0.2.2"],
+    [{}, "203.0.113.2", "elsewhere", refused("203.0.113.2")],
+    [{ unicast }, "203.0.113.2", "elsewhere", "203.0.113.2"],
+    [{ unicast }, "192.0.2.2", "elsewhere", refused("192.0.2.2")],
+  ];
+  for (const [more, from, arrived, expected] of rows) {
+    const { apply, greet } = start();
+    apply([{ ...options, ...more }]);
+    equal(greet(from, arrived), expected, `${from} ${arrived}`);
+  }
 });
