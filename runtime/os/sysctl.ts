@@ -38,6 +38,11 @@ export class SysctlLedger {
     if (now !== value) writeSysctl(path, value);
   }
 
+  /** Sets a number where it is smaller now. @throws {Error} */
+  raise(path: string, value: number): void {
+    if (Number(readSysctl(path)) < value) this.set(path, String(value));
+  }
+
   /** Puts the paths that begin with `prefix` back. A setting that is gone (its interface is) is forgotten. */
   restore(prefix = ""): void {
     for (const [path, value] of this.#originals) {

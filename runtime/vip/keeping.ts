@@ -16,7 +16,7 @@ export interface Forwarding {
 
 /** What the giver keeps serving. */
 export interface Retention {
-  /** Interface that carried the addresses: its ARP settings are changed for the time. */
+  /** Interface that carried the addresses: its ARP settings and those of all are changed for the time. */
   readonly interface: string;
   readonly addresses: readonly string[];
   readonly ports: readonly number[];

@@ -101,9 +101,12 @@ export class Retainer {
     if (before !== undefined) this.letGo(instance);
     this.#retained.set(instance, retained);
     try {
-      // First the settings: with the copies in place the kernel would answer ARP for them on every interface.
-      this.#sysctls.set(`net/ipv4/conf/${retention.interface}/arp_ignore`, "1");
-      this.#sysctls.set(`net/ipv4/conf/${retention.interface}/arp_announce`, "2");
+      // First the settings: with the copies in place the kernel would answer ARP for them on every interface, of which
+      // another may be on the same segment. It takes the larger value of an interface and of "all".
+      for (const where of ["all", retention.interface]) {
+        this.#sysctls.raise(`net/ipv4/conf/${where}/arp_ignore`, 1);
+        this.#sysctls.raise(`net/ipv4/conf/${where}/arp_announce`, 2);
+      }
       this.#addCopies(retained);
     } catch (cause) {
       this.letGo(instance);
@@ -140,7 +143,9 @@ export class Retainer {
     const device = retained.retention.interface;
     const shared = [...this.#retained.values()].some(({ retention }) => retention.interface === device);
     if (!shared) this.#sysctls.restore(`net/ipv4/conf/${device}/`);
-    if (this.#retained.size === 0) this.#nextCount = this.#nextRenewal = Infinity;
+    if (this.#retained.size > 0) return;
+    this.#sysctls.restore("net/ipv4/conf/all/");
+    this.#nextCount = this.#nextRenewal = Infinity;
   }
 
   clean(addresses: readonly string[]): string[] {

@@ -49,15 +49,17 @@ function ruleset(host: Host): Promise<string> {
 }
 
 async function arpSettings(host: Host): Promise<string> {
-  const base = "/proc/sys/net/ipv4/conf/ens32";
-  return (await host.run(["cat", `${base}/arp_ignore`, `${base}/arp_announce`])).stdout.replaceAll("\n", " ").trim();
+  const files = ["ens32", "all"].flatMap((where) =>
+    ["arp_ignore", "arp_announce"].map((name) => `/proc/sys/net/ipv4/conf/${where}/${name}`)
+  );
+  return (await host.run(["cat", ...files])).stdout.replaceAll("\n", " ").trim();
 }
 
 /** Nothing of a move is left on the host. */
 async function assertClean(host: Host): Promise<void> {
   assert.equal(await ruleset(host), "");
   assert.deepEqual(await host.addresses("lo"), ["127.0.0.1/8"]);
-  assert.equal(await arpSettings(host), "0 0");
+  assert.equal(await arpSettings(host), "0 0 0 0");
 }
 
 async function startWeb(host: Host) {
@@ -160,6 +162,8 @@ Deno.test("Keeper: a copy on lo is a lease, answers no ARP, and what a killed ru
   const directory = await Deno.makeTempDir();
   await using lan = await Lan.create(hosts);
   const one = lan.host("one");
+  // The kernel answers ARP for an address of any interface on this one too.
+  await lan.plug("one", "ens33", "10.99.0.1/24");
   const node = await VipNode.start(one, `${directory}/ledger`);
   assert.equal(
     await node.do("retain", { instance, retention }),
@@ -169,7 +173,7 @@ Deno.test("Keeper: a copy on lo is a lease, answers no ARP, and what a killed ru
   assert.equal(await node.do("retain", { instance, retention }), null);
   await node.do("release", { instance });
   assert.deepEqual(await one.addresses("lo"), ["127.0.0.1/8", `${vip}/32`]);
-  assert.equal(await arpSettings(one), "1 2");
+  assert.equal(await arpSettings(one), "1 2 1 2");
   await lan.host("client").run(["timeout", "1", "bash", "-c", `echo > /dev/tcp/${vip}/9`], { allowFailure: true });
   assert.equal(await lan.host("client").neighbour(vip), null);
   await node.do("letGo", { instance });
@@ -181,6 +185,8 @@ Deno.test("Keeper: a copy on lo is a lease, answers no ARP, and what a killed ru
   await using next = await VipNode.start(one, `${directory}/ledger`);
   const said: string[] = await next.do("clean", { addresses: [vip] });
   assert.deepEqual(said.map((sentence) => sentence.replace(/of an earlier run .*/, "…")), [
+    "Setting net/ipv4/conf/all/arp_ignore …",
+    "Setting net/ipv4/conf/all/arp_announce …",
     "Setting net/ipv4/conf/ens32/arp_ignore …",
     "Setting net/ipv4/conf/ens32/arp_announce …",
     `Copy of ${vip} on "lo" …`,
@@ -259,4 +265,21 @@ Deno.test("Keeper: the drain ends with its time, and tells how many connections 
   assert.equal(drained.event.text, `Connections of "VI_1" are drained: the drain is over, 3 are cut`);
   assert.ok(drained.at - from >= 1450 && drained.at - from < 1700, `after ${drained.at - from} ms`);
   await assertClean(lan.host("one"));
+});
+
+Deno.test("Keeper: ARP settings are only made stricter, and go back when the last instance has let go", async () => {
+  await using lan = await Lan.create(hosts);
+  const one = lan.host("one");
+  await one.sysctl("net.ipv4.conf.ens32.arp_ignore", "2");
+  await using node = await VipNode.start(one);
+  const second = { address: "10.98.0.101", prefix: 24, interface: "ens32" };
+  await node.do("acquire", { instance, holding: { ...holding, addresses: [...holding.addresses, second] } });
+  assert.equal(await node.do("retain", { instance, retention }), null);
+  const other = { ...retention, addresses: [second.address] };
+  assert.equal(await node.do("retain", { instance: "VI_2", retention: other }), null);
+  assert.equal(await arpSettings(one), "2 2 1 2");
+  await node.do("letGo", { instance });
+  assert.equal(await arpSettings(one), "2 2 1 2");
+  await node.do("letGo", { instance: "VI_2" });
+  assert.equal(await arpSettings(one), "2 0 0 0");
 });
