@@ -103,11 +103,16 @@ export type NetworkEvent =
    */
   | { readonly type: "lost" };
 
-/** Whether the event changes what is there: a lease that is renewed, by us or by a DHCP client, is there already. */
+/**
+ * Whether the event tells what this program does not know: a lease that is renewed, by us or by a DHCP client, is there
+ * already, and what comes with our mark we have just added.
+ */
 export function isNews(event: NetworkEvent): boolean {
-  if (event.type !== "address" || event.before === null) return true;
+  if (event.type !== "address") return true;
+  const { address, before } = event;
+  if (before === null) return address.validFor === null || address.protocol !== addressProtocol;
   // Flags tell which address is the primary one of its network.
-  return event.before.flags !== event.address.flags;
+  return before.flags !== address.flags;
 }
 
 /** An address to add to an interface, or to renew there. */

@@ -4,12 +4,12 @@
  * Control speaks on stdin, one JSON value a line, and hears on stdout; closing stdin is the command to stop. Nothing else
  * runs here: a late wake-up is a false failover.
  */
-import { type Address, contains, equalAddresses, parseAddress } from "../bytes/address.ts";
+import { contains, equalAddresses, formatAddress, parseAddress } from "../bytes/address.ts";
 import { OsError } from "../os/errno.ts";
 import { libc } from "../os/libc.ts";
 import { openPacketSocket } from "../os/packet_socket.ts";
 import { CautiousWriter, LineReader, LineWriter } from "../os/pipe.ts";
-import { isNews } from "../os/rtnetlink.ts";
+import { type InterfaceAddress, isNews } from "../os/rtnetlink.ts";
 import { type Network, openNetwork } from "../os/rtnetlink_network.ts";
 import { lockProgram, monotonic, Poller, setRealtime } from "../os/scheduling.ts";
 import { ignoreSignals } from "../os/signals.ts";
@@ -171,13 +171,11 @@ function interfacePort(network: Network): InterfacePort {
     view(name, ours) {
       const link = network.link(name);
       if (link === undefined) return null;
-      const found = inet(link.index)
-        .map(({ address, flags }) => ({ address: parseAddress(address), flags }));
-      const isOurs = (address: Address) => ours.some((one) => equalAddresses(one, address));
+      const virtual = new Set(ours.map(formatAddress));
       // An address owner has nothing but the virtual address itself: better than none.
-      const rank = (entry: typeof found[number]) =>
-        (isOurs(entry.address) ? 2 : 0) + ((entry.flags & secondary) === 0 ? 0 : 1);
-      const addresses = found.sort((a, b) => rank(a) - rank(b)).map(({ address }) => address);
+      const rank = ({ address, flags }: InterfaceAddress) =>
+        (virtual.has(address) ? 2 : 0) + ((flags & secondary) === 0 ? 0 : 1);
+      const addresses = inet(link.index).sort((a, b) => rank(a) - rank(b)).map(({ address }) => parseAddress(address));
       const mac = [...link.mac].map((byte) => byte.toString(16).padStart(2, "0")).join(":");
       return { index: link.index, up: link.up, mac, addresses };
     },

@@ -3,6 +3,7 @@ import { parseAddress } from "../../../runtime/bytes/address.ts";
 import { decodeAcknowledgement, decodeAttributes, decodeMessages, MessageWriter } from "../../../runtime/os/netlink.ts";
 import {
   type AddressLease,
+  addressProtocol,
   decodeInterfaceAddress,
   decodeLink,
   type InterfaceAddress,
@@ -119,6 +120,7 @@ Deno.test("isNews() leaves out renewals only, of whatever lifetime", () => {
   const renewed = { ...lease, validFor: 86_399_000 };
   const rows: readonly (readonly [string, NetworkEvent, boolean])[] = [
     ["a lease is new, as from DHCP", { type: "address", address: lease, before: null }, true],
+    ["a lease of ours", { type: "address", address: { ...lease, protocol: addressProtocol }, before: null }, false],
     ["a lease is renewed", { type: "address", address: lease, before: renewed }, false],
     ["a permanent one is new", { type: "address", address: { ...lease, validFor: null }, before: null }, true],
     ["a secondary one is primary now", { type: "address", address: lease, before: { ...lease, flags: 1 } }, true],
