@@ -38,6 +38,16 @@ export function createMoves({ config, vrrp, state, clock, patience }: MovesOptio
     state.set(setHold(state.overrides, instance, hold));
   };
 
+  /** An instance that a reload gave another name brings its hold along. */
+  const adopt = (instance: string, hold: Hold) => {
+    if (state.overrides.holds[instance] !== undefined) return;
+    keep(instance, hold);
+    const names = config().vrrp.map(({ name }) => name);
+    for (const [name, { since }] of Object.entries(state.overrides.holds)) {
+      if (since === hold.since && !names.includes(name)) keep(name, null);
+    }
+  };
+
   const expectKnown = (name: string) => {
     const names = config().vrrp.map((instance) => instance.name);
     if (names.includes(name)) return;
@@ -81,6 +91,7 @@ export function createMoves({ config, vrrp, state, clock, patience }: MovesOptio
     },
     hear(instance, before) {
       if (before?.hold && instance.hold === null) keep(instance.name, null);
+      if (before === null && instance.hold !== null) adopt(instance.name, instance.hold);
     },
   };
 }
