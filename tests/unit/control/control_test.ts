@@ -116,6 +116,47 @@ Deno.test("a failing listener makes its instance yield, and a healed one ends th
   await stop();
 });
 
+Deno.test("a stall of control is no silence of the proxy, and a silent proxy is found after it", async () => {
+  const { clock, control, proxy, vrrp, done, stop } = await fixture();
+  await done(control.start());
+  const status = () =>
+    proxy.say({
+      type: "status",
+      at: 0,
+      threads: [{ thread: 0, alive: true, turnAgeMs: 0 }],
+      frontends: [],
+      servers: [],
+      backends: [],
+    });
+  // The vrrp process says something all the time; only the proxy falls silent.
+  const alive = () =>
+    vrrp.say({ type: "status", at: 0, instances: [instanceStatus({ name: "VI_1", priority: 101 }, "backup")] });
+  for (let quarter = 0; quarter < 10; quarter++) {
+    status();
+    await clock.advance(250);
+  }
+  clock.stall(4500);
+  // The tick that is overdue runs before the reports that wait in the pipe are read.
+  await clock.advance(0);
+  status();
+  alive();
+  await clock.advance(250);
+  assert.deepEqual(vrrp.told.slice(1), []);
+  await clock.advance(2500);
+  assert.deepEqual(vrrp.told.slice(1), []);
+  alive();
+  await clock.advance(1500);
+  assert.deepEqual(vrrp.told.slice(1), [{
+    type: "track",
+    instance: "VI_1",
+    tracking: {
+      effect: "yield",
+      causes: ['frontend "http-in" is not served: the proxy process has fallen silent'],
+    },
+  }]);
+  await stop();
+});
+
 Deno.test("a proxy that dies makes its instances yield until its successor listens", async () => {
   const { clock, control, proxy, vrrp, done, stop } = await fixture();
   await done(control.start());
