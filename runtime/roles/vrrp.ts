@@ -68,6 +68,7 @@ class VrrpProcess {
       network: this.#network,
       ledger: ledgerPath(),
       report: (event) => this.#kept(event),
+      said: (text) => log.notice(text),
     });
     this.#router = new Router({
       interfaces: interfacePort(this.#network),

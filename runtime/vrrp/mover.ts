@@ -149,7 +149,8 @@ export class Mover {
         if (effect.message.type === "released" || effect.message.type === "drained") {
           this.#repeats.push({ at: now + repeatAfter, to: effect.to, message: effect.message });
         }
-        return this.#send(effect.to, effect.message);
+        this.#send(effect.to, effect.message);
+        return;
       case "retain": {
         const addresses = options.addresses.map(({ address }) => address);
         const retention = {
@@ -211,12 +212,13 @@ export class Mover {
     }, now);
   }
 
-  #send(to: Address, message: HandoverMessage): void {
+  /** Whether it left. */
+  #send(to: Address, message: HandoverMessage): boolean {
     const { authentication, virtualRouterId } = this.#host.options();
     const place = this.#host.place();
-    if (place === null) return;
+    if (place === null) return false;
     const bytes = encodeHandover(message, virtualRouterId, authentication?.password ?? null);
-    this.#host.wire.say(bytes, place.primary, to);
+    return this.#host.wire.say(bytes, place.primary, to) === 0;
   }
 
   #helloMessage(answer: boolean): HandoverMessage {
@@ -234,8 +236,8 @@ export class Mover {
     if (to === null) return;
     if (this.#hello === null || !equalAddresses(this.#hello.to, to)) this.#hello = { to, at: now, unanswered: 0 };
     if (now < this.#hello.at) return;
-    const unanswered = this.#hello.unanswered + 1;
+    // What could not be said is no question left unanswered: nobody shall wait for the seldom one when it can be.
+    const unanswered = this.#hello.unanswered + (this.#send(to, this.#helloMessage(false)) ? 1 : 0);
     this.#hello = { to, at: now + (unanswered > 3 ? helloSeldom : helloEvery), unanswered };
-    this.#send(to, this.#helloMessage(false));
   }
 }

@@ -126,6 +126,8 @@ export class Router {
     if (now >= this.#statusAt) {
       // A hold may be over by the clock on the wall, which no deadline knows.
       for (const router of this.#routers.values()) router.tick();
+      // A process that has not ended yet may hold a channel, and its end is no event of the network.
+      this.#converse();
       this.#statusAt = now + statusEvery;
       this.#changed = true;
     }
