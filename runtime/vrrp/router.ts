@@ -87,12 +87,13 @@ export class Router {
     }
   }
 
-  /** Hands everything over; `stopped` tells when that is done. Told again, it waits no longer for connections to end. */
+  /**
+   * Hands everything over; `stopped` tells when that is done. Told again, it waits neither for connections to end nor for
+   * somebody to take the addresses: whoever said it kills what is not gone soon, and a lease outlives its process.
+   */
   stop(now: number): void {
     if (this.#stopping) {
-      for (const router of [...this.#routers.values()]) {
-        if (router.status(now).state !== "active") this.#abandon(router, now);
-      }
+      for (const router of [...this.#routers.values()]) this.#abandon(router, now);
       return;
     }
     this.#stopping = true;

@@ -1,4 +1,4 @@
-import { deepEqual } from "node:assert/strict";
+import { deepEqual, equal } from "node:assert/strict";
 import { type Address, formatAddress, parseAddress } from "../../../runtime/bytes/address.ts";
 import { createLogger } from "../../../runtime/telemetry/log.ts";
 import type { InstanceOptions, VrrpReport } from "../../../runtime/vrrp/protocol.ts";
@@ -85,4 +85,16 @@ Deno.test("Router: channels that could not be had are tried again each second", 
   world.conversed.length = 0;
   runUntil(router, 0, 3500);
   deepEqual(world.conversed, Array(4).fill("192.0.2.1"));
+});
+
+Deno.test("Router: told to stop it waits for a taker; told again it lets go at once", () => {
+  const { router, world } = start();
+  deepEqual(world.held, ["192.0.2.100"]);
+  router.stop(100);
+  runUntil(router, 100, 2400);
+  deepEqual(world.held, ["192.0.2.100"], "nobody has taken it yet");
+  world.sent.length = 0;
+  router.stop(2500);
+  deepEqual([world.held, world.sent], [[], [0]]);
+  equal(router.stopped, true);
 });
