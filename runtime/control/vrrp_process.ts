@@ -38,12 +38,13 @@ export interface VrrpProcess {
   /** Makes `instances` the wanted set; answers the problems met. */
   apply(instances: readonly InstanceOptions[]): Promise<readonly string[]>;
   track(instance: string, tracking: Tracking): void;
-  /** The first answer to a planned move, and a promise of the last. */
+  /** The first answer to a planned move, and a promise of the last. `answered` hears each of them as it comes. */
   move(
     command: { readonly type: "failover"; readonly instance: string; readonly hold: Hold | null } | {
       readonly type: "failback";
       readonly instance: string;
     },
+    answered?: (answer: Answer) => void,
   ): Promise<{ readonly first: Answer; readonly last: Promise<Answer> }>;
 }
 
@@ -163,12 +164,13 @@ export function startVrrpProcess(options: VrrpProcessOptions): VrrpProcess {
       tracking.set(instance, value);
       if (wanted?.some(({ name }) => name === instance)) supervised.send({ type: "track", instance, tracking: value });
     },
-    move(command) {
+    move(command, answered = () => {}) {
       const id = nextId++;
       const first = Promise.withResolvers<Answer>();
       const last = Promise.withResolvers<Answer>();
       moves.set(id, {
         answer(answer) {
+          answered(answer);
           first.resolve(answer);
           if (answer.outcome === "accepted" || answer.outcome === "moved") return;
           moves.delete(id);

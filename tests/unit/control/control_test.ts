@@ -257,6 +257,12 @@ Deno.test("changeServer() waits for the successor of a proxy that dies, and at m
   await stop();
 });
 
+/** What the vrrp process says of the last planned move that it was told of. */
+function answer({ told, say }: ReturnType<typeof fakeVrrp>, outcome: "moved" | "failed" | "drained"): void {
+  const command = told.findLast(({ type }) => type === "failover" || type === "failback");
+  if (command !== undefined && "id" in command) say({ type: "answer", id: command.id, outcome, text: outcome });
+}
+
 Deno.test("failover() is for what is active here, is held, and outlives a restart", async () => {
   const stateDirectory = await Deno.makeTempDir();
   try {
@@ -268,6 +274,8 @@ Deno.test("failover() is for what is active here, is held, and outlives a restar
       await assert.rejects(control.failover("VI_2", request), { why: "unknown" });
       await assert.rejects(control.failback("VI_1"), { why: "conflict" });
       assert.equal((await done(control.failover("VI_1", request))).text, "handing over");
+      assert.deepEqual(control.status().overrides, [], "nothing is held before it has moved");
+      answer(vrrp, "moved");
       vrrp.say({ type: "status", at: 0, instances: [instanceStatus({ name: "VI_1", priority: 101 }, "backup")] });
       await assert.rejects(control.failover("VI_1", request), { why: "conflict" });
       await stop();
@@ -291,6 +299,7 @@ Deno.test("a hold that the vrrp process ended is ended", async () => {
   world.state = "active";
   await done(control.start());
   await done(control.failover("VI_1", { by: "ann", reason: "", for: null }));
+  answer(vrrp, "moved");
   const hold = { since: 1, until: null, reason: "", by: "ann" };
   const status = (state: "active" | "backup", held: typeof hold | null) =>
     vrrp.say({
@@ -303,6 +312,33 @@ Deno.test("a hold that the vrrp process ended is ended", async () => {
   status("backup", hold);
   status("backup", null);
   assert.deepEqual(control.status().overrides, []);
+  await stop();
+});
+
+Deno.test("a vrrp process that dies during a move leaves a hold only where it had moved", async () => {
+  const request = { by: "ann", reason: "", for: null };
+  for (const moved of [false, true]) {
+    const { clock, control, vrrp, world, done, stop } = await fixture();
+    world.state = "active";
+    await done(control.start());
+    await done(control.failover("VI_1", request));
+    if (moved) answer(vrrp, "moved");
+    vrrp.die();
+    await clock.advance(10);
+    const again = vrrp.told.filter(({ type }) => type === "apply")[1];
+    const held = moved ? ["VI_1"] : [];
+    assert.deepEqual(again.type === "apply" && Object.keys(again.holds), held, `moved: ${moved}`);
+    assert.deepEqual(control.status().overrides.map(({ about }) => about), held, `moved: ${moved}`);
+    await stop();
+  }
+});
+
+Deno.test("failback() ends a hold that only the vrrp process knows", async () => {
+  const { control, vrrp, done, stop } = await fixture();
+  await done(control.start());
+  const hold = { since: 1, until: null, reason: "", by: "ann" };
+  vrrp.say({ type: "status", at: 0, instances: [instanceStatus({ name: "VI_1", priority: 101 }, "backup", { hold })] });
+  assert.equal((await done(control.failback("VI_1"))).text, "handing over");
   await stop();
 });
 
