@@ -6,7 +6,7 @@
  * The channel coordinates; it never elects. Whatever it says, priority 0 and advertisements decide.
  */
 import { createHmac, timingSafeEqual } from "node:crypto";
-import type { MoveCause } from "./state.ts";
+import type { MoveCause, RequestCause } from "./state.ts";
 
 export const handoverPort = 9112;
 
@@ -28,8 +28,8 @@ export type HandoverMessage =
   /** Rules are in place, or `keep` says why connections are not kept; priority 0 will be followed at once. */
   | { readonly type: "ready"; readonly id: string; readonly keep: string | null }
   | { readonly type: "refuse"; readonly id: string; readonly reason: string }
-  /** A backup that may preempt asks to be handed the addresses. */
-  | { readonly type: "request"; readonly id: string; readonly priority: number }
+  /** A backup asks to be handed the addresses. */
+  | { readonly type: "request"; readonly id: string; readonly priority: number; readonly cause: RequestCause }
   /** The giver has taken the addresses off its interface. */
   | { readonly type: "released"; readonly id: string }
   /** The giver has no connection left. */
@@ -113,8 +113,11 @@ function readFields(fields: Record<string, unknown>): HandoverMessage | undefine
       return isReason(keep) ? { type, id, keep } : undefined;
     case "refuse":
       return typeof reason === "string" ? { type, id, reason: reason.slice(0, 200) } : undefined;
-    case "request":
-      return isPriority(priority) ? { type, id, priority } : undefined;
+    case "request": {
+      // Unsaid by versions that did not know causes: they are granted what they were.
+      const cause = requestCauses.find((known) => known === (fields.cause ?? "preemption"));
+      return isPriority(priority) && cause !== undefined ? { type, id, priority, cause } : undefined;
+    }
     case "released":
     case "drained":
       return { type, id };
@@ -124,6 +127,7 @@ function readFields(fields: Record<string, unknown>): HandoverMessage | undefine
 }
 
 const causes: readonly MoveCause[] = ["failover", "yield", "preemption", "stop"];
+const requestCauses: readonly RequestCause[] = ["preemption", "failback", "rescue"];
 
 function isPriority(value: unknown): value is number {
   return Number.isInteger(value) && (value as number) >= 0 && (value as number) <= 255;

@@ -12,7 +12,7 @@ import {
 import { encodeHandover, type HandoverMessage } from "./handover_message.ts";
 import type { ConnectionPort, WirePort } from "./ports.ts";
 import type { InstanceOptions, InstanceStatus } from "./protocol.ts";
-import type { Event, MoveCause } from "./state.ts";
+import type { Event, MoveCause, RequestCause } from "./state.ts";
 
 /** The virtual router that moves. */
 export interface MoverHost {
@@ -78,9 +78,9 @@ export class Mover {
     this.#advance({ type: "offer", now, peer: place === null ? null : peer, terms });
   }
 
-  ask(peer: Address, now: number): void {
+  ask(peer: Address, cause: RequestCause, now: number): void {
     const { priority } = this.#host.standing();
-    this.#advance({ type: "ask", now, peer, id: this.#host.randomId(), priority });
+    this.#advance({ type: "ask", now, peer, id: this.#host.randomId(), priority, cause });
   }
 
   hear(from: Address, message: HandoverMessage, now: number): void {

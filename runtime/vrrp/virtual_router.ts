@@ -282,7 +282,7 @@ export class VirtualRouter {
       case "offer":
         return this.#mover.offer(effect.cause, successor(this.#hearing.peers, now)?.address ?? null, now);
       case "request":
-        return this.#mover.ask(effect.active, now);
+        return this.#mover.ask(effect.active, effect.cause, now);
       case "settle":
         return this.#settle(effect, now);
       case "endHold":

@@ -31,7 +31,8 @@ const offer: HandoverMessage = { type: "offer", ...terms };
 const ready: HandoverMessage = { type: "ready", id: "m1", keep: null };
 const released: HandoverMessage = { type: "released", id: "m1" };
 const drained: HandoverMessage = { type: "drained", id: "m1" };
-const request: HandoverMessage = { type: "request", id: "r1", priority: 200 };
+const request: HandoverMessage = { type: "request", id: "r1", priority: 200, cause: "preemption" };
+const rescue: HandoverMessage = { ...request, cause: "rescue" };
 
 const backup: Standing = { state: "backup", active: peer, priority: 100, yields: false, leaving: false };
 const active: Standing = { ...backup, state: "active", active: null };
@@ -66,7 +67,7 @@ const moving: Story = [...offering, [5, hears(ready, active)]];
 const draining: Story = [...moving, [10, { type: "moved" }]];
 const agreed: Story = [[0, hears(offer, backup)], [0, { type: "forwarded", keep: null }]];
 const forwarding: Story = [...agreed, [10, { type: "active" }]];
-const asking: Story = [[0, { type: "ask", id: "r1", priority: 200, peer }]];
+const asking: Story = [[0, { type: "ask", id: "r1", priority: 200, cause: "preemption", peer }]];
 
 const rows: readonly [name: string, given: Story, at: number, happening: Happening, effects: string][] = [
   // giver
@@ -135,7 +136,7 @@ const rows: readonly [name: string, given: Story, at: number, happening: Happeni
   ["another move drained", forwarding, 900, hears({ ...drained, id: "m0" }, active), ""],
   ["rules ended by themselves", forwarding, 35_000, { type: "expired" }, "finished"],
   // request
-  ["asks", [], 0, { type: "ask", id: "r1", priority: 200, peer }, "send request"],
+  ["asks", [], 0, { type: "ask", id: "r1", priority: 200, cause: "preemption", peer }, "send request"],
   ["asks again", asking, 66, timer, "send request"],
   ["not answered", [...asking, [66, timer], [132, timer]], 198, timer, "refused"],
   ["refused request", asking, 5, hears({ type: "refuse", id: "r1", reason: "no" }, backup), "refused"],
@@ -144,6 +145,15 @@ const rows: readonly [name: string, given: Story, at: number, happening: Happeni
   ["asked while leaving", [], 0, hears(request, { ...active, leaving: true }), ""],
   ["asked with no higher priority", [], 0, hears({ ...request, priority: 100 }, active), "send refuse"],
   ["asked as backup", [], 0, hears(request, backup), "send refuse"],
+  ["asked as a rescue while it yields", [], 0, hears(rescue, { ...active, priority: 1, yields: true }), "leave"],
+  [
+    "asked as a rescue, and priority 1 is all it was given",
+    [],
+    0,
+    hears(rescue, { ...active, priority: 1 }),
+    "send refuse",
+  ],
+  ["asked by failback", [], 0, hears({ ...request, cause: "failback" }, { ...active, priority: 1 }), "leave"],
 ];
 
 Deno.test("advance() coordinates a move, row by row", () => {
@@ -170,6 +180,8 @@ const messages: readonly HandoverMessage[] = [
   ready,
   { type: "refuse", id: "m1", reason: "it yields too" },
   request,
+  { ...request, cause: "failback" },
+  rescue,
   released,
   drained,
 ];
@@ -202,6 +214,7 @@ Deno.test("decodeHandover() says why it refuses", () => {
     [text(`{${head},"type":"ready","id":"","keep":null}`), null, "type"],
     [text(`{${head},"type":"ready","id":"m1"}`), null, "type"],
     [text(`{${head},"type":"request","id":"m1","priority":256}`), null, "type"],
+    [text(`{${head},"type":"request","id":"m1","priority":2,"cause":"whim"}`), null, "type"],
     [text(`{${head},"type":"hello","priority":1,"takes":7,"answer":true}`), null, "type"],
     [text(JSON.stringify({ v: 1, vrid: 51, ...offer, mac: "02:00:00:00:00" })), null, "type"],
     [text(JSON.stringify({ v: 1, vrid: 51, ...offer, ports: ["80"] })), null, "type"],
@@ -209,6 +222,11 @@ Deno.test("decodeHandover() says why it refuses", () => {
     [text(JSON.stringify({ v: 1, vrid: 51, ...offer, drain: -1 })), null, "type"],
   ];
   for (const [bytes, keys, drop] of rows) deepEqual(decodeHandover(bytes, 51, keys), { drop });
+});
+
+Deno.test("decodeHandover() takes a request without a cause, as it was said before there was one, for preemption", () => {
+  const bytes = new TextEncoder().encode(`-\n{"v":1,"vrid":51,"type":"request","id":"r1","priority":200}`);
+  deepEqual(decodeHandover(bytes, 51, null), request);
 });
 
 Deno.test("encodeHandover() signs what it says", () => {
