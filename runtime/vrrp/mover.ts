@@ -9,6 +9,7 @@ import {
   type OfferTerms,
   type Standing,
 } from "./handover_state.ts";
+import { servedByBoth } from "./handover_terms.ts";
 import { encodeHandover, type HandoverMessage } from "./handover_message.ts";
 import type { ConnectionPort, WirePort } from "./ports.ts";
 import type { InstanceOptions, InstanceStatus } from "./protocol.ts";
@@ -199,15 +200,17 @@ export class Mover {
     const options = this.#host.options();
     const cannot = offer.keep ?? this.#cannotKeep();
     if (cannot !== null) return cannot;
-    const addresses = options.addresses.map(({ address }) => address).filter((own) => offer.addresses.includes(own));
-    const ports = options.ports.filter((port) => offer.ports.includes(port));
-    if (addresses.length === 0 || ports.length === 0) return "the nodes have no address and port in common";
+    const own = { addresses: options.addresses.map(({ address }) => address), ports: options.ports };
+    const served = servedByBoth(own, offer);
+    if (served === null) {
+      const difference = offer.digest === undefined ? "no address and port in common" : "different addresses or ports";
+      return `the nodes have ${difference}`;
+    }
     const mac = Uint8Array.fromHex(offer.mac.replaceAll(":", ""));
     return this.#host.connections.forward(options.name, {
       device: this.#host.place()?.index ?? 0,
       peer: { address: formatAddress(peer), mac },
-      addresses,
-      ports,
+      ...served,
       limit: offer.drain + drainMargin,
     }, now);
   }

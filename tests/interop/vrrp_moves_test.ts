@@ -87,6 +87,21 @@ Deno.test("failover with nobody to take it keeps the address and says so", async
   assert.deepEqual(await lan.holders(vip), ["dlp1"]);
 });
 
+Deno.test("a move of more addresses than a message can list keeps connections too", async () => {
+  const addresses = Array.from(
+    { length: 200 },
+    (_, i) => ({ address: `192.0.2.${20 + i}`, prefix: 24, interface: "ens32" }),
+  );
+  const ports = Array.from({ length: 20 }, (_, i) => 8000 + i);
+  await using pair = await twoOf({ addresses, ports });
+  const { one, two, lan } = pair;
+  const answers = await one.move("failover", { reason: "test" });
+  assert.deepEqual(answers.map(({ outcome }) => outcome), ["accepted", "moved", "drained"]);
+  await two.reaches("active");
+  assert.equal(one.events.findLast(({ type }) => type === "vrrp.transition")?.fields.connections, "kept");
+  assert.equal((await lan.host("dlp2").addresses()).length, 1 + addresses.length);
+});
+
 Deno.test("a tracker moves the address once, and never leaves nobody", async (t) => {
   for (const preempt of [true, false]) {
     await t.step(`yield hands over and comes back, preempt ${preempt}`, async () => {
