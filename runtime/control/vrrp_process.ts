@@ -59,6 +59,8 @@ export function startVrrpProcess(options: VrrpProcessOptions): VrrpProcess {
   let runtime: VrrpRuntime | null = null;
   /** When the process last said something, monotonic ms. */
   let heard = clock.monotonic();
+  /** When something was last heard after a silence that may have been ours: it may be as old as the silence is long. */
+  let heardAgain = -Infinity;
   let known = new Map<string, InstanceStatus>();
   /** What this process said since it was started. */
   let fresh = new Set<string>();
@@ -70,7 +72,7 @@ export function startVrrpProcess(options: VrrpProcessOptions): VrrpProcess {
   function applyCommand(): VrrpCommand & { readonly type: "apply" } {
     const instances = wanted ?? [];
     const dead = child?.diedAt ?? null;
-    const vouched = dead === null || fresh.size > 0 || dead - heard > doubtful
+    const vouched = dead === null || fresh.size > 0 || dead - heard > doubtful || dead - heardAgain < doubtful
       ? []
       : vouchedInstances(instances, [...known.values()], clock.monotonic() - dead);
     return {
@@ -102,7 +104,9 @@ export function startVrrpProcess(options: VrrpProcessOptions): VrrpProcess {
       send(command);
     },
     reported(report) {
-      heard = clock.monotonic();
+      const now = clock.monotonic();
+      if (now - heard > doubtful) heardAgain = now;
+      heard = now;
       switch (report.type) {
         case "ready":
           runtime = report.runtime;

@@ -93,7 +93,7 @@ export class Router {
    */
   stop(now: number): void {
     if (this.#stopping) {
-      for (const router of [...this.#routers.values()]) this.#abandon(router, now);
+      for (const router of [...this.#routers.values()]) this.#abandon(router, "this node stops at once", now);
       return;
     }
     this.#stopping = true;
@@ -144,13 +144,13 @@ export class Router {
     for (const [name, router] of this.#routers) {
       const options = wanted.get(name);
       if (options === undefined) router.stop(now);
-      else if (!sameWire(router.options, options)) this.#abandon(router, now);
+      else if (!sameWire(router.options, options)) this.#abandon(router, "removed", now);
     }
     const fresh: InstanceOptions[] = [];
     for (const options of wanted.values()) {
       const router = this.#routers.get(options.name);
       // One that was told to stop before and is wanted again begins anew.
-      if (router !== undefined && router.stopping) this.#abandon(router, now);
+      if (router !== undefined && router.stopping) this.#abandon(router, "removed", now);
       if (!this.#routers.has(options.name)) fresh.push(options);
       else if (!isEqual(router?.options, options)) router?.reconfigure(options, now);
     }
@@ -195,8 +195,8 @@ export class Router {
     else router.failback(id, now);
   }
 
-  #abandon(router: VirtualRouter, now: number): void {
-    router.abandon(now);
+  #abandon(router: VirtualRouter, reason: string, now: number): void {
+    router.abandon(reason, now);
     this.#routers.delete(router.options.name);
   }
 

@@ -172,9 +172,9 @@ export class VirtualRouter {
   }
 
   /** Ends at once, without hand-over. */
-  abandon(now: number): void {
+  abandon(reason: string, now: number): void {
     if (!this.#stopped) {
-      this.#step({ type: "fault", reason: "removed", transmit: this.#conditions.outlook.usable, now });
+      this.#step({ type: "fault", reason, transmit: this.#conditions.outlook.usable, now });
     }
     this.#stopping = this.#stopped = true;
     this.#mover.abandon(this.#options.name);

@@ -185,6 +185,24 @@ Deno.test("a vrrp process that dies while active is vouched for, one that was ba
   }
 });
 
+Deno.test("a vrrp process that died during a stall of control is not vouched for", async () => {
+  const { clock, control, vrrp, world, done, stop } = await fixture();
+  world.state = "active";
+  await done(control.start());
+  const status = () =>
+    vrrp.say({ type: "status", at: 0, instances: [instanceStatus({ name: "VI_1", priority: 101 }, "active")] });
+  await clock.advance(1000);
+  status();
+  clock.stall(4500);
+  // Its last words were said at the beginning of the stall, and are heard only now.
+  status();
+  vrrp.die();
+  await clock.advance(0);
+  const again = vrrp.told.filter(({ type }) => type === "apply")[1];
+  assert.deepEqual(again.type === "apply" && again.vouched, []);
+  await stop();
+});
+
 Deno.test("an instance that leaves active retires its addresses, one that becomes active reinstates them", async () => {
   const { control, proxy, vrrp, done, stop } = await fixture();
   await done(control.start());
