@@ -150,6 +150,8 @@ class VrrpProcess {
 
   /** Control may read what is still in the pipe, but nobody waits for it for long. */
   #lastWords(): void {
+    // Nobody reads it any more: once it is closed it would be readable for ever.
+    this.#poller.remove(0);
     const end = monotonic() + lastWordsPatience;
     while (!this.#output.idle && monotonic() < end) this.#poller.wait(end - monotonic());
   }
