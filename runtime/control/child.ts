@@ -4,6 +4,7 @@ import { within } from "../os/clock.ts";
 import type { Exit, RoleListener, RoleProcess } from "../os/process.ts";
 import type { Logger } from "../telemetry/log.ts";
 import { afterDeath, clean } from "./backoff.ts";
+import { listeningTime } from "./listening_time.ts";
 
 export interface ChildOptions<Command, Report> {
   readonly name: string;
@@ -44,6 +45,8 @@ const lastPatience = 2000;
 /** A child that, once started, is kept running until `stop`. */
 export function superviseChild<Command, Report>(options: ChildOptions<Command, Report>): Child<Command> {
   const { clock, log, name } = options;
+  const lookEvery = options.silence / 4;
+  const listened = listeningTime(clock, lookEvery);
   let running: { readonly process: RoleProcess; readonly since: number; heard: number } | null = null;
   let timer: Disposable | null = null;
   let record = clean;
@@ -59,12 +62,12 @@ export function superviseChild<Command, Report>(options: ChildOptions<Command, R
     const process = options.spawn({
       message(value) {
         if (running?.process !== process) return;
-        running.heard = clock.monotonic();
+        running.heard = listened();
         options.reported(value as Report);
       },
       garbage: (line) => log.error(`The ${name} process wrote what is no message`, { line: line.slice(0, 200) }),
     });
-    running = { process, since: now, heard: now };
+    running = { process, since: now, heard: listened() };
     process.exited.then((exit) => ended(exit, now));
     watch();
     options.started((command) => process.send(command));
@@ -88,9 +91,9 @@ export function superviseChild<Command, Report>(options: ChildOptions<Command, R
   }
 
   function watch(): void {
-    timer = clock.after(options.silence / 4, () => {
+    timer = clock.after(lookEvery, () => {
       if (running === null) return;
-      const silent = clock.monotonic() - running.heard;
+      const silent = listened() - running.heard;
       if (silent >= options.silence) {
         log.error(`The ${name} process has said nothing for ${Math.round(silent)} ms and is killed`);
         running.process.kill("SIGKILL");

@@ -54,8 +54,8 @@ export function createMoves({ config, vrrp, state, clock, patience }: MovesOptio
     throw new RefusedError("unknown", `There is no instance "${name}"; there is ${names.join(", ") || "none"}`);
   };
 
-  const move = async (command: Parameters<VrrpProcess["move"]>[0]) => {
-    const begun = await within(clock, patience, vrrp.move(command), null);
+  const move = async (command: Parameters<VrrpProcess["move"]>[0], answered: (answer: Answer) => void = () => {}) => {
+    const begun = await within(clock, patience, vrrp.move(command, answered), null);
     if (begun === null) throw new RefusedError("unavailable", "The vrrp process does not answer");
     const { outcome, text } = begun.first;
     if (outcome === "refused" || outcome === "failed") throw new RefusedError("conflict", text);
@@ -73,16 +73,16 @@ export function createMoves({ config, vrrp, state, clock, patience }: MovesOptio
       const since = clock.now();
       const until = request.for === null ? null : since + request.for;
       const hold: Hold = { since, until, reason: request.reason, by: request.by };
-      const { first, last } = await move({ type: "failover", instance, hold });
-      keep(instance, hold);
-      last.then(({ outcome }) => {
-        if (outcome === "failed" || outcome === "refused") keep(instance, null);
+      // Once it has moved, and in the same turn: a process that dies is told at once what its predecessor held.
+      const { first, last } = await move({ type: "failover", instance, hold }, ({ outcome }) => {
+        if (outcome === "moved") keep(instance, hold);
       });
       return { text: first.text, moved: last };
     },
     async failback(instance) {
       expectKnown(instance);
-      if (state.overrides.holds[instance] === undefined) {
+      const told = vrrp.instances().find(({ name }) => name === instance)?.hold ?? null;
+      if (state.overrides.holds[instance] === undefined && told === null) {
         throw new RefusedError("conflict", `${instance} is not held here by a failover`);
       }
       const { first } = await move({ type: "failback", instance });

@@ -14,6 +14,7 @@ import type {
 } from "../proxy/protocol.ts";
 import type { Logger } from "../telemetry/log.ts";
 import { type Child, superviseChild } from "./child.ts";
+import { listeningTime } from "./listening_time.ts";
 import { createServerPaces, type ServerPace } from "./server_pace.ts";
 import type { ProxyFacts } from "./tracking.ts";
 
@@ -47,6 +48,7 @@ export interface ProxyCounters {
 export interface ProxyProcess {
   readonly child: Child<ProxyCommand>;
   readonly ready: ProxyReady | null;
+  /** Ask at least each second: a longer pause counts as a stall of the one who asks. */
   facts(): ProxyFacts;
   counters(): ProxyCounters;
   /** How a server has answered of late. */
@@ -66,6 +68,8 @@ function sumDropped({ threads }: Status): number {
 
 /** A proxy process says something every 250 ms. */
 const silence = 10_000;
+/** Whoever did not look for longer than this, ms, was away itself. */
+const attention = 1000;
 
 export function startProxyProcess(options: ProxyProcessOptions): ProxyProcess {
   const { clock, log } = options;
@@ -74,7 +78,8 @@ export function startProxyProcess(options: ProxyProcessOptions): ProxyProcess {
   let running = false;
   let listeners: readonly ListenerStatus[] = [];
   let status: Status | null = null;
-  let heard = clock.monotonic();
+  const listened = listeningTime(clock, attention);
+  let heard = listened();
   /** Dropped lines of this process, and of those before it. */
   let dropped = 0;
   let droppedBefore = 0;
@@ -99,7 +104,7 @@ export function startProxyProcess(options: ProxyProcessOptions): ProxyProcess {
     silence,
     started(send) {
       running = true;
-      heard = clock.monotonic();
+      heard = listened();
       if (wanted === null) return;
       const command = applyCommand(wanted);
       // Whoever waited for the dead one's answer gets this one's.
@@ -112,7 +117,7 @@ export function startProxyProcess(options: ProxyProcessOptions): ProxyProcess {
       for (const id of settling.keys()) send({ type: "settle", id });
     },
     reported(report) {
-      heard = clock.monotonic();
+      heard = listened();
       switch (report.type) {
         case "ready":
           ready = report;
@@ -159,7 +164,7 @@ export function startProxyProcess(options: ProxyProcessOptions): ProxyProcess {
     get ready() {
       return ready;
     },
-    facts: () => ({ running, listeners, threads: status?.threads ?? [], reportAge: clock.monotonic() - heard }),
+    facts: () => ({ running, listeners, threads: status?.threads ?? [], reportAge: listened() - heard }),
     counters: () => ({
       frontends: status?.frontends ?? [],
       backends: status?.backends ?? [],

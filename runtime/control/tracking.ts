@@ -11,7 +11,7 @@ export interface ProxyFacts {
   readonly running: boolean;
   readonly listeners: readonly ListenerStatus[];
   readonly threads: readonly ThreadStatus[];
-  /** Time since its last report, ms. */
+  /** Time since its last report, ms, without that in which control itself stood still. */
   readonly reportAge: number;
 }
 

@@ -38,12 +38,13 @@ export interface VrrpProcess {
   /** Makes `instances` the wanted set; answers the problems met. */
   apply(instances: readonly InstanceOptions[]): Promise<readonly string[]>;
   track(instance: string, tracking: Tracking): void;
-  /** The first answer to a planned move, and a promise of the last. */
+  /** The first answer to a planned move, and a promise of the last. `answered` hears each of them as it comes. */
   move(
     command: { readonly type: "failover"; readonly instance: string; readonly hold: Hold | null } | {
       readonly type: "failback";
       readonly instance: string;
     },
+    answered?: (answer: Answer) => void,
   ): Promise<{ readonly first: Answer; readonly last: Promise<Answer> }>;
 }
 
@@ -58,6 +59,8 @@ export function startVrrpProcess(options: VrrpProcessOptions): VrrpProcess {
   let runtime: VrrpRuntime | null = null;
   /** When the process last said something, monotonic ms. */
   let heard = clock.monotonic();
+  /** When something was last heard after a silence that may have been ours: it may be as old as the silence is long. */
+  let heardAgain = -Infinity;
   let known = new Map<string, InstanceStatus>();
   /** What this process said since it was started. */
   let fresh = new Set<string>();
@@ -69,7 +72,7 @@ export function startVrrpProcess(options: VrrpProcessOptions): VrrpProcess {
   function applyCommand(): VrrpCommand & { readonly type: "apply" } {
     const instances = wanted ?? [];
     const dead = child?.diedAt ?? null;
-    const vouched = dead === null || fresh.size > 0 || dead - heard > doubtful
+    const vouched = dead === null || fresh.size > 0 || dead - heard > doubtful || dead - heardAgain < doubtful
       ? []
       : vouchedInstances(instances, [...known.values()], clock.monotonic() - dead);
     return {
@@ -101,7 +104,9 @@ export function startVrrpProcess(options: VrrpProcessOptions): VrrpProcess {
       send(command);
     },
     reported(report) {
-      heard = clock.monotonic();
+      const now = clock.monotonic();
+      if (now - heard > doubtful) heardAgain = now;
+      heard = now;
       switch (report.type) {
         case "ready":
           runtime = report.runtime;
@@ -163,12 +168,13 @@ export function startVrrpProcess(options: VrrpProcessOptions): VrrpProcess {
       tracking.set(instance, value);
       if (wanted?.some(({ name }) => name === instance)) supervised.send({ type: "track", instance, tracking: value });
     },
-    move(command) {
+    move(command, answered = () => {}) {
       const id = nextId++;
       const first = Promise.withResolvers<Answer>();
       const last = Promise.withResolvers<Answer>();
       moves.set(id, {
         answer(answer) {
+          answered(answer);
           first.resolve(answer);
           if (answer.outcome === "accepted" || answer.outcome === "moved") return;
           moves.delete(id);

@@ -54,6 +54,7 @@ class VrrpProcess {
   readonly #keeper: Keeper;
   readonly #router: Router;
   #networkChanged = false;
+  #commanded = false;
 
   /** @throws {OsError} EPERM without CAP_NET_RAW or CAP_NET_ADMIN. */
   constructor(log: Logger) {
@@ -68,6 +69,7 @@ class VrrpProcess {
       network: this.#network,
       ledger: ledgerPath(),
       report: (event) => this.#kept(event),
+      said: (text) => log.notice(text),
     });
     this.#router = new Router({
       interfaces: interfacePort(this.#network),
@@ -85,7 +87,7 @@ class VrrpProcess {
   }
 
   run(): void {
-    this.#poller.add(0, () => this.#listen());
+    this.#poller.add(0, () => this.#commanded = true);
     this.#poller.add(this.#network.fd, () => this.#networkChanged = true);
     if (this.#keeper.fd >= 0) this.#poller.add(this.#keeper.fd, () => this.#keeper.read(monotonic()));
     this.#report({ type: "ready", pid: libc().getpid(), runtime: claimRuntime() });
@@ -96,10 +98,11 @@ class VrrpProcess {
     this.#network.close();
   }
 
-  /** One wake-up. Adverts come first: after a stall the election decides before anything is put back. */
+  /** One wake-up. Adverts come first: after a stall the election decides before anything is put back or commanded. */
   #turn(): void {
     const deadline = Math.min(this.#router.deadline(), this.#holder.deadline(), this.#keeper.deadline());
     this.#poller.wait(deadline - monotonic());
+    if (this.#commanded) this.#listen();
     const now = monotonic();
     if (this.#networkChanged) this.#observe(now);
     this.#router.run(now);
@@ -119,6 +122,7 @@ class VrrpProcess {
   }
 
   #listen(): void {
+    this.#commanded = false;
     const now = monotonic();
     const { lines, ended } = this.#input.read();
     for (const line of lines) {
@@ -150,6 +154,8 @@ class VrrpProcess {
 
   /** Control may read what is still in the pipe, but nobody waits for it for long. */
   #lastWords(): void {
+    // Nobody reads it any more: once it is closed it would be readable for ever.
+    this.#poller.remove(0);
     const end = monotonic() + lastWordsPatience;
     while (!this.#output.idle && monotonic() < end) this.#poller.wait(end - monotonic());
   }

@@ -106,7 +106,10 @@ export class Keeper implements Disposable {
     return this.#retainer.retaining(instance);
   }
 
-  /** At start: removes tables, copies of `addresses` on `lo` and settings that a dead run left; sentences for the log. */
+  /**
+   * At start: removes tables, copies of `addresses` on `lo` and settings that a dead run left; sentences for the log. What
+   * a run that is still alive has is left to it, and cleaned by `run` when that has died.
+   */
   clean(addresses: readonly string[]): readonly string[] {
     return [...this.#forwarder.clean(), ...this.#retainer.clean(addresses)];
   }

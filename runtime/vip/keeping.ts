@@ -41,6 +41,8 @@ export interface KeeperEvent {
 export interface KeeperOptions {
   readonly network: NetworkPort;
   readonly report: (event: KeeperEvent) => void;
+  /** Something of an earlier run was put right that could not be at the start. */
+  readonly said: (text: string) => void;
   /** File that remembers changed ARP settings over a crash; null = only this process restores them. */
   readonly ledger: string | null;
 }

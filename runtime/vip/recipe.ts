@@ -106,9 +106,8 @@ export function loadRules(
   if (options.replaces) batch.deleteTable(table);
   describe(batch, table, diversion, options.owner).commit(action);
   try {
-    for (let at = 0; at < options.connections.length; at += keysPerMessage) {
-      const keys = options.connections.slice(at, at + keysPerMessage).map(encodeConnectionKey);
-      new Batch(socket).newElements(table, own.name, keys).commit(action);
+    for (const connections of piecesOf(options.connections)) {
+      new Batch(socket).newElements(table, own.name, connections.map(encodeConnectionKey)).commit(action);
     }
   } catch (cause) {
     new Batch(socket).deleteTable(table).commit(`Cannot remove forwarding rules "${table}"`);
@@ -121,14 +120,14 @@ export function describe(batch: Batch, table: string, diversion: Diversion, owne
   batch.newTable(table, owner)
     .newChain(table, moved)
     .newBaseChain(table, "pre", Hook.prerouting, priority)
-    .newSet(table, served.name, { key: [KeyType.ipv4Address, KeyType.port], keyLength: 8, id: served.id })
-    .newElements(table, served.name, servedKeys(diversion))
-    .newSet(table, own.name, {
-      key: [KeyType.ipv4Address, KeyType.port, KeyType.ipv4Address, KeyType.port],
-      keyLength: 16,
-      id: own.id,
-      dynamic: { timeout: diversion.remember, size: ownSize },
-    });
+    .newSet(table, served.name, { key: [KeyType.ipv4Address, KeyType.port], keyLength: 8, id: served.id });
+  for (const keys of piecesOf(servedKeys(diversion))) batch.newElements(table, served.name, keys);
+  batch.newSet(table, own.name, {
+    key: [KeyType.ipv4Address, KeyType.port, KeyType.ipv4Address, KeyType.port],
+    keyLength: 16,
+    id: own.id,
+    dynamic: { timeout: diversion.remember, size: ownSize },
+  });
   for (const rule of movedRules(diversion)) batch.newRule(table, moved, rule);
   return batch.newRule(table, "pre", [
     ...isTcp,
@@ -162,6 +161,11 @@ function movedRules(diversion: Diversion): readonly (readonly Expression[])[] {
     [immediate(1, diversion.peer), immediate(2, device), duplicate(1, 2)],
     [verdict(Verdict.drop)],
   ];
+}
+
+/** Of which each fits one message. */
+function* piecesOf<T>(all: readonly T[]): Generator<readonly T[]> {
+  for (let at = 0; at < all.length; at += keysPerMessage) yield all.slice(at, at + keysPerMessage);
 }
 
 function servedKeys({ addresses, ports }: Diversion): Uint8Array[] {

@@ -23,6 +23,8 @@ interface Retained {
 /** Connections are counted this often, in ms; leases last three seconds and are renewed each. */
 const countInterval = 250;
 const renewInterval = 1000;
+/** How often it is looked whether an earlier run has ended, in ms. */
+const lookInterval = 1000;
 const lease = 3000;
 /** Clients that missed the first announcements begin connections here for this long after the move, in ms. */
 const settling = 500;
@@ -36,10 +38,14 @@ export class Retainer {
   #retained = new Map<string, Retained>();
   #nextCount = Infinity;
   #nextRenewal = Infinity;
+  /** What is to be cleaned when the earlier run that is still at work has ended. */
+  #uncleaned: { readonly addresses: readonly string[]; at: number } | null = null;
+  readonly #said: (text: string) => void;
 
-  constructor({ network, report, ledger }: KeeperOptions) {
+  constructor({ network, report, said, ledger }: KeeperOptions) {
     this.#network = network;
     this.#report = report;
+    this.#said = said;
     this.#sysctls = new SysctlLedger(ledger);
     try {
       this.#listing = new ConnectionListing();
@@ -53,12 +59,13 @@ export class Retainer {
   }
 
   deadline(): number {
-    let deadline = Math.min(this.#nextCount, this.#nextRenewal);
+    let deadline = Math.min(this.#nextCount, this.#nextRenewal, this.#uncleaned?.at ?? Infinity);
     for (const { draining } of this.#retained.values()) deadline = Math.min(deadline, draining?.end ?? Infinity);
     return deadline;
   }
 
   run(now: number): void {
+    if (this.#uncleaned !== null && now >= this.#uncleaned.at) this.#cleanLate(this.#uncleaned.addresses, now);
     if (now >= this.#nextRenewal) {
       this.#nextRenewal = now + renewInterval;
       for (const retained of this.#retained.values()) this.#renew(retained);
@@ -99,7 +106,10 @@ export class Retainer {
     };
     const before = this.#retained.get(instance);
     if (before !== undefined) this.letGo(instance);
+    // Before anything is changed: else what is ours now could not be told from what the earlier run left.
+    if (this.#uncleaned !== null) this.#cleanLate(this.#uncleaned.addresses, now);
     this.#retained.set(instance, retained);
+    this.#sysctls.claim();
     try {
       // First the settings: with the copies in place the kernel would answer ARP for them on every interface, of which
       // another may be on the same segment. It takes the larger value of an interface and of "all".
@@ -144,15 +154,22 @@ export class Retainer {
     const shared = [...this.#retained.values()].some(({ retention }) => retention.interface === device);
     if (!shared) this.#sysctls.restore(`net/ipv4/conf/${device}/`);
     if (this.#retained.size > 0) return;
-    this.#sysctls.restore("net/ipv4/conf/all/");
+    this.#sysctls.release();
     this.#nextCount = this.#nextRenewal = Infinity;
   }
 
   clean(addresses: readonly string[]): string[] {
+    const pid = this.#sysctls.heldBy();
+    if (pid !== null) {
+      // Copies would come back with the next renewal, the settings would not: two nodes would answer ARP.
+      this.#uncleaned = { addresses, at: -Infinity };
+      return [`An earlier vrrp process (pid ${pid}) still serves its connections: what it changed stays until it ends`];
+    }
     const said = this.#sysctls.recover().map((path) => `Setting ${path} of an earlier run restored`);
     const lo = this.#network.link("lo");
     if (lo === undefined) return said;
-    const wanted = new Set(addresses);
+    const ours = new Set([...this.#retained.values()].flatMap(({ names }) => names));
+    const wanted = new Set(addresses.filter((address) => !ours.has(address)));
     for (const found of this.#network.addresses(lo.index)) {
       // Others are someone else's, as for direct routing.
       if (!wanted.has(found.address) || !isOurs(found, this.#network.keepsProtocol)) continue;
@@ -160,6 +177,15 @@ export class Retainer {
       said.push(`Copy of ${found.address} on "lo" of an earlier run removed`);
     }
     return said;
+  }
+
+  #cleanLate(addresses: readonly string[], now: number): void {
+    if (this.#sysctls.heldBy() !== null) {
+      this.#uncleaned = { addresses, at: now + lookInterval };
+      return;
+    }
+    this.#uncleaned = null;
+    for (const text of this.clean(addresses)) this.#said(text);
   }
 
   close(): void {

@@ -16,7 +16,7 @@ export function activeAdvert(active: Active, advert: Advert, parameters: Paramet
     const text = `${from} advertises this virtual router too: two machines have the same address and priority`;
     return [active, [{ type: "warn", text }]];
   }
-  const incumbent = active.doubtUntil !== null || !parameters.preempt && isStalled(active, advert.now, parameters);
+  const incumbent = isDoubtful(active, advert.now, parameters);
   if (order > 0 || incumbent) {
     const reason = incumbent && order < 0
       ? `${from} took over while this process was stalled`
@@ -135,6 +135,11 @@ function isStalled({ advertAt }: Active, now: number, parameters: Parameters): b
   return now - advertAt + parameters.advertInterval >= silenceLimit(parameters);
 }
 
+/** Without preempt: somebody may have taken over, and may keep it. */
+function isDoubtful(active: Active, now: number, parameters: Parameters): boolean {
+  return active.doubtUntil !== null || !parameters.preempt && isStalled(active, now, parameters);
+}
+
 /** On the beat, or a whole interval from now where the beat was missed. */
 function nextAdvert(due: number, now: number, { advertInterval }: Parameters): number {
   return due + advertInterval > now ? due + advertInterval : now + advertInterval;
@@ -197,9 +202,13 @@ export function activeFault(active: Active, event: Extract<Event, { type: "fault
   return [{ state: "fault", reason: event.reason }, effects];
 }
 
-/** The new priority and interval are told at once; nobody waits a long old interval for them. */
+/**
+ * The new priority and interval are told at once; nobody waits a long old interval for them. In doubt they are told after
+ * it: an advertisement now would take the addresses back from whoever has them.
+ */
 export function activeChanged(active: Active, now: number, parameters: Parameters): Step {
   if (active.leaving?.phase === "relinquishing") return [active, []];
+  if (isDoubtful(active, now, parameters)) return [active, []];
   return [{ ...active, advertAt: now + parameters.advertInterval }, [
     { type: "advertise", priority: parameters.priority },
   ]];

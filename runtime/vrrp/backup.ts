@@ -1,10 +1,10 @@
 /** Backup: follow the active router, take over when it is gone (RFC 9568 §6.4.2). */
-import { formatAddress } from "../bytes/address.ts";
+import { type Address, formatAddress } from "../bytes/address.ts";
 import { type Advert, becomeActive, follow, waitBehind } from "./entry.ts";
-import type { Backup, Parameters, Step } from "./state.ts";
+import type { Backup, Parameters, RequestCause, Step } from "./state.ts";
 import { askAgainAfter, downInterval, formatTime, requestLimit, skewTime } from "./timing.ts";
 
-/** The priority that says "I cannot serve, take it if you can" (contract 2.1). */
+/** The priority that says "I cannot serve, take it if you can" (contract 2.1), where it was not configured. */
 const yielding = 1;
 
 export function backupAdvert(backup: Backup, advert: Advert, parameters: Parameters): Step {
@@ -16,19 +16,25 @@ export function backupAdvert(backup: Backup, advert: Advert, parameters: Paramet
   const lowerSince = backup.lowerSince ?? now;
   const followed = { ...follow(backup, advert, parameters), lowerSince };
   if (parameters.held || isAgreed(backup, now)) return [followed, []];
-  if (!parameters.preempt && !backup.summoned) {
-    return advert.priority === yielding ? askNow(followed, advert, askAgainAfter) : [followed, []];
+  const mayPreempt = backup.summoned || parameters.preempt && now - lowerSince >= parameters.preemptDelay;
+  if (!mayPreempt) return advert.priority === yielding ? askRescue(followed, advert) : [followed, []];
+  if (backup.asked === null || backup.asked.cause === "rescue") {
+    const cause = backup.summoned ? "failback" : "preemption";
+    return ask(followed, advert.source, cause, now + requestLimit);
   }
-  if (!backup.summoned && now - lowerSince < parameters.preemptDelay) return [followed, []];
-  if (backup.askedUntil === null) return askNow(followed, advert, requestLimit);
-  if (now < backup.askedUntil) return [followed, []];
+  if (now < backup.asked.until) return [followed, []];
   // §6.4.2 (450): discarded, so that the timer runs out. Who is active is worth knowing all the same.
   return [{ ...backup, lowerSince, active: followed.active }, []];
 }
 
-function askNow(followed: Backup, advert: Advert, patience: number): Step {
-  if (followed.askedUntil !== null && advert.now < followed.askedUntil) return [followed, []];
-  return [{ ...followed, askedUntil: advert.now + patience }, [{ type: "request", active: advert.source }]];
+/** Neither `preempt: false` nor preempt_delay keeps the addresses where nobody is served, if that is so. */
+function askRescue(followed: Backup, { now, source }: Advert): Step {
+  if (followed.asked !== null && now < followed.asked.until) return [followed, []];
+  return ask(followed, source, "rescue", now + askAgainAfter);
+}
+
+function ask(followed: Backup, active: Address, cause: RequestCause, until: number): Step {
+  return [{ ...followed, asked: { cause, until } }, [{ type: "request", active, cause }]];
 }
 
 /** Priority 0: at once where we said that we are ready, else after the skew, so that the best backup is first. */
@@ -78,15 +84,15 @@ export function backupChanged(backup: Backup, now: number, parameters: Parameter
     return becomeActive("backup", now, parameters, "address owner (priority 255)");
   }
   const downAt = now + downInterval(parameters.version, parameters.priority, backup.activeInterval);
-  return [{ ...backup, downAt: Math.min(backup.downAt, downAt), askedUntil: null }, []];
+  return [{ ...backup, downAt: Math.min(backup.downAt, downAt), asked: null }, []];
 }
 
 /** The operator wants the addresses back: asked for at once where the active router is known and may be preempted. */
 export function backupFailback(backup: Backup, now: number, parameters: Parameters): Step {
   const { active } = backup;
-  const summoned: Backup = { ...backup, summoned: true, askedUntil: null };
+  const summoned: Backup = { ...backup, summoned: true, asked: null };
   if (active === null || active.priority === 0 || active.priority >= parameters.priority) return [summoned, []];
-  return [{ ...summoned, askedUntil: now + requestLimit }, [{ type: "request", active: active.address }]];
+  return ask(summoned, active.address, "failback", now + requestLimit);
 }
 
 function isAgreed({ agreedUntil }: Backup, now: number): boolean {

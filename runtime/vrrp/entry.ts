@@ -15,7 +15,7 @@ export function enterBackup(now: number, parameters: Parameters): Backup {
     since: now,
     granted: false,
     lowerSince: null,
-    askedUntil: null,
+    asked: null,
     agreedUntil: null,
     summoned: false,
     rival: null,

@@ -78,9 +78,10 @@ function beginOffer(state: Handover, event: Extract<HandoverEvent, { type: "offe
 }
 
 function beginAsk(state: Handover, event: Extract<HandoverEvent, { type: "ask" }>): HandoverStep {
-  const { id, priority, peer, now } = event;
-  const asking = { id, priority, attempt: { peer, tries: 1, nextAt: now + tryEvery } };
-  return [{ ...state, asking }, [{ type: "send", to: peer, message: { type: "request", id, priority } }]];
+  const { id, priority, cause, peer, now } = event;
+  const request = { id, priority, cause };
+  const asking = { request, attempt: { peer, tries: 1, nextAt: now + tryEvery } };
+  return [{ ...state, asking }, [{ type: "send", to: peer, message: { type: "request", ...request } }]];
 }
 
 function retry(state: Handover, now: number): HandoverStep {
@@ -102,9 +103,8 @@ function retry(state: Handover, now: number): HandoverStep {
       effects.push({ type: "refused" });
       asking = null;
     } else {
-      const { id, priority } = asking;
       asking = { ...asking, attempt };
-      effects.push({ type: "send", to: attempt.peer, message: { type: "request", id, priority } });
+      effects.push({ type: "send", to: attempt.peer, message: { type: "request", ...asking.request } });
     }
   }
   if (taking?.phase === "agreed" && now >= taking.until) {
@@ -145,7 +145,7 @@ function hear(state: Handover, event: Extract<HandoverEvent, { type: "message" }
           reason: `${formatAddress(from)} refused: ${message.reason}`,
         }]];
       }
-      if (asking?.id === message.id) return [{ ...state, asking: null }, [{ type: "refused" }]];
+      if (asking?.request.id === message.id) return [{ ...state, asking: null }, [{ type: "refused" }]];
       return [state, []];
     }
     case "released": {
@@ -209,6 +209,8 @@ function requested(
   // Already on its way: the offer is the answer.
   if (standing.leaving) return [state, []];
   if (message.priority <= standing.priority) return refuse(`priority ${standing.priority} is not lower`);
+  // To whoever may not preempt, priority 1 looks like one that cannot serve; it may be all that we were given.
+  if (message.cause === "rescue" && !standing.yields) return refuse("this node can serve");
   const why = standing.yields ? "can serve, this node cannot" : `asked for it with priority ${message.priority}`;
   return [state, [{ type: "leave", reason: `${formatAddress(from)} ${why}` }]];
 }

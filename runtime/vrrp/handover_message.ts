@@ -6,7 +6,8 @@
  * The channel coordinates; it never elects. Whatever it says, priority 0 and advertisements decide.
  */
 import { createHmac, timingSafeEqual } from "node:crypto";
-import type { MoveCause } from "./state.ts";
+import { digestOf } from "./handover_terms.ts";
+import type { MoveCause, RequestCause } from "./state.ts";
 
 export const handoverPort = 9112;
 
@@ -21,6 +22,8 @@ export type HandoverMessage =
     readonly mac: string;
     readonly addresses: readonly string[];
     readonly ports: readonly number[];
+    /** Of the addresses and ports, where a datagram cannot list them; the lists are empty then. */
+    readonly digest?: string;
     /** In ms. */
     readonly drain: number;
     readonly keep: string | null;
@@ -28,8 +31,8 @@ export type HandoverMessage =
   /** Rules are in place, or `keep` says why connections are not kept; priority 0 will be followed at once. */
   | { readonly type: "ready"; readonly id: string; readonly keep: string | null }
   | { readonly type: "refuse"; readonly id: string; readonly reason: string }
-  /** A backup that may preempt asks to be handed the addresses. */
-  | { readonly type: "request"; readonly id: string; readonly priority: number }
+  /** A backup asks to be handed the addresses. */
+  | { readonly type: "request"; readonly id: string; readonly priority: number; readonly cause: RequestCause }
   /** The giver has taken the addresses off its interface. */
   | { readonly type: "released"; readonly id: string }
   /** The giver has no connection left. */
@@ -40,12 +43,44 @@ export type HandoverDrop = { readonly drop: "length" | "auth" | "json" | "versio
 
 const protocolVersion = 1;
 const longest = 2048;
+const mostListed = 256;
+const longestReason = 200;
 const encoder = new TextEncoder();
 const decoder = new TextDecoder("utf-8", { fatal: true });
 
 export function encodeHandover(message: HandoverMessage, vrid: number, key: string | null): Uint8Array<ArrayBuffer> {
+  const bytes = write(shorten(message), vrid, key);
+  if (message.type !== "offer") return bytes;
+  const listable = Math.max(message.addresses.length, message.ports.length) <= mostListed;
+  if (listable && bytes.length <= longest) return bytes;
+  // A larger datagram would go out in fragments, which whoever filters packets may drop. Both sides have the lists.
+  return write(shorten({ ...message, addresses: [], ports: [], digest: digestOf(message) }), vrid, key);
+}
+
+function write(message: HandoverMessage, vrid: number, key: string | null): Uint8Array<ArrayBuffer> {
   const text = JSON.stringify({ v: protocolVersion, vrid, ...message });
   return encoder.encode(`${key === null ? "-" : sign(text, key)}\n${text}`);
+}
+
+/** A reason may name everything that fails; who hears it takes only so much. */
+function shorten(message: HandoverMessage): HandoverMessage {
+  switch (message.type) {
+    case "hello":
+      return { ...message, takes: cut(message.takes) };
+    case "offer":
+    case "ready":
+      return { ...message, keep: cut(message.keep) };
+    case "refuse":
+      return { ...message, reason: cut(message.reason) };
+    case "request":
+    case "released":
+    case "drained":
+      return message;
+  }
+}
+
+function cut<Reason extends string | null>(reason: Reason): Reason | string {
+  return reason === null || reason.length <= longestReason ? reason : `${reason.slice(0, longestReason - 1)}…`;
 }
 
 /** The virtual router a datagram is about, unchecked: which instance is to decode it. */
@@ -107,14 +142,20 @@ function readFields(fields: Record<string, unknown>): HandoverMessage | undefine
       if (cause === undefined || addresses === undefined || ports === undefined || !isReason(keep)) return undefined;
       if (typeof mac !== "string" || !/^([0-9a-f]{2}:){5}[0-9a-f]{2}$/.test(mac)) return undefined;
       if (typeof drain !== "number" || !(drain >= 0)) return undefined;
-      return { type, id, cause, mac, addresses: addresses as string[], ports: ports as number[], drain, keep };
+      const { digest } = fields;
+      if (digest !== undefined && (typeof digest !== "string" || !/^[0-9a-f]{64}$/.test(digest))) return undefined;
+      const listed = { addresses: addresses as string[], ports: ports as number[] };
+      return { type, id, cause, mac, ...listed, drain, keep, ...(digest !== undefined && { digest }) };
     }
     case "ready":
       return isReason(keep) ? { type, id, keep } : undefined;
     case "refuse":
-      return typeof reason === "string" ? { type, id, reason: reason.slice(0, 200) } : undefined;
-    case "request":
-      return isPriority(priority) ? { type, id, priority } : undefined;
+      return typeof reason === "string" ? { type, id, reason: reason.slice(0, longestReason) } : undefined;
+    case "request": {
+      // Unsaid by versions that did not know causes: they are granted what they were.
+      const cause = requestCauses.find((known) => known === (fields.cause ?? "preemption"));
+      return isPriority(priority) && cause !== undefined ? { type, id, priority, cause } : undefined;
+    }
     case "released":
     case "drained":
       return { type, id };
@@ -124,15 +165,16 @@ function readFields(fields: Record<string, unknown>): HandoverMessage | undefine
 }
 
 const causes: readonly MoveCause[] = ["failover", "yield", "preemption", "stop"];
+const requestCauses: readonly RequestCause[] = ["preemption", "failback", "rescue"];
 
 function isPriority(value: unknown): value is number {
   return Number.isInteger(value) && (value as number) >= 0 && (value as number) <= 255;
 }
 
 function isReason(value: unknown): value is string | null {
-  return value === null || typeof value === "string" && value.length <= 200;
+  return value === null || typeof value === "string" && value.length <= longestReason;
 }
 
 function listOf(value: unknown, fits: (entry: unknown) => boolean): unknown[] | undefined {
-  return Array.isArray(value) && value.length <= 256 && value.every(fits) ? value : undefined;
+  return Array.isArray(value) && value.length <= mostListed && value.every(fits) ? value : undefined;
 }

@@ -5,6 +5,8 @@ import type { InstanceState } from "./protocol.ts";
 
 export type Offer = Extract<HandoverMessage, { type: "offer" }>;
 
+export type Request = Extract<HandoverMessage, { type: "request" }>;
+
 /** Everything a move needs said; made when it begins. */
 export type OfferTerms = Omit<Offer, "type">;
 
@@ -38,7 +40,7 @@ export type Taking =
 export interface Handover {
   readonly giving: Giving | null;
   readonly taking: Taking | null;
-  readonly asking: { readonly id: string; readonly priority: number; readonly attempt: Attempt } | null;
+  readonly asking: { readonly request: Omit<Request, "type">; readonly attempt: Attempt } | null;
 }
 
 export const idle: Handover = { giving: null, taking: null, asking: null };
@@ -58,7 +60,7 @@ export type HandoverEvent =
   & (
     /** The machine wants to leave; `peer` is null where no Tandem router is known. */
     | { readonly type: "offer"; readonly terms: OfferTerms; readonly peer: Address | null }
-    | { readonly type: "ask"; readonly id: string; readonly priority: number; readonly peer: Address }
+    | ({ readonly type: "ask"; readonly peer: Address } & Omit<Request, "type">)
     | {
       readonly type: "message";
       readonly from: Address;

@@ -102,8 +102,9 @@ function transitionBackup(state: Backup, event: Event, parameters: Parameters): 
     case "agreed":
       return [{ ...state, agreedUntil: event.until }, []];
     case "refused":
-      // Only a request that plain preemption waits for: a yielding peer is asked again later, not now.
-      return [parameters.preempt || state.summoned ? { ...state, askedUntil: event.now } : state, []];
+      // Only a request that plain preemption waits for: whoever seems to yield is asked again later, not now.
+      if (state.asked === null || state.asked.cause === "rescue") return [state, []];
+      return [{ ...state, asked: { ...state.asked, until: event.now } }, []];
     case "failback":
       return backupFailback(state, event.now, parameters);
     case "start":

@@ -9,10 +9,11 @@ import {
   type OfferTerms,
   type Standing,
 } from "./handover_state.ts";
+import { servedByBoth } from "./handover_terms.ts";
 import { encodeHandover, type HandoverMessage } from "./handover_message.ts";
 import type { ConnectionPort, WirePort } from "./ports.ts";
 import type { InstanceOptions, InstanceStatus } from "./protocol.ts";
-import type { Event, MoveCause } from "./state.ts";
+import type { Event, MoveCause, RequestCause } from "./state.ts";
 
 /** The virtual router that moves. */
 export interface MoverHost {
@@ -78,9 +79,9 @@ export class Mover {
     this.#advance({ type: "offer", now, peer: place === null ? null : peer, terms });
   }
 
-  ask(peer: Address, now: number): void {
+  ask(peer: Address, cause: RequestCause, now: number): void {
     const { priority } = this.#host.standing();
-    this.#advance({ type: "ask", now, peer, id: this.#host.randomId(), priority });
+    this.#advance({ type: "ask", now, peer, id: this.#host.randomId(), priority, cause });
   }
 
   hear(from: Address, message: HandoverMessage, now: number): void {
@@ -149,7 +150,8 @@ export class Mover {
         if (effect.message.type === "released" || effect.message.type === "drained") {
           this.#repeats.push({ at: now + repeatAfter, to: effect.to, message: effect.message });
         }
-        return this.#send(effect.to, effect.message);
+        this.#send(effect.to, effect.message);
+        return;
       case "retain": {
         const addresses = options.addresses.map(({ address }) => address);
         const retention = {
@@ -198,25 +200,28 @@ export class Mover {
     const options = this.#host.options();
     const cannot = offer.keep ?? this.#cannotKeep();
     if (cannot !== null) return cannot;
-    const addresses = options.addresses.map(({ address }) => address).filter((own) => offer.addresses.includes(own));
-    const ports = options.ports.filter((port) => offer.ports.includes(port));
-    if (addresses.length === 0 || ports.length === 0) return "the nodes have no address and port in common";
+    const own = { addresses: options.addresses.map(({ address }) => address), ports: options.ports };
+    const served = servedByBoth(own, offer);
+    if (served === null) {
+      const difference = offer.digest === undefined ? "no address and port in common" : "different addresses or ports";
+      return `the nodes have ${difference}`;
+    }
     const mac = Uint8Array.fromHex(offer.mac.replaceAll(":", ""));
     return this.#host.connections.forward(options.name, {
       device: this.#host.place()?.index ?? 0,
       peer: { address: formatAddress(peer), mac },
-      addresses,
-      ports,
+      ...served,
       limit: offer.drain + drainMargin,
     }, now);
   }
 
-  #send(to: Address, message: HandoverMessage): void {
+  /** Whether it left. */
+  #send(to: Address, message: HandoverMessage): boolean {
     const { authentication, virtualRouterId } = this.#host.options();
     const place = this.#host.place();
-    if (place === null) return;
+    if (place === null) return false;
     const bytes = encodeHandover(message, virtualRouterId, authentication?.password ?? null);
-    this.#host.wire.say(bytes, place.primary, to);
+    return this.#host.wire.say(bytes, place.primary, to) === 0;
   }
 
   #helloMessage(answer: boolean): HandoverMessage {
@@ -234,8 +239,8 @@ export class Mover {
     if (to === null) return;
     if (this.#hello === null || !equalAddresses(this.#hello.to, to)) this.#hello = { to, at: now, unanswered: 0 };
     if (now < this.#hello.at) return;
-    const unanswered = this.#hello.unanswered + 1;
+    // What could not be said is no question left unanswered: nobody shall wait for the seldom one when it can be.
+    const unanswered = this.#hello.unanswered + (this.#send(to, this.#helloMessage(false)) ? 1 : 0);
     this.#hello = { to, at: now + (unanswered > 3 ? helloSeldom : helloEvery), unanswered };
-    this.#send(to, this.#helloMessage(false));
   }
 }

@@ -64,7 +64,7 @@ export type VrrpCommand =
   /** Hands the instance over and, with `hold`, stays backup until failback, `hold.until`, or the peer's death. */
   | { readonly type: "failover"; readonly id: number; readonly instance: string; readonly hold: Hold | null }
   | { readonly type: "failback"; readonly id: number; readonly instance: string }
-  /** Hand every active instance over, drain, release, exit. Said again: do not wait for the drain. */
+  /** Hand every active instance over, drain, release, exit. Said again: release and exit, whoever has not taken over yet. */
   | { readonly type: "stop" };
 
 /** A planned move that stays moved (contract 2.2). `until: null` = until failback. */

@@ -90,12 +90,13 @@ export class Router {
     }
   }
 
-  /** Hands everything over; `stopped` tells when that is done. Told again, it waits no longer for connections to end. */
+  /**
+   * Hands everything over; `stopped` tells when that is done. Told again, it waits neither for connections to end nor for
+   * somebody to take the addresses: whoever said it kills what is not gone soon, and a lease outlives its process.
+   */
   stop(now: number): void {
     if (this.#stopping) {
-      for (const router of [...this.#routers.values()]) {
-        if (router.status(now).state !== "active") this.#abandon(router, now);
-      }
+      for (const router of [...this.#routers.values()]) this.#abandon(router, "this node stops at once", now);
       return;
     }
     this.#stopping = true;
@@ -139,6 +140,8 @@ export class Router {
     if (now >= this.#statusAt) {
       // A hold may be over by the clock on the wall, which no deadline knows.
       for (const router of this.#routers.values()) router.tick();
+      // A process that has not ended yet may hold a channel, and its end is no event of the network.
+      this.#converse();
       this.#statusAt = now + statusEvery;
       this.#changed = true;
     }
@@ -155,13 +158,13 @@ export class Router {
     for (const [name, router] of this.#routers) {
       const options = wanted.get(name);
       if (options === undefined) router.stop(now);
-      else if (!sameWire(router.options, options)) this.#abandon(router, now);
+      else if (!sameWire(router.options, options)) this.#abandon(router, "removed", now);
     }
     const fresh: InstanceOptions[] = [];
     for (const options of wanted.values()) {
       const router = this.#routers.get(options.name);
       // One that was told to stop before and is wanted again begins anew.
-      if (router !== undefined && router.stopping) this.#abandon(router, now);
+      if (router !== undefined && router.stopping) this.#abandon(router, "removed", now);
       if (!this.#routers.has(options.name)) fresh.push(options);
       else if (!isEqual(router?.options, options)) router?.reconfigure(options, now);
     }
@@ -183,13 +186,13 @@ export class Router {
       const same = wanted.find((options) => sameWire(options, router.options));
       if (same === undefined || same.name === name) continue;
       // What it leaves behind would answer in the place of the new one.
-      if (router.stopping) this.#abandon(router, now);
+      if (router.stopping) this.#abandon(router, "its virtual router ID has another name now", now);
       else names.set(name, same.name);
     }
     if (names.size === 0) return;
     for (const name of names.values()) {
       const before = this.#routers.get(name);
-      if (before !== undefined && !names.has(name)) this.#abandon(before, now);
+      if (before !== undefined && !names.has(name)) this.#abandon(before, "its name is another's now", now);
     }
     const { addresses, connections, log } = this.#options;
     addresses.rename(names);
@@ -229,8 +232,8 @@ export class Router {
     else router.failback(id, now);
   }
 
-  #abandon(router: VirtualRouter, now: number): void {
-    router.abandon(now);
+  #abandon(router: VirtualRouter, reason: string, now: number): void {
+    router.abandon(reason, now);
     this.#routers.delete(router.options.name);
   }
 

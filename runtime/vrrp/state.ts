@@ -44,8 +44,8 @@ export interface Backup {
   readonly granted: boolean;
   /** First advertisement of the row of lower priorities that preempt_delay counts from. */
   readonly lowerSince: Time | null;
-  /** We asked the active router to hand over: plain preemption waits until then. */
-  readonly askedUntil: Time | null;
+  /** We asked the active router to hand over: plain preemption, or asking for the same again, waits until then. */
+  readonly asked: { readonly cause: RequestCause; readonly until: Time } | null;
   /** We agreed to take over at priority 0 until then. */
   readonly agreedUntil: Time | null;
   /** failback: preempt without `preempt` and without delay. */
@@ -56,6 +56,12 @@ export interface Backup {
 
 /** Why the addresses leave this node by plan. */
 export type MoveCause = "failover" | "yield" | "preemption" | "stop";
+
+/**
+ * Why a backup asks for the addresses: it may preempt, the operator wants them back, or the active router seems to yield,
+ * which it knows better: priority 1 may also be what it was given.
+ */
+export type RequestCause = "preemption" | "failback" | "rescue";
 
 export type Leaving =
   /** The peer is asked to get ready; until then nothing has changed for anyone. */
@@ -139,7 +145,7 @@ export type Effect =
   /** Ask the peer to get ready for the addresses. */
   | { readonly type: "offer"; readonly cause: MoveCause }
   /** Ask the active router for the addresses. */
-  | { readonly type: "request"; readonly active: Address }
+  | { readonly type: "request"; readonly active: Address; readonly cause: RequestCause }
   /** A planned move is over: the peer has the addresses, they stayed here, or nobody has them. */
   | {
     readonly type: "settle";

@@ -177,9 +177,9 @@ export class VirtualRouter {
   }
 
   /** Ends at once, without hand-over. */
-  abandon(now: number): void {
+  abandon(reason: string, now: number): void {
     if (!this.#stopped) {
-      this.#step({ type: "fault", reason: "removed", transmit: this.#conditions.outlook.usable, now });
+      this.#step({ type: "fault", reason, transmit: this.#conditions.outlook.usable, now });
     }
     this.#stopping = this.#stopped = true;
     this.#mover.abandon(this.#options.name);
@@ -287,7 +287,7 @@ export class VirtualRouter {
       case "offer":
         return this.#mover.offer(effect.cause, successor(this.#hearing.peers, now)?.address ?? null, now);
       case "request":
-        return this.#mover.ask(effect.active, now);
+        return this.#mover.ask(effect.active, effect.cause, now);
       case "settle":
         return this.#settle(effect, now);
       case "endHold":

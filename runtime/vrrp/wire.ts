@@ -1,6 +1,6 @@
 /** The sockets of one interface, shared by the virtual routers on it. */
 import { type Address, equalAddresses, formatAddress } from "../bytes/address.ts";
-import { OsError } from "../os/errno.ts";
+import { Errno, OsError } from "../os/errno.ts";
 import type { Poller } from "../os/scheduling.ts";
 import {
   type Device,
@@ -47,6 +47,8 @@ export class Wire implements Disposable {
   readonly #receiver: PacketReceiver;
   readonly #sender: PacketSender;
   #channels: Channel[] = [];
+  /** What kept a channel from being opened: told once, tried again each time. */
+  readonly #told = new Set<string>();
 
   /** @throws {OsError} EPERM without CAP_NET_RAW, ENODEV when the interface has just gone. */
   constructor(options: WireOptions) {
@@ -62,7 +64,7 @@ export class Wire implements Disposable {
     options.poller.add(this.#receiver.fd, () => this.#drain());
   }
 
-  /** Listens for hand-over messages to exactly these addresses. */
+  /** Listens for hand-over messages to exactly these addresses. Again for the same: tries those that could not be had. */
   converseOn(addresses: readonly Address[]): void {
     const { poller, device, problem } = this.#options;
     for (const channel of this.#channels) {
@@ -74,10 +76,13 @@ export class Wire implements Disposable {
       try {
         const sockets = openUdpSockets(device, address, handoverPort);
         this.#channels.push({ address, sockets });
+        this.#told.clear();
         poller.add(sockets.here.fd, () => this.#listen(sockets.here, "here"));
         poller.add(sockets.elsewhere.fd, () => this.#listen(sockets.elsewhere, "elsewhere"));
       } catch (error) {
         if (!(error instanceof OsError)) throw error;
+        if (this.#told.has(error.message)) continue;
+        this.#told.add(error.message);
         problem(`${error.message}; moves to and from ${formatAddress(address)} do not keep connections`);
       }
     }
@@ -90,7 +95,7 @@ export class Wire implements Disposable {
 
   say(bytes: Uint8Array<ArrayBuffer>, source: Address, destination: Address): number {
     const channel = this.#channels.find(({ address }) => equalAddresses(address, source));
-    return channel?.sockets.here.send(bytes, destination, handoverPort) ?? 0;
+    return channel?.sockets.here.send(bytes, destination, handoverPort) ?? Errno.EADDRNOTAVAIL;
   }
 
   [Symbol.dispose](): void {

@@ -232,3 +232,38 @@ Deno.test("handover: killed in the middle, the next run cleans up and the addres
   await one.reaches("active");
   assert.deepEqual(await pair.lan.holders(vip), ["one"]);
 });
+
+Deno.test("handover: whoever is started while the one before still drains leaves that one what it needs", async () => {
+  await using pair = await Pair.start();
+  await using client = pair.client(5);
+  await client.requests(100);
+  const stopped = pair.one.stop();
+  await pair.two.reaches("active");
+  await client.requests(50);
+
+  const host = pair.lan.host("one");
+  const addresses = [{ address: vip, prefix: 24, interface: host.device }];
+  const options = instanceOf(host, { priority: 50, addresses, ports: [port] });
+  await using back = await VrrpRole.start(host, pair.directory, [options]);
+  await until("it says so", () => /still serves its connections/.test(back.log));
+  const from = Client.now();
+  // Copies are renewed each second: whoever removed one would see it come back, and ARP answered twice meanwhile.
+  for (let look = 0; look < 10; look++) {
+    await client.requests(20);
+    assert.equal(await leftovers(host), `${vip}/321\n2\n`);
+  }
+  const window = await client.since(from);
+  assert.deepEqual(client.failures(window).map(explain), []);
+  const { samples } = client;
+  assert.ok(samples.slice(-50).some(({ outcome }) => outcome.type === "served" && outcome.server === "one"));
+
+  await client.stop();
+  assert.equal(await stopped, 0);
+  await assertClean(pair);
+  // Its channel was taken until now, and no event of the network says that it is free.
+  await until("two answers on the channel", () => back.status[0]?.peer?.tandem === true);
+  const answers = await pair.two.move("failover", { reason: "test" });
+  assert.deepEqual(answers.map(({ outcome }) => outcome), ["accepted", "moved", "drained"]);
+  await back.reaches("active");
+  assert.equal(pair.two.events.findLast(({ type }) => type === "vrrp.transition")?.fields.connections, "kept");
+});

@@ -21,7 +21,12 @@ const at = () => performance.timeOrigin + performance.now();
 const network = openNetwork();
 const frames = openPacketSocket();
 const holder = new Holder({ network, frames, report: (event) => say({ event, at: at() }) });
-const keeper = new Keeper({ network, ledger: ledger ?? null, report: (event) => say({ event, at: at() }) });
+const keeper = new Keeper({
+  network,
+  ledger: ledger ?? null,
+  report: (event) => say({ event, at: at() }),
+  said: () => {},
+});
 
 // deno-lint-ignore no-explicit-any
 const commands: Record<string, (argument: any, now: number) => unknown> = {

@@ -20,17 +20,17 @@ interface Two extends AsyncDisposable {
   readonly two: VrrpRole;
 }
 
-/** dlp1 with priority 200 is active, dlp2 with 100 is backup. */
-async function twoOf(wanted: Wanted = {}): Promise<Two> {
+/** dlp1, with the higher one of the priorities, is active, dlp2 is backup. */
+async function twoOf(wanted: Wanted = {}, priorities: readonly [one: number, two: number] = [200, 100]): Promise<Two> {
   const stack = new AsyncDisposableStack();
   const scratch = stack.use(new Scratch());
   const lan = stack.use(await Lan.create(hosts));
   const options = (name: string, priority: number) => [
     instanceOf(lan.host(name), { advertInterval: 100, ...wanted, priority }),
   ];
-  const one = stack.use(await VrrpRole.start(lan.host("dlp1"), scratch.path, options("dlp1", 200)));
+  const one = stack.use(await VrrpRole.start(lan.host("dlp1"), scratch.path, options("dlp1", priorities[0])));
   await one.reaches("active");
-  const two = stack.use(await VrrpRole.start(lan.host("dlp2"), scratch.path, options("dlp2", 100)));
+  const two = stack.use(await VrrpRole.start(lan.host("dlp2"), scratch.path, options("dlp2", priorities[1])));
   await wait(settled);
   return { lan, one, two, [Symbol.asyncDispose]: () => stack.disposeAsync() };
 }
@@ -85,6 +85,21 @@ Deno.test("failover with nobody to take it keeps the address and says so", async
   assert.equal(one.state, "active");
   assert.equal(one.status[0].hold, null);
   assert.deepEqual(await lan.holders(vip), ["dlp1"]);
+});
+
+Deno.test("a move of more addresses than a message can list keeps connections too", async () => {
+  const addresses = Array.from(
+    { length: 200 },
+    (_, i) => ({ address: `192.0.2.${20 + i}`, prefix: 24, interface: "ens32" }),
+  );
+  const ports = Array.from({ length: 20 }, (_, i) => 8000 + i);
+  await using pair = await twoOf({ addresses, ports });
+  const { one, two, lan } = pair;
+  const answers = await one.move("failover", { reason: "test" });
+  assert.deepEqual(answers.map(({ outcome }) => outcome), ["accepted", "moved", "drained"]);
+  await two.reaches("active");
+  assert.equal(one.events.findLast(({ type }) => type === "vrrp.transition")?.fields.connections, "kept");
+  assert.equal((await lan.host("dlp2").addresses()).length, 1 + addresses.length);
 });
 
 Deno.test("a tracker moves the address once, and never leaves nobody", async (t) => {
@@ -174,6 +189,33 @@ Deno.test("preempt: false stays with whoever has it, preempt_delay waits", async
     await one.reaches("active", 5000);
     const took = performance.now() - begin;
     assert.ok(took > 1950 && took < 3000, `came back after ${took.toFixed(0)} ms`);
+  });
+
+  await t.step("preempt: false, the other one was given priority 1 and can serve", async () => {
+    await using pair = await twoOf({ preempt: false }, [2, 1]);
+    const { one, two } = pair;
+    await one.move("failover", null);
+    await two.reaches("active");
+    await wait(2 * settled);
+    assert.deepEqual([one.state, two.state], ["backup", "active"]);
+    two.send({ type: "track", instance: "VI_1", tracking: failing });
+    // What it really cannot do it gives away, without preempt too.
+    await one.reaches("active", 15_000);
+  });
+
+  await t.step("preempt_delay does not keep it with one that cannot serve", async () => {
+    await using pair = await twoOf({ preemptDelay: 300_000 });
+    const { one, two } = pair;
+    await one.move("failover", null);
+    await two.reaches("active");
+    // Kept from the one whose turn it would be, it becomes the one that yields.
+    one.send({ type: "track", instance: "VI_1", tracking: failing });
+    await until("one yields", () => one.status[0].priority.effective === 1);
+    two.send({ type: "track", instance: "VI_1", tracking: failing });
+    await until("both yield", () => two.status[0].priority.effective === 1);
+    one.send({ type: "track", instance: "VI_1", tracking: fine });
+    await one.reaches("active", 15_000);
+    assert.match(one.status[0].reason, /192\.0\.2\.2 handed it over/);
   });
 });
 

@@ -4,6 +4,8 @@ import type { Clock } from "../../runtime/os/clock.ts";
 export interface FakeClock extends Clock {
   /** Lets `ms` pass, running what falls due in order, and what follows from it in promises. */
   advance(ms: number): Promise<void>;
+  /** Time passes that nobody got to see: what falls due in it runs, late, in the next `advance`. */
+  stall(ms: number): void;
 }
 
 /** @param start ms since the epoch at which it stands */
@@ -32,7 +34,8 @@ export function fakeClock(start = 0): FakeClock {
         next.run();
         await settle();
       }
-      elapsed = end;
+      elapsed = Math.max(elapsed, end);
     },
+    stall: (ms) => void (elapsed += ms),
   };
 }

@@ -82,6 +82,20 @@ Deno.test("superviseChild() kills a child that falls silent", async () => {
   assert.equal(child.pid, 2);
 });
 
+Deno.test("superviseChild() does not take its own stall for the child's silence", async () => {
+  const { clock, processes, told } = fixture();
+  await clock.advance(900);
+  clock.stall(20_000);
+  // The watch runs before what the child said in the meantime is read.
+  await clock.advance(0);
+  assert.deepEqual(told, []);
+  processes[0].listener.message({ type: "status" });
+  await clock.advance(3900);
+  assert.deepEqual(told, []);
+  await clock.advance(2000);
+  assert.deepEqual(told, ["1 SIGKILL"], "and one that is silent is found all the same");
+});
+
 Deno.test("superviseChild() hears nothing from a child that is gone", async () => {
   const { clock, processes, happened } = fixture();
   processes[0].process.die();

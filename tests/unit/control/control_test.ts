@@ -116,6 +116,47 @@ Deno.test("a failing listener makes its instance yield, and a healed one ends th
   await stop();
 });
 
+Deno.test("a stall of control is no silence of the proxy, and a silent proxy is found after it", async () => {
+  const { clock, control, proxy, vrrp, done, stop } = await fixture();
+  await done(control.start());
+  const status = () =>
+    proxy.say({
+      type: "status",
+      at: 0,
+      threads: [{ thread: 0, alive: true, turnAgeMs: 0 }],
+      frontends: [],
+      servers: [],
+      backends: [],
+    });
+  // The vrrp process says something all the time; only the proxy falls silent.
+  const alive = () =>
+    vrrp.say({ type: "status", at: 0, instances: [instanceStatus({ name: "VI_1", priority: 101 }, "backup")] });
+  for (let quarter = 0; quarter < 10; quarter++) {
+    status();
+    await clock.advance(250);
+  }
+  clock.stall(4500);
+  // The tick that is overdue runs before the reports that wait in the pipe are read.
+  await clock.advance(0);
+  status();
+  alive();
+  await clock.advance(250);
+  assert.deepEqual(vrrp.told.slice(1), []);
+  await clock.advance(2500);
+  assert.deepEqual(vrrp.told.slice(1), []);
+  alive();
+  await clock.advance(1500);
+  assert.deepEqual(vrrp.told.slice(1), [{
+    type: "track",
+    instance: "VI_1",
+    tracking: {
+      effect: "yield",
+      causes: ['frontend "http-in" is not served: the proxy process has fallen silent'],
+    },
+  }]);
+  await stop();
+});
+
 Deno.test("a proxy that dies makes its instances yield until its successor listens", async () => {
   const { clock, control, proxy, vrrp, done, stop } = await fixture();
   await done(control.start());
@@ -142,6 +183,24 @@ Deno.test("a vrrp process that dies while active is vouched for, one that was ba
     assert.deepEqual(again.type === "apply" && again.vouched, vouched, `${state}, silent for ${silent} ms`);
     await stop();
   }
+});
+
+Deno.test("a vrrp process that died during a stall of control is not vouched for", async () => {
+  const { clock, control, vrrp, world, done, stop } = await fixture();
+  world.state = "active";
+  await done(control.start());
+  const status = () =>
+    vrrp.say({ type: "status", at: 0, instances: [instanceStatus({ name: "VI_1", priority: 101 }, "active")] });
+  await clock.advance(1000);
+  status();
+  clock.stall(4500);
+  // Its last words were said at the beginning of the stall, and are heard only now.
+  status();
+  vrrp.die();
+  await clock.advance(0);
+  const again = vrrp.told.filter(({ type }) => type === "apply")[1];
+  assert.deepEqual(again.type === "apply" && again.vouched, []);
+  await stop();
 });
 
 Deno.test("an instance that leaves active retires its addresses, one that becomes active reinstates them", async () => {
@@ -216,6 +275,12 @@ Deno.test("changeServer() waits for the successor of a proxy that dies, and at m
   await stop();
 });
 
+/** What the vrrp process says of the last planned move that it was told of. */
+function answer({ told, say }: ReturnType<typeof fakeVrrp>, outcome: "moved" | "failed" | "drained"): void {
+  const command = told.findLast(({ type }) => type === "failover" || type === "failback");
+  if (command !== undefined && "id" in command) say({ type: "answer", id: command.id, outcome, text: outcome });
+}
+
 Deno.test("failover() is for what is active here, is held, and outlives a restart", async () => {
   const stateDirectory = await Deno.makeTempDir();
   try {
@@ -227,6 +292,8 @@ Deno.test("failover() is for what is active here, is held, and outlives a restar
       await assert.rejects(control.failover("VI_2", request), { why: "unknown" });
       await assert.rejects(control.failback("VI_1"), { why: "conflict" });
       assert.equal((await done(control.failover("VI_1", request))).text, "handing over");
+      assert.deepEqual(control.status().overrides, [], "nothing is held before it has moved");
+      answer(vrrp, "moved");
       vrrp.say({ type: "status", at: 0, instances: [instanceStatus({ name: "VI_1", priority: 101 }, "backup")] });
       await assert.rejects(control.failover("VI_1", request), { why: "conflict" });
       await stop();
@@ -250,6 +317,7 @@ Deno.test("a hold that the vrrp process ended is ended", async () => {
   world.state = "active";
   await done(control.start());
   await done(control.failover("VI_1", { by: "ann", reason: "", for: null }));
+  answer(vrrp, "moved");
   const hold = { since: 1, until: null, reason: "", by: "ann" };
   const status = (state: "active" | "backup", held: typeof hold | null) =>
     vrrp.say({
@@ -262,6 +330,33 @@ Deno.test("a hold that the vrrp process ended is ended", async () => {
   status("backup", hold);
   status("backup", null);
   assert.deepEqual(control.status().overrides, []);
+  await stop();
+});
+
+Deno.test("a vrrp process that dies during a move leaves a hold only where it had moved", async () => {
+  const request = { by: "ann", reason: "", for: null };
+  for (const moved of [false, true]) {
+    const { clock, control, vrrp, world, done, stop } = await fixture();
+    world.state = "active";
+    await done(control.start());
+    await done(control.failover("VI_1", request));
+    if (moved) answer(vrrp, "moved");
+    vrrp.die();
+    await clock.advance(10);
+    const again = vrrp.told.filter(({ type }) => type === "apply")[1];
+    const held = moved ? ["VI_1"] : [];
+    assert.deepEqual(again.type === "apply" && Object.keys(again.holds), held, `moved: ${moved}`);
+    assert.deepEqual(control.status().overrides.map(({ about }) => about), held, `moved: ${moved}`);
+    await stop();
+  }
+});
+
+Deno.test("failback() ends a hold that only the vrrp process knows", async () => {
+  const { control, vrrp, done, stop } = await fixture();
+  await done(control.start());
+  const hold = { since: 1, until: null, reason: "", by: "ann" };
+  vrrp.say({ type: "status", at: 0, instances: [instanceStatus({ name: "VI_1", priority: 101 }, "backup", { hold })] });
+  assert.equal((await done(control.failback("VI_1"))).text, "handing over");
   await stop();
 });
 

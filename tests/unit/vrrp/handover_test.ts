@@ -14,6 +14,7 @@ import {
   type HandoverMessage,
   routerOf,
 } from "../../../runtime/vrrp/handover_message.ts";
+import { servedByBoth } from "../../../runtime/vrrp/handover_terms.ts";
 
 const peer = parseAddress("192.0.2.2");
 const stranger = parseAddress("192.0.2.66");
@@ -29,9 +30,11 @@ const terms = {
 } as const;
 const offer: HandoverMessage = { type: "offer", ...terms };
 const ready: HandoverMessage = { type: "ready", id: "m1", keep: null };
+const refusal: HandoverMessage = { type: "refuse", id: "m1", reason: "it yields too" };
 const released: HandoverMessage = { type: "released", id: "m1" };
 const drained: HandoverMessage = { type: "drained", id: "m1" };
-const request: HandoverMessage = { type: "request", id: "r1", priority: 200 };
+const request: HandoverMessage = { type: "request", id: "r1", priority: 200, cause: "preemption" };
+const rescue: HandoverMessage = { ...request, cause: "rescue" };
 
 const backup: Standing = { state: "backup", active: peer, priority: 100, yields: false, leaving: false };
 const active: Standing = { ...backup, state: "active", active: null };
@@ -66,7 +69,7 @@ const moving: Story = [...offering, [5, hears(ready, active)]];
 const draining: Story = [...moving, [10, { type: "moved" }]];
 const agreed: Story = [[0, hears(offer, backup)], [0, { type: "forwarded", keep: null }]];
 const forwarding: Story = [...agreed, [10, { type: "active" }]];
-const asking: Story = [[0, { type: "ask", id: "r1", priority: 200, peer }]];
+const asking: Story = [[0, { type: "ask", id: "r1", priority: 200, cause: "preemption", peer }]];
 
 const rows: readonly [name: string, given: Story, at: number, happening: Happening, effects: string][] = [
   // giver
@@ -135,7 +138,7 @@ const rows: readonly [name: string, given: Story, at: number, happening: Happeni
   ["another move drained", forwarding, 900, hears({ ...drained, id: "m0" }, active), ""],
   ["rules ended by themselves", forwarding, 35_000, { type: "expired" }, "finished"],
   // request
-  ["asks", [], 0, { type: "ask", id: "r1", priority: 200, peer }, "send request"],
+  ["asks", [], 0, { type: "ask", id: "r1", priority: 200, cause: "preemption", peer }, "send request"],
   ["asks again", asking, 66, timer, "send request"],
   ["not answered", [...asking, [66, timer], [132, timer]], 198, timer, "refused"],
   ["refused request", asking, 5, hears({ type: "refuse", id: "r1", reason: "no" }, backup), "refused"],
@@ -144,6 +147,15 @@ const rows: readonly [name: string, given: Story, at: number, happening: Happeni
   ["asked while leaving", [], 0, hears(request, { ...active, leaving: true }), ""],
   ["asked with no higher priority", [], 0, hears({ ...request, priority: 100 }, active), "send refuse"],
   ["asked as backup", [], 0, hears(request, backup), "send refuse"],
+  ["asked as a rescue while it yields", [], 0, hears(rescue, { ...active, priority: 1, yields: true }), "leave"],
+  [
+    "asked as a rescue, and priority 1 is all it was given",
+    [],
+    0,
+    hears(rescue, { ...active, priority: 1 }),
+    "send refuse",
+  ],
+  ["asked by failback", [], 0, hears({ ...request, cause: "failback" }, { ...active, priority: 1 }), "leave"],
 ];
 
 Deno.test("advance() coordinates a move, row by row", () => {
@@ -168,8 +180,10 @@ const messages: readonly HandoverMessage[] = [
   offer,
   { ...offer, keep: "handover.connections is none" },
   ready,
-  { type: "refuse", id: "m1", reason: "it yields too" },
+  refusal,
   request,
+  { ...request, cause: "failback" },
+  rescue,
   released,
   drained,
 ];
@@ -182,6 +196,53 @@ Deno.test("decodeHandover() reads what encodeHandover() writes, with and without
       deepEqual(decodeHandover(bytes, 51, key === null ? null : ["other", key]), message);
     }
   }
+});
+
+Deno.test("encodeHandover() fits whatever a router may have into a datagram", () => {
+  const addresses = Array.from({ length: 255 }, (_, i) => `192.168.219.${i}`);
+  const ports = Array.from({ length: 300 }, (_, i) => 60_000 + i);
+  const read = (message: HandoverMessage) => {
+    const bytes = encodeHandover(message, 255, "1111");
+    equal(bytes.length <= 2048, true, `${bytes.length} bytes`);
+    equal(routerOf(bytes), 255);
+    return decodeHandover(bytes, 255, ["1111"]);
+  };
+  const few = { ...offer, addresses: addresses.slice(0, 60) };
+  deepEqual(read(few), few, "listed where there is room");
+  const rows: [string, readonly string[], readonly number[]][] = [
+    ["addresses", addresses, [80, 443]],
+    ["ports", ["192.0.2.100"], ports],
+    ["both", addresses, ports],
+  ];
+  for (const [name, addresses, ports] of rows) {
+    const got = read({ ...offer, addresses, ports });
+    equal("type" in got && got.type, "offer", name);
+    if (!("type" in got) || got.type !== "offer") continue;
+    // What a version that knows no digest makes of it: nothing in common, so no connection is kept.
+    deepEqual([got.addresses, got.ports], [[], []], name);
+    const own = { addresses: addresses.toReversed(), ports: ports.toReversed() };
+    deepEqual(servedByBoth(own, got), own, `${name}: the order does not matter`);
+    equal(servedByBoth({ ...own, ports: [81] }, got), null, `${name}: another set`);
+  }
+  const long = "x".repeat(500);
+  deepEqual(read({ type: "hello", priority: 1, takes: long, answer: false }), {
+    type: "hello",
+    priority: 1,
+    takes: `${"x".repeat(199)}…`,
+    answer: false,
+  });
+  for (const message of [{ ...ready, keep: long }, { ...offer, keep: long }, { ...refusal, reason: long }]) {
+    equal("type" in read(message as HandoverMessage), true, message.type);
+  }
+});
+
+Deno.test("servedByBoth() is what lists have in common", () => {
+  const own = { addresses: ["192.0.2.100", "192.0.2.101"], ports: [80, 443] };
+  deepEqual(servedByBoth(own, { addresses: ["192.0.2.101", "192.0.2.102"], ports: [443, 80] }), {
+    addresses: ["192.0.2.101"],
+    ports: [80, 443],
+  });
+  deepEqual(servedByBoth(own, { addresses: ["192.0.2.102"], ports: [443] }), null);
 });
 
 Deno.test("decodeHandover() says why it refuses", () => {
@@ -202,13 +263,20 @@ Deno.test("decodeHandover() says why it refuses", () => {
     [text(`{${head},"type":"ready","id":"","keep":null}`), null, "type"],
     [text(`{${head},"type":"ready","id":"m1"}`), null, "type"],
     [text(`{${head},"type":"request","id":"m1","priority":256}`), null, "type"],
+    [text(`{${head},"type":"request","id":"m1","priority":2,"cause":"whim"}`), null, "type"],
     [text(`{${head},"type":"hello","priority":1,"takes":7,"answer":true}`), null, "type"],
     [text(JSON.stringify({ v: 1, vrid: 51, ...offer, mac: "02:00:00:00:00" })), null, "type"],
     [text(JSON.stringify({ v: 1, vrid: 51, ...offer, ports: ["80"] })), null, "type"],
     [text(JSON.stringify({ v: 1, vrid: 51, ...offer, cause: "whim" })), null, "type"],
     [text(JSON.stringify({ v: 1, vrid: 51, ...offer, drain: -1 })), null, "type"],
+    [text(JSON.stringify({ v: 1, vrid: 51, ...offer, digest: "short" })), null, "type"],
   ];
   for (const [bytes, keys, drop] of rows) deepEqual(decodeHandover(bytes, 51, keys), { drop });
+});
+
+Deno.test("decodeHandover() takes a request without a cause, as it was said before there was one, for preemption", () => {
+  const bytes = new TextEncoder().encode(`-\n{"v":1,"vrid":51,"type":"request","id":"r1","priority":200}`);
+  deepEqual(decodeHandover(bytes, 51, null), request);
 });
 
 Deno.test("encodeHandover() signs what it says", () => {

@@ -54,6 +54,7 @@ function play(story: Story, given: State = initial): { state: State; effects: re
 /** "advertise 100", "release", "settle moved": what a row compares. */
 function brief(effect: Effect): string {
   if (effect.type === "advertise") return `advertise ${effect.priority}`;
+  if (effect.type === "request") return `request ${effect.cause}`;
   if (effect.type === "settle") return `settle ${effect.outcome}`;
   if (effect.type === "transition") return `${effect.from}→${effect.to}`;
   return effect.type;
@@ -219,7 +220,7 @@ const rows: readonly Row[] = [
     at: 200,
     event: advert(50),
     then: "backup",
-    effects: "request",
+    effects: "request preemption",
     wake: 3809.375,
   },
   {
@@ -271,7 +272,7 @@ const rows: readonly Row[] = [
     event: advert(50),
     with: { preemptDelay: 5000 },
     then: "backup",
-    effects: "request",
+    effects: "request preemption",
   },
   {
     name: "preempt_delay starts anew after a higher priority",
@@ -298,7 +299,7 @@ const rows: readonly Row[] = [
     event: advert(1),
     with: { preempt: false },
     then: "backup",
-    effects: "request",
+    effects: "request rescue",
     wake: 3809.375,
   },
   {
@@ -309,6 +310,56 @@ const rows: readonly Row[] = [
     with: { preempt: false },
     then: "backup",
     wake: 4809.375,
+  },
+  {
+    name: "no preempt, priority 1 may be all that the peer was given: asked as a rescue, which it may refuse",
+    given: backup,
+    at: 200,
+    event: advert(1),
+    with: { preempt: false, priority: 2 },
+    then: "backup",
+    effects: "request rescue",
+  },
+  {
+    name: "preempt_delay is none against a peer that yields",
+    given: [[0, start], [200, advert(50), { preemptDelay: 300_000 }]],
+    at: 1200,
+    event: advert(1),
+    with: { preemptDelay: 300_000 },
+    then: "backup",
+    effects: "request rescue",
+    wake: 4809.375,
+  },
+  {
+    name: "preempt_delay, the peer of priority 1 can serve and said so: not asked at each advertisement",
+    given: [[0, start], [200, advert(1), { preemptDelay: 300_000 }], [201, { type: "refused" }, {
+      preemptDelay: 300_000,
+    }]],
+    at: 1200,
+    event: advert(1),
+    with: { preemptDelay: 300_000 },
+    then: "backup",
+    wake: 4809.375,
+  },
+  {
+    name: "preempt_delay, asked again after a while: now it may yield",
+    given: [[0, start], [200, advert(1), { preemptDelay: 300_000 }], [201, { type: "refused" }, {
+      preemptDelay: 300_000,
+    }]],
+    at: 10_200,
+    event: advert(1),
+    with: { preemptDelay: 300_000 },
+    then: "backup",
+    effects: "request rescue",
+  },
+  {
+    name: "preempt_delay is over: asked at once, whatever was refused",
+    given: [[0, start], [200, advert(1), { preemptDelay: 1000 }], [201, { type: "refused" }, { preemptDelay: 1000 }]],
+    at: 1200,
+    event: advert(1),
+    with: { preemptDelay: 1000 },
+    then: "backup",
+    effects: "request preemption",
   },
   {
     name: "yielding: equal to a peer that yields",
@@ -368,7 +419,7 @@ const rows: readonly Row[] = [
     event: { type: "failback" },
     with: { preempt: false },
     then: "backup",
-    effects: "request",
+    effects: "request failback",
   },
   {
     name: "failback preempts without preempt",
@@ -511,6 +562,33 @@ const rows: readonly Row[] = [
     then: "active",
     effects: "advertise 100, announce",
     wake: 11500,
+  },
+  {
+    name: "stall without preempt: what changes before anything is heard changes no doubt",
+    given: stalled.slice(0, 2),
+    at: 9000,
+    event: { type: "changed" },
+    with: { preempt: false },
+    then: "active",
+    wake: 4610,
+  },
+  {
+    name: "stall without preempt: changed, then the advert of whoever took over",
+    given: [...stalled.slice(0, 2), [9000, { type: "changed" }, { preempt: false }]],
+    at: 9000,
+    event: advert(50, lower),
+    with: { preempt: false },
+    then: "backup",
+    effects: "release, active→backup",
+  },
+  {
+    name: "stall without preempt: what changes in doubt is told after it",
+    given: stalled,
+    at: 9100,
+    event: { type: "changed" },
+    with: { preempt: false },
+    then: "active",
+    wake: 10500,
   },
   {
     name: "6.4.3 priority 0",
