@@ -115,6 +115,41 @@ export const streamingRows: Row[] = [
       wire.close();
     }
   }),
+  told("a client that does not read stops an origin that says 103 without end", async ({ origin, client, port }) => {
+    let sent = 0;
+    let blocked = false;
+    let whole = false;
+    // Small ones: each of them must not cost more than its octets.
+    const block = "HTTP/1.1 103 \r\n\r\n".repeat(4096);
+    const most = kernelHolds() + (4 << 20);
+    await origin.become(each(async (wire, count) => {
+      if (count > 1) return void await wire.send(OK);
+      while (sent < 2 * most) {
+        const took = await Promise.race([wire.send(block), pause(700).then(() => "blocked" as const)]);
+        if (took === "blocked") {
+          blocked = true;
+          return;
+        }
+        sent += block.length;
+      }
+      whole = true;
+    }));
+    const wire = new Wire(await Deno.connect({ hostname: "127.0.0.1", port }));
+    try {
+      await wire.send(get());
+      // The client's time-out ends it once nothing moves: until then nobody else may feel it.
+      for (let n = 0; n < 200 && !blocked && !whole && wire.ended === "no"; n++) {
+        const other = await client();
+        await other.send(get("/other"));
+        assert.equal((await readFinal(other))?.body, "ok", "another client feels it");
+        other.close();
+        await pause(50);
+      }
+      assert.ok(blocked && sent < most, `the proxy took ${sent >> 20} MiB nobody read`);
+    } finally {
+      wire.close();
+    }
+  }),
   told("a client that reads again gets the rest", async ({ origin, port }) => {
     const size = 8 << 20;
     await origin.become(each(async (wire) => {
