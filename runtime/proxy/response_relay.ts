@@ -158,7 +158,7 @@ export class ResponseRelay {
     if (client === null || request.minor === 0) return;
     if (head.status === 100) {
       if (!request.expectsContinue) return;
-      request.expectsContinue = false;
+      request.expectsContinue = request.holdsBack = false;
     }
     client.frontend.countResponse(head.status);
     const { arena } = engine.io;

@@ -326,6 +326,46 @@ export const timeoutRows: Row[] = [
     assert.equal(statusOf(answer!), 504, answer?.line);
     assert.equal(origin.requests.length, 1);
   }),
+  told("504 for an origin that takes nothing of a body", async ({ origin, client }) => {
+    await origin.become(async (wire) => {
+      await wire.until(() => wire.received.includes("\r\n\r\n"));
+      wire.hold();
+      await pause(60_000);
+    });
+    const wire = await client();
+    const size = kernelHolds() + (16 << 20);
+    void wire.send(`POST / HTTP/1.1\r\nHost: a\r\nContent-Length: ${size}\r\n\r\n${"x".repeat(size)}`);
+    // Once more than the time-out: that it takes nothing is seen from the second look on.
+    const answer = await readFinal(wire, { patience: 2 * TIMEOUTS.server + 4 * SLACK });
+    assert.equal(statusOf(answer!), 504, answer?.line);
+  }),
+  told("9110 §10.1.1 who waits for a 100 is not to blame that none comes: 504", async ({ origin, client }) => {
+    await origin.become(async (wire) => void await wire.end(60_000));
+    const wire = await client();
+    await wire.send("POST / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\n");
+    const answer = await readFinal(wire, { patience: TIMEOUTS.server + SLACK });
+    assert.equal(statusOf(answer!), 504, answer?.line);
+  }),
+  told("who takes no interim responses gets no answer in their place", async ({ origin, port }) => {
+    const over = { value: false };
+    await origin.become(async (wire) => {
+      await wire.until(() => wire.received.includes("\r\n\r\n"));
+      while (!over.value && await wire.send(`HTTP/1.1 103 \r\nLink: ${"a".repeat(2000)}\r\n\r\n`.repeat(64)));
+    });
+    const wire = new Wire(await Deno.connect({ hostname: "127.0.0.1", port }));
+    try {
+      await wire.send(get());
+      await pause(100);
+      assert.ok(await origin.wires[0].end(2 * TIMEOUTS.client + 4000), "the origin's connection stays open");
+      wire.read();
+      assert.ok(await wire.end(10_000), "the client's connection stays open");
+      assert.doesNotMatch(wire.log.slice(-300), /HTTP\/1\.1 [2-5]/);
+      assert.equal(wire.ended, "reset");
+    } finally {
+      over.value = true;
+      wire.close();
+    }
+  }),
   told("a POST is not sent again when its origin says nothing", async ({ origin, client }) => {
     await origin.become(each(() => Promise.resolve()));
     const wire = await client();

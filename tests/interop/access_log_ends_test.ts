@@ -22,6 +22,9 @@ const behaviours: Readonly<Record<string, (wire: Wire) => Promise<void> | void>>
   },
   "/cut": (wire) => wire.send("HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nabc"),
   "/close": () => {},
+  "/hints": async (wire) => {
+    for (const hint = `HTTP/1.1 103 \r\nLink: ${"a".repeat(9000)}\r\n\r\n`;;) await wire.send(hint.repeat(8));
+  },
   "/garbage": (wire) => wire.send("220 mail.example ready\r\n\r\n"),
   "/badchunk": (wire) => wire.send("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n"),
   "/early": async (wire) => {
@@ -233,6 +236,13 @@ const rows: readonly Row[] = [
     act: (wire) => send("/big")(wire).then(() => pause(1500)),
     expect: { status: 200 },
   },
+  {
+    end: "client_timeout_in_response",
+    what: "interim responses",
+    port: "web",
+    act: (wire) => send("/hints")(wire).then(() => pause(1500)),
+    expect: { status: null },
+  },
   { end: "no_backend", port: "none", act: ask("/"), expect: { status: 404, backend: null } },
   {
     end: "no_server",
@@ -269,6 +279,24 @@ const rows: readonly Row[] = [
   },
   { end: "connect_timeout", port: "full", act: ask("/"), expect: { status: 504, attempts: 1 } },
   { end: "server_timeout_in_headers", port: "web", act: ask("/silent"), expect: { status: 504 } },
+  {
+    end: "server_timeout_in_headers",
+    what: "the client waits for a 100",
+    port: "web",
+    act: ask("/silent", "POST", "Expect: 100-continue\r\nContent-Length: 9\r\n"),
+    expect: { status: 504 },
+  },
+  {
+    end: "server_timeout_in_headers",
+    what: "the server takes nothing of a body",
+    port: "web",
+    act: async (wire) => {
+      await send("/silent", "POST", `Content-Length: ${8 * BIG}\r\n`)(wire);
+      wire.sendBytes(new Uint8Array(8 * BIG)).catch(() => {});
+      await wire.rest();
+    },
+    expect: { status: 504 },
+  },
   {
     end: "server_closed_in_headers",
     port: "web",
