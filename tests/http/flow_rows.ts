@@ -390,6 +390,37 @@ export const timeoutRows: Row[] = [
     assert.ok(await wire.end(TIMEOUTS.keepAlive + SLACK), "still open");
     assert.equal(wire.received, "");
   }),
+  ...["behind a request", "on a new connection"].map((where) =>
+    told(`9112 §2.2 empty lines ${where} are no request: closed without a word, and in time`, async (stage) => {
+      const { origin, client } = stage;
+      await origin.become(answering(OK));
+      const wire = await client();
+      if (where === "behind a request") {
+        await wire.send(`${POST}\r\n`);
+        assert.equal((await readFinal(wire))?.body, "ok");
+      }
+      const begun = performance.now();
+      while (wire.ended === "no" && performance.now() - begun < TIMEOUTS.keepAlive + SLACK) {
+        // In two pieces too.
+        for (const piece of ["\r", "\n\r\n"]) {
+          await wire.send(piece);
+          await wire.end(100);
+        }
+      }
+      assert.notEqual(wire.ended, "no", "still open");
+      assert.equal(wire.received, "");
+    })
+  ),
+  told("9112 §2.2 a request behind empty lines, in pieces", async ({ origin, client }) => {
+    await origin.become(answering(OK));
+    const wire = await client();
+    for (const piece of ["\r\n", "\r", "\n\r", "\nG", "ET / HTTP/1.1\r\nHost: a\r\n\r\n\r\n\r", `\n${get("/2")}`]) {
+      await wire.send(piece);
+      await pause(20);
+    }
+    for (let n = 0; n < 2; n++) assert.equal((await readFinal(wire))?.body, "ok");
+    assert.deepEqual(origin.requests.map(({ line }) => line), ["GET / HTTP/1.1", "GET /2 HTTP/1.1"]);
+  }),
   told("a connection that never says anything is closed", async ({ origin, client }) => {
     await origin.become(answering(OK));
     const wire = await client();
