@@ -97,7 +97,7 @@ export class Attempts implements Placed {
 
   /** The server closed the connection before it answered. */
   diedUnanswered(): void {
-    const { exchange, server, backend } = this;
+    const { exchange, server } = this;
     const { origin } = exchange;
     if (origin === null || server === null) return;
     const used = origin.uses > 0;
@@ -105,8 +105,7 @@ export class Attempts implements Placed {
     // A connection that it used before it may close at any time.
     if (!used) server.unanswered("the connection ended without an answer");
     else if (!again) server.broke();
-    const granted = again && (used || backend?.mayRepeat() === true);
-    if (!granted || !this.#leave(origin)) return exchange.response.refuse("server_closed_in_headers");
+    if (!again || !this.#leave(origin)) return exchange.response.refuse("server_closed_in_headers");
     // Who closed what idled is as good as before; who died of a request, or is gone, is asked last, or not at all.
     const gone = isGone(server.verdict);
     const next = gone || !used ? this.#placement.instead(server) : null;
@@ -116,12 +115,30 @@ export class Attempts implements Placed {
     else this.go(next);
   }
 
+  /** The server was taken out of service, and what runs there must end. */
+  withdrawn(): void {
+    const { exchange, server } = this;
+    const { origin } = exchange;
+    if (origin === null || server === null) return;
+    exchange.trace?.fails(server.options.name, "taken out of service");
+    if (exchange.phase === "connecting") {
+      // Nothing was sent yet.
+      exchange.origin = null;
+      origin.close();
+      return this.go(this.#placement.after(server));
+    }
+    const next = this.#mayAskAgain(origin) && this.#leave(origin) ? this.#placement.instead(server) : null;
+    if (next === null) exchange.response.refuse("server_withdrawn");
+    else this.go(next);
+  }
+
   /** Whether a request that was sent on a connection without an answer may be sent once more. */
   #mayAskAgain(origin: OriginConnection): boolean {
     const { request, response } = this.exchange;
     const { retryable, repeatable } = request;
     request.repeatable = false;
-    return retryable && (origin.uses > 0 || repeatable) && !response.begun;
+    if (!retryable || response.begun) return false;
+    return origin.uses > 0 || (repeatable && this.backend?.mayRepeat() === true);
   }
 
   /** Closes a connection and keeps the request for another; false if there is no memory for that. */

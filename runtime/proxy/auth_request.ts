@@ -123,6 +123,15 @@ export class AuthRequest implements OriginUser, Placed, Disposable {
     else this.#fail(502, `${this.#name(server)} ended without a whole answer`);
   }
 
+  originWithdrawn(): void {
+    const server = this.#server;
+    this.#close();
+    if (server === null || this.#outcome !== null) {
+      return this.#fail(502, `${this.#name(server)} was taken out of service in its answer`);
+    }
+    this.#go(this.#placement.after(server));
+  }
+
   originTook(): void {}
 
   originRefusesBody(): void {}

@@ -120,6 +120,17 @@ export class Exchange implements OriginUser {
     }
   }
 
+  originWithdrawn(): void {
+    switch (this.phase) {
+      case "connecting":
+      case "waiting":
+        return this.attempts.withdrawn();
+      case "streaming":
+      case "tunnel":
+        return this.break("server_withdrawn");
+    }
+  }
+
   /** The client took something: the server may go on. */
   clientTook(): void {
     const { client, origin } = this;

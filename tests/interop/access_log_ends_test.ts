@@ -95,10 +95,25 @@ async function resetting(): Promise<{ readonly port: number } & AsyncDisposable>
 
 type Ports = Readonly<
   Record<
-    "web" | "dead" | "retry" | "down" | "full" | "queue" | "resets" | "none" | "routes" | "tcp" | "tcpDead" | "proxied",
+    | "web"
+    | "dead"
+    | "retry"
+    | "down"
+    | "full"
+    | "closing"
+    | "queue"
+    | "resets"
+    | "none"
+    | "routes"
+    | "tcp"
+    | "tcpDead"
+    | "proxied",
     number
   >
 >;
+
+/** Takes the only server of this backend out of service for a while. */
+type Take = (backend: string) => Promise<void>;
 
 interface Row {
   readonly end: End;
@@ -107,7 +122,7 @@ interface Row {
   /** Lines of requests that only help. @default 0 */
   readonly others?: number;
   /** What the client does; its connection is closed behind that. */
-  readonly act: (wire: Wire, ports: Ports) => Promise<unknown> | void;
+  readonly act: (wire: Wire, ports: Ports, take: Take) => Promise<unknown> | void;
   readonly expect: Partial<Logged> & { readonly whyHas?: RegExp };
 }
 
@@ -351,6 +366,54 @@ const rows: readonly Row[] = [
     expect: { status: 101 },
   },
   {
+    end: "server_withdrawn",
+    what: "before the answer",
+    port: "closing",
+    act: async (wire, _, take) => {
+      await send("/silent")(wire);
+      await pause(50);
+      await take("closing");
+      await wire.rest();
+    },
+    expect: { status: 502, server: "s0", attempts: 1, whyHas: /on_down: close[^]*: s0: taken out of service$/ },
+  },
+  {
+    end: "server_withdrawn",
+    what: "in the answer",
+    port: "closing",
+    act: async (wire, _, take) => {
+      await send("/stall")(wire);
+      await wire.until("abc");
+      await take("closing");
+      await wire.rest();
+    },
+    expect: { status: 200, server: "s0" },
+  },
+  {
+    end: "server_withdrawn",
+    what: "in a tunnel",
+    port: "closing",
+    act: async (wire, _, take) => {
+      await send("/upgrade", "GET", "Connection: upgrade\r\nUpgrade: echo\r\n")(wire);
+      await wire.until("\r\n\r\n");
+      await take("closing");
+      await wire.rest();
+    },
+    expect: { status: 101, server: "s0" },
+  },
+  {
+    end: "no_server",
+    what: "the last one goes while it is connected to",
+    port: "full",
+    act: async (wire, _, take) => {
+      await send("/")(wire);
+      await pause(50);
+      await take("full");
+      await wire.rest();
+    },
+    expect: { status: 503, attempts: 1, whyHas: /: s0 is maint$/ },
+  },
+  {
     end: "client_closed_while_deciding",
     port: "routes",
     act: (wire) => send("/asked")(wire).then(() => pause(50)),
@@ -403,6 +466,7 @@ for (const way of ways) {
       retry: freePort(),
       down: freePort(),
       full: freePort(),
+      closing: freePort(),
       queue: freePort(),
       resets: freePort(),
       none: freePort(),
@@ -418,12 +482,13 @@ for (const way of ways) {
       backend("dead", closed, { timeouts: short }),
       backend("retry", [closed[0], origin.port], { timeouts: short }),
       backend("down", closed, { timeouts: short }),
-      backend("full", [full.port], { timeouts: short, retries: 0 }),
+      backend("full", [full.port], { timeouts: short, retries: 0, onDown: "close" }),
+      backend("closing", [origin.port], { timeouts: short, onDown: "close" }),
       { ...limited, servers: limited.servers.map((server) => ({ ...server, maxconn: 1 })) },
       backend("resets", [resets.port], { timeouts: short }),
       backend("tcpDead", [closed[0]], { timeouts: short }),
     ];
-    const names = ["web", "dead", "retry", "down", "full", "queue", "resets"] as const;
+    const names = ["web", "dead", "retry", "down", "full", "closing", "queue", "resets"] as const;
     await proxy.apply(
       {
         accessLog: log.json,
@@ -448,12 +513,18 @@ for (const way of ways) {
           : { ...verdict, state: "maint", reason: "by ann" }
       ),
     );
+    const take = async (backend: string) => {
+      for (const state of ["maint", "up"] as const) {
+        await proxy.send({ type: "verdicts", verdicts: [{ backend, server: "s0", state, weight: 1 }] });
+        await pause(50);
+      }
+    };
     for (const { end, what, port, others, act, expect } of rows) {
       await t.step(`${end}${what === undefined ? "" : `, ${what}`}`, async () => {
         {
           // A tunnel to nowhere may be reset before its client knows that it is connected.
           using wire = await Wire.to(ports[port]).catch((error) => port === "tcpDead" ? null : Promise.reject(error));
-          if (wire !== null) await act(wire, ports);
+          if (wire !== null) await act(wire, ports, take);
         }
         const lines = [await log.next()];
         for (let i = 0; i < (others ?? 0); i++) lines.push(await log.next());
