@@ -80,8 +80,6 @@ export class Course {
     if (held === null || !held.kept) return exchange.fail(503, "no_memory");
     exchange.phase = "deciding";
     client.arm(DECISION);
-    // What is told should nothing be heard until then.
-    this.#explain(`no answer within ${DECISION / 1000} s`);
     const { limits } = client.frontend;
     const goOn = (stage: Stage, granted: Granted | null) => {
       this.#follow(client, routing, held.head(limits), NO_REGION, 0, 0, stage, granted);
@@ -90,7 +88,7 @@ export class Course {
     const asked = askFor(exchange.engine, client, verdict, held, (outcome) => {
       held.errand = null;
       if (this.#held !== held) return;
-      this.#explain(outcome.type === "failed" ? outcome.why : "");
+      if (outcome.type === "failed") this.#explain(outcome.why);
       if (outcome.type === "right") goOn(PROVEN, null);
       else if (outcome.type === "wrong") exchange.reply(route.unauthorized);
       else if (outcome.type === "granted") goOn(APPROVED, outcome.granted);
@@ -98,6 +96,13 @@ export class Course {
       else exchange.fail(outcome.status, "no_decision");
     });
     if (this.#held === held && exchange.phase === "deciding") held.errand = asked;
+  }
+
+  /** Nobody has answered in time. */
+  late(): void {
+    this.#held?.errand?.late();
+    this.#explain(`no answer within ${DECISION / 1000} s`);
+    this.exchange.fail(503, "no_decision");
   }
 
   #explain(why: string): void {

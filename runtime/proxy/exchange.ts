@@ -156,7 +156,7 @@ export class Exchange implements OriginUser {
   expired(): void {
     switch (this.phase) {
       case "deciding":
-        return this.fail(503, "no_decision");
+        return this.course.late();
       case "queued":
         return this.fail(503, "queue_timeout");
       case "connecting":

@@ -417,7 +417,7 @@ const rows: readonly Row[] = [
     end: "client_closed_while_deciding",
     port: "routes",
     act: (wire) => send("/asked")(wire).then(() => pause(50)),
-    expect: { status: null, server: null },
+    expect: { status: null, server: null, why: ENDS.client_closed_while_deciding.sentence },
   },
   {
     end: "no_decision",
