@@ -202,14 +202,14 @@ export class ResponseRelay {
     client.frontend.countResponse(head.status);
     exchange.trace?.answers(head.status, engine.now);
     this.reusable = head.keepAlive;
-    // An answer before the end of the request mostly means that the rest is not wanted.
-    const early = !request.done && head.status >= 300;
-    this.closes = endsConnection(head, request.minor, request.keepAlive) || early || engine.retires(client);
     const body = this.#body;
     const unchunk = unchunks(head, request.minor);
     this.byClose = unchunk || head.framing === BY_CLOSE;
     body.begin(head.framing, head.contentLength, unchunk ? UNCHUNKED_BODY : BODY);
     const used = body.decode(engine.io.arena.bytes, bodyStart, end);
+    // An answer before the end of the request mostly means that the rest is not wanted; a whole one always does.
+    const early = !request.done && (head.status >= 300 || body.state === BODY_DONE);
+    this.closes = endsConnection(head, request.minor, request.keepAlive) || early || engine.retires(client);
     const extra = used < end - bodyStart;
     if (!writeResponseHead(engine, exchange, client, head, region, bodyStart, body.outEnd)) return this.refuse();
     exchange.phase = "streaming";

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { readFinal, readRequest, statusOf } from "./message.ts";
 import { answering, OK, type Script } from "./origin.ts";
-import { assertSame, type Row, told } from "./row.ts";
+import { assertField, assertSame, type Row, told } from "./row.ts";
 import { TIMEOUTS } from "./subject.ts";
 import { pause, Wire } from "./wire.ts";
 
@@ -79,6 +79,20 @@ export const streamingRows: Row[] = [
     assert.ok(await wire.until(() => wire.log.includes("hi\r\n")), "the response was held back");
     await wire.send("4\r\ndone\r\n0\r\n\r\n");
     assert.equal((await readFinal(wire))?.body, "hibye");
+  }),
+  told("9112 §9.6 a whole response before the request's end says that the connection ends", async (stage) => {
+    const { origin, client } = stage;
+    await origin.become(async (wire) => {
+      await wire.until(() => wire.received.includes("\r\n\r\n"));
+      await wire.send(OK);
+      await wire.end(60_000);
+    });
+    const wire = await client();
+    await wire.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 100\r\n\r\n");
+    const answer = await readFinal(wire);
+    assert.equal(answer?.body, "ok");
+    assertField(answer!, "connection", ["close"]);
+    assert.ok(await wire.end(), "the connection stays open");
   }),
   told("a request body is streamed, not collected", async ({ origin, client }) => {
     await origin.become(each((wire) => wire.send(OK).then(() => {})));
