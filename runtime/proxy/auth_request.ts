@@ -33,7 +33,7 @@ export type AuthOutcome =
   /** `why` is for those who read the access log. */
   | { readonly type: "failed"; readonly status: number; readonly why: string };
 
-/** Most octets of a refusal's page. */
+/** Most octets of an answer that are read: of a refusal's page, all of which is passed on. */
 const MOST_BODY = 64 * 1024;
 const BODY: BodyOptions = { of: "response", unchunk: true, most: MOST_BODY };
 
@@ -213,6 +213,8 @@ export class AuthRequest implements OriginUser, Placed, Errand {
     if (body.state === BODY_DONE) this.#finish();
     else if (body.state === BODY_REFUSED) {
       this.#server?.broke();
+    // What more a permission says nobody needs, and its connection is not worth reading that.
+    else if (body.refusal?.reason === "bodyTooLarge" && this.#outcome?.type === "granted") this.#finish();
       this.#fail(502, `the body of ${this.#name(this.#server)} was refused: ${body.refusal?.text ?? "it is none"}`);
     }
   }
