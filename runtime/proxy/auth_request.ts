@@ -29,8 +29,8 @@ import { ServerCounter } from "./shared_state.ts";
 
 export type AuthOutcome =
   | { readonly type: "granted"; readonly granted: Granted }
-  | { readonly type: "refused"; readonly answer: Answer }
   /** `why` is for those who read the access log. */
+  | { readonly type: "refused"; readonly answer: Answer; readonly why: string }
   | { readonly type: "failed"; readonly status: number; readonly why: string };
 
 /** Most octets of an answer that are read: of a refusal's page, all of which is passed on. */
@@ -109,9 +109,11 @@ export class AuthRequest implements OriginUser, Placed, Errand {
     }
     this.#server?.answered(head.status, this.engine.now - this.#sentAt);
     const pass = head.status >= 200 && head.status < 300;
-    this.#outcome = pass
-      ? { type: "granted", granted: granted(this.options, head) }
-      : { type: "refused", answer: refusal(head, NOTHING) };
+    this.#outcome = pass ? { type: "granted", granted: granted(this.options, head) } : {
+      type: "refused",
+      answer: refusal(head, NOTHING),
+      why: `forward_auth: ${this.#name(this.#server)} answered ${head.status}`,
+    };
     this.#reusable = head.keepAlive;
     this.#body.begin(head.framing, head.contentLength, BODY);
     this.#gathered = null;
@@ -211,10 +213,10 @@ export class AuthRequest implements OriginUser, Placed, Errand {
     this.engine.io.give(region);
     if (used < end - start) this.#reusable = false;
     if (body.state === BODY_DONE) this.#finish();
-    else if (body.state === BODY_REFUSED) {
-      this.#server?.broke();
     // What more a permission says nobody needs, and its connection is not worth reading that.
     else if (body.refusal?.reason === "bodyTooLarge" && this.#outcome?.type === "granted") this.#finish();
+    else if (body.state === BODY_REFUSED) {
+      this.#server?.broke();
       this.#fail(502, `the body of ${this.#name(this.#server)} was refused: ${body.refusal?.text ?? "it is none"}`);
     }
   }
@@ -230,7 +232,7 @@ export class AuthRequest implements OriginUser, Placed, Errand {
     this.#end(
       outcome.type === "granted"
         ? outcome
-        : { type: "refused", answer: { ...outcome.answer, body: concatenated(this.#page) } },
+        : { ...outcome, answer: { ...outcome.answer, body: concatenated(this.#page) } },
     );
   }
 

@@ -10,10 +10,10 @@ import { askFor } from "./errand.ts";
 import type { Exchange } from "./exchange.ts";
 import { writeRequestHead } from "./heads.ts";
 import { HeldRequest } from "./held_request.ts";
-import { LAST_HOP } from "./routes/answer.ts";
+import { type Answer, LAST_HOP } from "./routes/answer.ts";
 import type { ResponseFields } from "./routes/answer_fields.ts";
 import type { Route } from "./routes/route.ts";
-import { APPROVED, FRESH, PROVEN, type Stage } from "./routes/rules.ts";
+import { APPROVED, FRESH, PROVEN, type Stage, UNPROVEN } from "./routes/rules.ts";
 import type { Granted, Routed, Routing, Verdict } from "./routing.ts";
 
 /** How long somebody may think about a request, ms. */
@@ -69,7 +69,7 @@ export class Course {
     if (trace !== null) trace.route = verdict.route?.name ?? null;
     if (verdict.type !== "answer") this.#held ??= new HeldRequest(engine, head);
     client.unread(region, bodyStart, end);
-    if (verdict.type === "answer") exchange.reply(verdict.answer);
+    if (verdict.type === "answer") this.#turnAway(verdict.answer, verdict.rule);
     else this.#ask(client, routing, verdict);
   }
 
@@ -90,12 +90,19 @@ export class Course {
       if (this.#held !== held) return;
       if (outcome.type === "failed") this.#explain(outcome.why);
       if (outcome.type === "right") goOn(PROVEN, null);
-      else if (outcome.type === "wrong") exchange.reply(route.unauthorized);
+      else if (outcome.type === "wrong") this.#turnAway(route.unauthorized, UNPROVEN);
       else if (outcome.type === "granted") goOn(APPROVED, outcome.granted);
-      else if (outcome.type === "refused") exchange.reply(outcome.answer);
+      else if (outcome.type === "refused") this.#turnAway(outcome.answer, outcome.why);
       else exchange.fail(outcome.status, "no_decision");
     });
     if (this.#held === held && exchange.phase === "deciding") held.errand = asked;
+  }
+
+  /** Answers for the route; `rule` is what of it turned the request away, if anything did. */
+  #turnAway(answer: Answer, rule: string | null = null): void {
+    const { trace } = this.exchange;
+    if (trace !== null) trace.rule = rule;
+    this.exchange.reply(answer);
   }
 
   /** Nobody has answered in time. */

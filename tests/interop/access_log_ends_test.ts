@@ -1,6 +1,7 @@
 /** Every way in which a request ends, brought about on real sockets, and what the access log tells of it. */
 import assert from "node:assert/strict";
 import { connect, createServer } from "node:net";
+import { hashSync } from "bcryptjs";
 import { libc } from "../../runtime/os/libc.ts";
 import { boundPort, socketAddress } from "../../runtime/os/tcp_socket.ts";
 import { type End, ENDS } from "../../runtime/proxy/access_log/end.ts";
@@ -25,6 +26,7 @@ const behaviours: Readonly<Record<string, (wire: Wire) => Promise<void> | void>>
   "/hints": async (wire) => {
     for (const hint = `HTTP/1.1 103 \r\nLink: ${"a".repeat(9000)}\r\n\r\n`;;) await wire.send(hint.repeat(8));
   },
+  "/forbidden": (wire) => wire.send("HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n"),
   "/garbage": (wire) => wire.send("220 mail.example ready\r\n\r\n"),
   "/badchunk": (wire) => wire.send("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n"),
   "/early": async (wire) => {
@@ -328,6 +330,29 @@ const rows: readonly Row[] = [
     act: ask("/down", "GET", "Connection: close\r\n"),
     expect: { status: 418, route: "#0 /down", backend: null },
   },
+  ...([
+    ["deny: the client is among it", 403, "/denied"],
+    ["allow: the client is not among it", 403, "/others"],
+    ["rate_limit: it is used up", 429, "/limited"],
+    ["basic_auth: no right user name and password", 401, "/secret"],
+    ["basic_auth: no right user name and password", 401, "/secret", `Authorization: Basic ${btoa("ann:wrong")}\r\n`],
+    ["body_limit: the body is larger", 413, "/large", "Content-Length: 9\r\n"],
+    ["forward_auth: web/s0 answered 403", 403, "/refused"],
+    ["rules differ for readings of the path", 400, "/a/..%2fdenied"],
+  ] as const).map(([rule, status, path, fields = ""]): Row => ({
+    end: "answered_by_route",
+    what: rule,
+    port: "routes",
+    others: path === "/limited" ? 1 : 0,
+    act: async (wire, { routes }) => {
+      if (path === "/limited") {
+        using first = await Wire.to(routes);
+        await ask(path, "GET", "Connection: close\r\n")(first);
+      }
+      await ask(path, "GET", `Connection: close\r\n${fields}`)(wire);
+    },
+    expect: { status, why: `${ENDS.answered_by_route.sentence}: ${rule}` },
+  })),
   {
     end: "tunnel_done",
     port: "web",
@@ -439,11 +464,20 @@ const unproved: readonly End[] = [
 /** One that answers, and two that ask a server first: one that does not answer, one that is not there. */
 const routes: readonly RouteOptions[] = [
   route({ match: match({ paths: ["/down"] }), action: { type: "respond", status: 418, headers: {}, body: "" } }),
-  ...[["/asked", "web"], ["/lost", "dead"]].map(([path, backend]) =>
+  ...([
+    ["/asked", { forwardAuth: { backend: "web", path: "/silent", copyHeaders: [] } }],
+    ["/lost", { forwardAuth: { backend: "dead", path: "/silent", copyHeaders: [] } }],
+    ["/refused", { forwardAuth: { backend: "web", path: "/forbidden", copyHeaders: [] } }],
+    ["/denied", { deny: ["0.0.0.0/0"] }],
+    ["/others", { allow: ["192.0.2.0/24"] }],
+    ["/limited", { rateLimit: { key: "client_ip", rate: 0.001, burst: 1 } }],
+    ["/secret", { basicAuth: { realm: "r", users: { ann: hashSync("right", 4) } } }],
+    ["/large", { bodyLimit: 3 }],
+  ] as const).map(([path, rule]) =>
     route({
       match: match({ paths: [path] }),
       action: { type: "backend", backend: "web", rewrite: null },
-      forwardAuth: { backend, path: "/silent", copyHeaders: [] },
+      ...rule,
     })
   ),
 ];
@@ -534,7 +568,11 @@ for (const way of ways) {
         for (const [key, value] of Object.entries(values)) {
           assert.deepEqual(line[key as keyof Logged], value, `${key} of ${JSON.stringify(line)}`);
         }
-        assert.equal(line.why === undefined, ENDS[end].good === true, `why of ${JSON.stringify(line)}`);
+        assert.equal(
+          line.why === undefined,
+          ENDS[end].good === true && values.why === undefined,
+          `why of ${JSON.stringify(line)}`,
+        );
         if (whyHas !== undefined) assert.match(line.why ?? "", whyHas);
         assert.ok(line.t.total !== null && line.t.total >= 0 && line.t.total < 5000, JSON.stringify(line.t));
       });
