@@ -239,7 +239,7 @@ function change(changes: Changes, action: string, words: readonly string[], line
     "{request_id}",
   );
   if (/%[[a-zA-Z]/.test(template)) return leave(line, "formats are not carried");
-  if (/^x-forwarded-(for|proto|host)$/i.test(name)) return leave(line, "forwardfor writes this field");
+  if (/^x[-_]forwarded[-_](for|proto|host)$/i.test(name)) return leave(line, "forwardfor writes this field");
   const why = faultOf(fieldChanges, action === "del-header" ? { remove: [name] } : { set: { [name]: template } });
   if (why !== null) return leave(line, why);
   if (action === "del-header") changes.remove.push(name);

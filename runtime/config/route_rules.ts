@@ -66,6 +66,7 @@ function judgeRoute(route: RouteDraft, tree: Tree, frontend: FrontendDraft, subj
     if (typeof name !== "string" || draft.backends?.has(name)) continue;
     report(reach(tree, ...at), `unknown backend "${name}"${hint(name, backends)}`);
   }
+  judgeCopied(route, tree, frontend, report);
   judgeApp(route, tree, frontend, subject);
   const answers = actions.find((action) => action !== "backend" && action !== "app");
   for (const key of answers === undefined ? [] : ["rewrite", "timeouts", "retry"]) {
@@ -76,6 +77,23 @@ function judgeRoute(route: RouteDraft, tree: Tree, frontend: FrontendDraft, subj
     report(reach(tree, "retry", "on"), "has no effect with repeat: never: a server that answered was sent the request");
   }
   judgeTemplates(route, tree, frontend, report);
+}
+
+/** Another server's word may add to a request, but not make it another host's, nor say where it comes from. */
+function judgeCopied({ forward_auth: asked }: RouteDraft, tree: Tree, frontend: FrontendDraft, report: Report): void {
+  for (const [index, name] of (asked?.copy_headers ?? []).entries()) {
+    if (name === undefined) continue;
+    const at = reach(tree, "forward_auth", "copy_headers", index);
+    if (name.toLowerCase() === "host") report(at, "must not have host: a request has one Host, and keeps it");
+    if (isForwarded(name, frontend)) {
+      report(at, "is written by forwardfor: set forwardfor: false to take the answer's instead");
+    }
+  }
+}
+
+/** Whether `forwardfor` writes this field. */
+function isForwarded(name: string, { forwardfor }: FrontendDraft): boolean {
+  return forwardfor !== false && /^x[-_]forwarded[-_](for|proto|host)$/i.test(name);
 }
 
 function judgeApp(
@@ -125,19 +143,24 @@ function judgeFields(
   frontend: FrontendDraft,
   report: Report,
 ): void {
+  const ofRequest = tree.path.endsWith("request_headers");
   for (const [index, name] of (changes?.remove ?? []).entries()) {
-    if (name?.toLowerCase() !== "host" || !tree.path.endsWith("request_headers")) continue;
-    report(reach(tree, "remove", index), "must not have host: a request without it is none; set another one instead");
+    if (name === undefined || !ofRequest) continue;
+    const at = reach(tree, "remove", index);
+    if (name.toLowerCase() === "host") {
+      report(at, "must not have host: a request without it is none; set another one instead");
+    }
+    if (isForwarded(name, frontend)) {
+      report(at, "has no effect, as forwardfor writes this field: set forwardfor: false to send none");
+    }
   }
   for (const key of ["set", "add"] as const) {
     for (const [name, value] of changes?.[key] ?? []) {
       const at = reach(tree, key, name);
       if (value !== undefined) judgeTemplate(value, at, captures, report);
-      if (key === "add" && name.toLowerCase() === "host" && tree.path.endsWith("request_headers")) {
-        report(at, "must be in set: a request has one Host");
-      }
-      if (frontend.forwardfor === false || !tree.path.endsWith("request_headers")) continue;
-      if (/^x-forwarded-(for|proto|host)$/i.test(name)) {
+      if (!ofRequest) continue;
+      if (key === "add" && name.toLowerCase() === "host") report(at, "must be in set: a request has one Host");
+      if (isForwarded(name, frontend)) {
         report(at, "is written by forwardfor: set forwardfor: false to write it yourself");
       }
     }

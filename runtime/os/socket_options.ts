@@ -10,8 +10,10 @@ const SO_LINGER = 13;
 const IPPROTO_TCP = 6;
 const TCP_NODELAY = 1;
 const TCP_INFO = 11;
-/** tcpi_bytes_acked in struct tcp_info. */
+/** tcpi_unacked (segments), tcpi_bytes_acked and tcpi_notsent_bytes in struct tcp_info. */
+const UNACKED = 24;
 const BYTES_ACKED = 120;
+const NOT_SENT = 144;
 
 export function setBlocking(fd: number, blocking: boolean): void {
   const flags = check(libc().fcntl(fd, F_GETFL, 0), "fcntl", "Cannot read the flags of a socket");
@@ -29,9 +31,19 @@ export function setReset(fd: number): void {
 
 /** Bytes that the peer has acknowledged so far; NaN where the kernel does not tell. */
 export function ackedBytes(fd: number): number {
+  return readInfo(fd) < BYTES_ACKED + 8 ? NaN : Number(info.getBigUint64(BYTES_ACKED, true));
+}
+
+/** Whether the kernel holds bytes that the peer has not acknowledged; no where the kernel does not tell. */
+export function hasUnacked(fd: number): boolean {
+  if (readInfo(fd) < NOT_SENT + 4) return false;
+  return info.getUint32(UNACKED, true) > 0 || info.getUint32(NOT_SENT, true) > 0;
+}
+
+/** Octets of `info` that are there now. */
+function readInfo(fd: number): number {
   infoLength[0] = info.byteLength;
-  const result = libc().getsockopt(fd, IPPROTO_TCP, TCP_INFO, info, infoLength);
-  return result < 0 || infoLength[0] < BYTES_ACKED + 8 ? NaN : Number(info.getBigUint64(BYTES_ACKED, true));
+  return libc().getsockopt(fd, IPPROTO_TCP, TCP_INFO, info, infoLength) < 0 ? 0 : infoLength[0];
 }
 
 const info = new DataView(new ArrayBuffer(256));

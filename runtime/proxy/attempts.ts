@@ -2,7 +2,8 @@
  * Which server gets the request, and the connection to it: an idle one or a new one, in the queue where all are full, at the
  * next server where one cannot be connected to, after a pause where all refused. A request is delivered at most once: it
  * goes to another server only while nothing of it was sent, and is repeated only where a connection that had served before
- * was closed without an answer to a GET, HEAD or OPTIONS without body, or where the route allows more.
+ * was closed without an answer to a GET, HEAD or OPTIONS without body, or where the route allows more. Then the same server
+ * is asked, unless it is gone, or died on a connection that was made for the request: then another one comes first.
  */
 import type { RequestHead } from "../http/mod.ts";
 import { Errno, errnoName } from "../os/errno.ts";
@@ -12,6 +13,7 @@ import type { Exchange } from "./exchange.ts";
 import { OriginConnection } from "./origin_connection.ts";
 import { type Place, type Placed, Placement } from "./placement.ts";
 import type { Server } from "./server.ts";
+import { isGone } from "./server_verdict.ts";
 import { ServerCounter } from "./shared_state.ts";
 
 /** Before a server is tried again, ms; less where the time to connect is less. As HAProxy does it. */
@@ -95,21 +97,58 @@ export class Attempts implements Placed {
 
   /** The server closed the connection before it answered. */
   diedUnanswered(): void {
-    const { exchange, server, backend } = this;
-    const { origin, request, response } = exchange;
+    const { exchange, server } = this;
+    const { origin } = exchange;
     if (origin === null || server === null) return;
-    const again = request.retryable && (origin.uses > 0 || request.repeatable) && !response.begun;
-    request.repeatable = false;
+    const used = origin.uses > 0;
+    const again = this.#mayAskAgain(origin);
     // A connection that it used before it may close at any time.
-    if (origin.uses === 0) server.unanswered("the connection ended without an answer");
+    if (!used) server.unanswered("the connection ended without an answer");
     else if (!again) server.broke();
-    if (again && origin.uses === 0 && backend?.mayRepeat() !== true) {
-      return response.refuse("server_closed_in_headers");
+    if (!again || !this.#leave(origin)) return exchange.response.refuse("server_closed_in_headers");
+    // Who closed what idled is as good as before; who died of a request, or is gone, is asked last, or not at all.
+    const gone = isGone(server.verdict);
+    const next = gone || !used ? this.#placement.instead(server) : null;
+    if (next === null && !gone) return this.#connect(server, true);
+    exchange.trace?.fails(server.options.name, "closed without an answer");
+    if (next === null) exchange.response.refuse("server_closed_in_headers");
+    else this.go(next);
+  }
+
+  /** The server was taken out of service, and what runs there must end. */
+  withdrawn(): void {
+    const { exchange, server } = this;
+    const { origin } = exchange;
+    if (origin === null || server === null) return;
+    exchange.trace?.fails(server.options.name, "taken out of service");
+    if (exchange.phase === "connecting") {
+      // Nothing was sent yet.
+      exchange.origin = null;
+      origin.close();
+      return this.go(this.#placement.after(server));
     }
-    if (!again || !request.saveHead(origin)) return response.refuse("server_closed_in_headers");
+    const next = this.#mayAskAgain(origin) && this.#leave(origin) ? this.#placement.instead(server) : null;
+    if (next === null) exchange.response.refuse("server_withdrawn");
+    else this.go(next);
+  }
+
+  /** Whether a request that was sent on a connection without an answer may be sent once more. */
+  #mayAskAgain(origin: OriginConnection): boolean {
+    const { request, response } = this.exchange;
+    const { retryable, repeatable } = request;
+    request.repeatable = false;
+    if (!retryable || response.begun) return false;
+    return origin.uses > 0 || (repeatable && this.backend?.mayRepeat() === true);
+  }
+
+  /** Closes a connection and keeps the request for another; false if there is no memory for that. */
+  #leave(origin: OriginConnection): boolean {
+    const { exchange } = this;
+    if (!exchange.request.saveHead(origin)) return false;
+    exchange.origin = null;
     origin.close();
-    request.refused = false;
-    this.#connect(server, true);
+    exchange.request.refused = false;
+    return true;
   }
 
   /**

@@ -13,7 +13,7 @@ import {
   type RequestHead,
 } from "../http/mod.ts";
 import { NO_REGION } from "../os/arena.ts";
-import { errnoName } from "../os/errno.ts";
+import { Errno, errnoName } from "../os/errno.ts";
 import { authQuestion, granted, refusal } from "./auth_question.ts";
 import type { ClientConnection } from "./client_connection.ts";
 import type { Engine } from "./engine.ts";
@@ -22,25 +22,29 @@ import { OriginConnection, type OriginUser } from "./origin_connection.ts";
 import { type Place, type Placed, Placement } from "./placement.ts";
 import type { Answer } from "./routes/answer.ts";
 import type { ForwardAuthOptions } from "./routes/options.ts";
+import type { Errand } from "./held_request.ts";
 import type { Granted } from "./routing.ts";
 import type { Server } from "./server.ts";
+import { ServerCounter } from "./shared_state.ts";
 
 export type AuthOutcome =
   | { readonly type: "granted"; readonly granted: Granted }
-  | { readonly type: "refused"; readonly answer: Answer }
   /** `why` is for those who read the access log. */
+  | { readonly type: "refused"; readonly answer: Answer; readonly why: string }
   | { readonly type: "failed"; readonly status: number; readonly why: string };
 
-/** Most octets of a refusal's page. */
+/** Most octets of an answer that are read: of a refusal's page, all of which is passed on. */
 const MOST_BODY = 64 * 1024;
 const BODY: BodyOptions = { of: "response", unchunk: true, most: MOST_BODY };
 
-export class AuthRequest implements OriginUser, Placed, Disposable {
+export class AuthRequest implements OriginUser, Placed, Errand {
   readonly #placement = new Placement(this);
   readonly #body = new BodyDecoder();
   readonly #question: Uint8Array;
   #origin: OriginConnection | null = null;
   #server: Server | null = null;
+  /** When the question was sent, monotonic ms; −1 = it was not. */
+  #sentAt = -1;
   /** The head of the answer, in pieces. */
   #gathered: Gathered | null = null;
   /** The answer's head was read; then what is left to do is its body. */
@@ -75,10 +79,10 @@ export class AuthRequest implements OriginUser, Placed, Disposable {
     const server = this.#server;
     if (errno === 0) return this.#send();
     this.#close();
+    if (server !== null) this.#unreached(server, errno);
     if (server === null || this.#placement.tried.length > 0) {
       return this.#fail(503, `${this.#name(server)} cannot be connected to: ${errnoName(errno)}`);
     }
-    this.engine.connectFailed(server, errno);
     this.#go(this.#placement.after(server));
   }
 
@@ -97,15 +101,19 @@ export class AuthRequest implements OriginUser, Placed, Disposable {
       if (answer === NEED_MORE) return;
       if (answer === REFUSED || head.status === 101) {
         const fault = head.refusal?.text ?? "it switches protocols";
+        this.#server?.unanswered("the answer was not valid HTTP");
         return this.#fail(502, `the answer of ${this.#name(this.#server)} was refused: ${fault}`);
       }
       from += answer;
       if (!head.interim) break;
     }
+    this.#server?.answered(head.status, this.engine.now - this.#sentAt);
     const pass = head.status >= 200 && head.status < 300;
-    this.#outcome = pass
-      ? { type: "granted", granted: granted(this.options, head) }
-      : { type: "refused", answer: refusal(head, NOTHING) };
+    this.#outcome = pass ? { type: "granted", granted: granted(this.options, head) } : {
+      type: "refused",
+      answer: refusal(head, NOTHING),
+      why: `forward_auth: ${this.#name(this.#server)} answered ${head.status}`,
+    };
     this.#reusable = head.keepAlive;
     this.#body.begin(head.framing, head.contentLength, BODY);
     this.#gathered = null;
@@ -117,15 +125,35 @@ export class AuthRequest implements OriginUser, Placed, Disposable {
     const origin = this.#origin;
     const server = this.#server;
     // A connection that served before may just have been closed as idle; the question is a GET, so it is asked again.
-    const again = this.#outcome === null && this.#gathered === null && origin !== null && origin.uses > 0;
+    const used = origin !== null && origin.uses > 0;
+    const again = this.#outcome === null && this.#gathered === null && used;
+    if (this.#outcome === null && !used) server?.unanswered("the connection ended without an answer");
+    else if (!again) server?.broke();
     this.#close();
     if (again && server !== null) this.#connect(server, true);
     else this.#fail(502, `${this.#name(server)} ended without a whole answer`);
   }
 
+  originWithdrawn(): void {
+    const server = this.#server;
+    this.#close();
+    if (server === null || this.#outcome !== null) {
+      return this.#fail(502, `${this.#name(server)} was taken out of service in its answer`);
+    }
+    this.#go(this.#placement.after(server));
+  }
+
   originTook(): void {}
 
   originRefusesBody(): void {}
+
+  late(): void {
+    const server = this.#server;
+    if (server === null) return;
+    if (this.#sentAt < 0) this.#unreached(server, Errno.ETIMEDOUT);
+    else if (this.#outcome === null) server.unanswered("no answer in time");
+    else server.broke();
+  }
 
   /** Nobody waits for the answer any more. */
   [Symbol.dispose](): void {
@@ -141,8 +169,16 @@ export class AuthRequest implements OriginUser, Placed, Disposable {
     else if (place !== "queued") this.#connect(place, false);
   }
 
+  /** A connection could not be made. */
+  #unreached(server: Server, errno: number): void {
+    this.engine.shared.servers[server.counters + ServerCounter.connectFailures]++;
+    this.engine.connectFailed(server, errno);
+    server.erred(`cannot connect: ${errnoName(errno)}`);
+  }
+
   #connect(server: Server, fresh: boolean): void {
     this.#server = server;
+    this.#sentAt = -1;
     const idle = fresh ? null : server.takeIdle();
     if (idle !== null) {
       this.#origin = idle;
@@ -156,7 +192,10 @@ export class AuthRequest implements OriginUser, Placed, Disposable {
   }
 
   #send(): void {
-    const { arena } = this.engine.io;
+    const { io: { arena }, shared } = this.engine;
+    const server = this.#server;
+    if (server !== null) shared.servers[server.counters + ServerCounter.requests]++;
+    this.#sentAt = this.engine.now;
     const region = this.engine.takeRegion(this.#question.length);
     if (region === NO_REGION) return this.#fail(503, NO_MEMORY);
     const start = arena.start(region);
@@ -174,7 +213,10 @@ export class AuthRequest implements OriginUser, Placed, Disposable {
     this.engine.io.give(region);
     if (used < end - start) this.#reusable = false;
     if (body.state === BODY_DONE) this.#finish();
+    // What more a permission says nobody needs, and its connection is not worth reading that.
+    else if (body.refusal?.reason === "bodyTooLarge" && this.#outcome?.type === "granted") this.#finish();
     else if (body.state === BODY_REFUSED) {
+      this.#server?.broke();
       this.#fail(502, `the body of ${this.#name(this.#server)} was refused: ${body.refusal?.text ?? "it is none"}`);
     }
   }
@@ -190,7 +232,7 @@ export class AuthRequest implements OriginUser, Placed, Disposable {
     this.#end(
       outcome.type === "granted"
         ? outcome
-        : { type: "refused", answer: { ...outcome.answer, body: concatenated(this.#page) } },
+        : { ...outcome, answer: { ...outcome.answer, body: concatenated(this.#page) } },
     );
   }
 

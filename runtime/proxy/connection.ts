@@ -4,7 +4,7 @@
  */
 import { NO_REGION } from "../os/arena.ts";
 import type { Endpoint } from "../os/io.ts";
-import { ackedBytes } from "../os/socket_options.ts";
+import { ackedBytes, hasUnacked } from "../os/socket_options.ts";
 import type { Engine } from "./engine.ts";
 import { giveSegment, type Segment, takeSegment } from "./segment.ts";
 import { Timed } from "./timer_wheel.ts";
@@ -115,7 +115,15 @@ export abstract class Connection extends Timed implements Endpoint {
    * first time says yes, to have something to compare with.
    */
   stillTakes(): boolean {
-    if (this.pending === 0) return false;
+    return this.pending > 0 && this.#advances();
+  }
+
+  /** As `stillTakes`, also of what was left to the kernel. */
+  stillTakesAll(): boolean {
+    return (this.pending > 0 || hasUnacked(this.fd)) && this.#advances();
+  }
+
+  #advances(): boolean {
     const before = this.#acked;
     this.#acked = ackedBytes(this.fd);
     return before < 0 || this.#acked > before;

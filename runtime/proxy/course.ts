@@ -10,10 +10,10 @@ import { askFor } from "./errand.ts";
 import type { Exchange } from "./exchange.ts";
 import { writeRequestHead } from "./heads.ts";
 import { HeldRequest } from "./held_request.ts";
-import { LAST_HOP } from "./routes/answer.ts";
+import { type Answer, LAST_HOP } from "./routes/answer.ts";
 import type { ResponseFields } from "./routes/answer_fields.ts";
 import type { Route } from "./routes/route.ts";
-import { APPROVED, FRESH, PROVEN, type Stage } from "./routes/rules.ts";
+import { APPROVED, FRESH, PROVEN, type Stage, UNPROVEN } from "./routes/rules.ts";
 import type { Granted, Routed, Routing, Verdict } from "./routing.ts";
 
 /** How long somebody may think about a request, ms. */
@@ -69,7 +69,7 @@ export class Course {
     if (trace !== null) trace.route = verdict.route?.name ?? null;
     if (verdict.type !== "answer") this.#held ??= new HeldRequest(engine, head);
     client.unread(region, bodyStart, end);
-    if (verdict.type === "answer") exchange.reply(verdict.answer);
+    if (verdict.type === "answer") this.#turnAway(verdict.answer, verdict.rule);
     else this.#ask(client, routing, verdict);
   }
 
@@ -80,8 +80,6 @@ export class Course {
     if (held === null || !held.kept) return exchange.fail(503, "no_memory");
     exchange.phase = "deciding";
     client.arm(DECISION);
-    // What is told should nothing be heard until then.
-    this.#explain(`no answer within ${DECISION / 1000} s`);
     const { limits } = client.frontend;
     const goOn = (stage: Stage, granted: Granted | null) => {
       this.#follow(client, routing, held.head(limits), NO_REGION, 0, 0, stage, granted);
@@ -90,14 +88,28 @@ export class Course {
     const asked = askFor(exchange.engine, client, verdict, held, (outcome) => {
       held.errand = null;
       if (this.#held !== held) return;
-      this.#explain(outcome.type === "failed" ? outcome.why : "");
+      if (outcome.type === "failed") this.#explain(outcome.why);
       if (outcome.type === "right") goOn(PROVEN, null);
-      else if (outcome.type === "wrong") exchange.reply(route.unauthorized);
+      else if (outcome.type === "wrong") this.#turnAway(route.unauthorized, UNPROVEN);
       else if (outcome.type === "granted") goOn(APPROVED, outcome.granted);
-      else if (outcome.type === "refused") exchange.reply(outcome.answer);
+      else if (outcome.type === "refused") this.#turnAway(outcome.answer, outcome.why);
       else exchange.fail(outcome.status, "no_decision");
     });
     if (this.#held === held && exchange.phase === "deciding") held.errand = asked;
+  }
+
+  /** Answers for the route; `rule` is what of it turned the request away, if anything did. */
+  #turnAway(answer: Answer, rule: string | null = null): void {
+    const { trace } = this.exchange;
+    if (trace !== null) trace.rule = rule;
+    this.exchange.reply(answer);
+  }
+
+  /** Nobody has answered in time. */
+  late(): void {
+    this.#held?.errand?.late();
+    this.#explain(`no answer within ${DECISION / 1000} s`);
+    this.exchange.fail(503, "no_decision");
   }
 
   #explain(why: string): void {

@@ -2,7 +2,7 @@
 import { type AuthOutcome, AuthRequest } from "./auth_request.ts";
 import type { ClientConnection } from "./client_connection.ts";
 import type { Engine } from "./engine.ts";
-import type { HeldRequest } from "./held_request.ts";
+import type { Errand, HeldRequest } from "./held_request.ts";
 import type { Verdict } from "./routing.ts";
 
 export type Outcome = AuthOutcome | { readonly type: "right" } | { readonly type: "wrong" };
@@ -14,7 +14,7 @@ export function askFor(
   verdict: Extract<Verdict, { readonly type: "verify" | "ask" }>,
   held: HeldRequest,
   done: (outcome: Outcome) => void,
-): Disposable | null {
+): Errand | null {
   if (verdict.type === "verify") {
     const { question } = verdict;
     const { passwords } = engine.routing;
@@ -22,7 +22,7 @@ export function askFor(
     const asked = passwords.ask(question, engine.addressOf(client), answered);
     // Comparing is dear on purpose; who asks for too much of it waits until later.
     if (asked === null) done({ type: "failed", status: 429, why: "too many passwords wait to be compared" });
-    return asked;
+    return asked === null ? null : { late() {}, [Symbol.dispose]: () => asked[Symbol.dispose]() };
   }
   const options = verdict.route.options?.forwardAuth ?? null;
   if (options === null) throw new TypeError("Cannot ask about a request: its route has no forward_auth");

@@ -120,6 +120,17 @@ export class Exchange implements OriginUser {
     }
   }
 
+  originWithdrawn(): void {
+    switch (this.phase) {
+      case "connecting":
+      case "waiting":
+        return this.attempts.withdrawn();
+      case "streaming":
+      case "tunnel":
+        return this.break("server_withdrawn");
+    }
+  }
+
   /** The client took something: the server may go on. */
   clientTook(): void {
     const { client, origin } = this;
@@ -145,7 +156,7 @@ export class Exchange implements OriginUser {
   expired(): void {
     switch (this.phase) {
       case "deciding":
-        return this.fail(503, "no_decision");
+        return this.course.late();
       case "queued":
         return this.fail(503, "queue_timeout");
       case "connecting":
@@ -153,13 +164,10 @@ export class Exchange implements OriginUser {
       case "pausing":
         return this.attempts.resume();
       case "waiting":
-        this.drop();
-        if (waitsForClient(this)) return this.fail(408, "client_timeout_in_request");
-        this.attempts.server?.unanswered("no answer in time");
-        return this.fail(504, "server_timeout_in_headers");
+        return this.#unanswered();
       default: {
         const { client } = this;
-        if (client?.stillTakes() === true || this.origin?.stillTakes() === true) return touch(this);
+        if (client?.stillTakes() === true || this.request.stillTaken()) return touch(this);
         const end = endByTime(this);
         if (end === "server_timeout_in_response") this.attempts.server?.broke();
         // What is queued cannot be sent either, so it is not waited for.
@@ -167,6 +175,23 @@ export class Exchange implements OriginUser {
         client?.close(true);
       }
     }
+  }
+
+  /** No answer in time: whoever had to move is to blame, unless the other side goes on taking what it was sent. */
+  #unanswered(): void {
+    const { client } = this;
+    if (client === null || client.stillTakes() || this.request.stillTaken()) return touch(this);
+    if (client.pending > 0) {
+      // Interim responses that it does not take: another answer it would not take either.
+      this.abandon("client_timeout_in_response");
+      return client.close(true);
+    }
+    // Asked before the server's connection is gone: what that has not taken, the client cannot send.
+    const late = waitsForClient(this);
+    this.drop();
+    if (late) return this.fail(408, "client_timeout_in_request");
+    this.attempts.server?.unanswered("no answer in time");
+    this.fail(504, "server_timeout_in_headers");
   }
 
   /** Leaves: the server's connection is closed, the client's is the caller's. */

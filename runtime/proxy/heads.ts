@@ -125,17 +125,11 @@ export function writeResponseHead(
   return true;
 }
 
-/** Queues an interim response (1xx). */
-export function writeInterimHead(engine: Engine, client: ClientConnection, head: ResponseHead): void {
-  const { arena } = engine.io;
+/** Writes an interim response (1xx) at `at`; answers where it ends, or DOES_NOT_FIT where that is behind `end`. */
+export function writeInterimHead(engine: Engine, head: ResponseHead, at: number, end: number): number {
   const changes = engine.responseChanges;
   changes.clientMinor = 1;
   changes.close = false;
   changes.edits = null;
-  const region = engine.takeRegion(head.length + 512);
-  if (region === NO_REGION) return;
-  const start = arena.start(region);
-  const end = writeResponse(arena.bytes, start, start + arena.size(region), head, changes);
-  if (end === DOES_NOT_FIT) engine.io.give(region);
-  else client.push(start, end - start, region);
+  return writeResponse(engine.io.arena.bytes, at, end, head, changes);
 }

@@ -3,9 +3,15 @@ import { parseRequest, type RequestHead, type RequestLimits } from "../http/mod.
 import { NO_REGION } from "../os/arena.ts";
 import type { Engine } from "./engine.ts";
 
+/** What is asked about a request; disposed of, nobody wants to know any more. */
+export interface Errand extends Disposable {
+  /** The time for an answer is over. */
+  late(): void;
+}
+
 export class HeldRequest implements Disposable {
   /** What is done for it; disposed of with it. */
-  errand: Disposable | null = null;
+  errand: Errand | null = null;
   #region: number;
   readonly #length: number;
 

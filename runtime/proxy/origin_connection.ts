@@ -15,6 +15,8 @@ export interface OriginUser {
   connected(errno: number): void;
   fromOrigin(region: number, start: number, length: number): void;
   originEnded(errno: number): void;
+  /** Its server was taken out of service, and what runs there must end: nobody's fault. */
+  originWithdrawn(): void;
   /** The server took something. */
   originTook(): void;
   /** Sending to the server failed; an answer may still be there. */
@@ -120,8 +122,8 @@ export class OriginConnection extends Connection {
   }
 
   /** Its server must not be used any more. */
-  fail(): void {
-    if (this.exchange !== null) this.exchange.originEnded(104);
+  withdraw(): void {
+    if (this.exchange !== null) this.exchange.originWithdrawn();
     else this.close();
   }
 

@@ -17,7 +17,7 @@ export function touch(exchange: Exchange): void {
 /** Whether the client is to take or to send something; else the server is. */
 export function waitsForClient({ client, origin, request }: Exchange): boolean {
   if (client === null || client.pending > 0) return true;
-  return request.takes && (origin === null || origin.pending === 0);
+  return request.takes && !request.holdsBack && (origin === null || origin.pending === 0);
 }
 
 /** Nothing moved for too long, behind the head of the response. */

@@ -32,10 +32,7 @@ export class RequestReader {
   ended(): void {
     const { client } = this;
     const log = client.frontend.engine.accessLog;
-    // Empty lines are no request.
-    if (log !== null && this.#head?.begun === true) {
-      log.end(log.begin(client, null, this.began), "client_closed_in_headers", client, null);
-    }
+    if (log !== null) log.end(log.begin(client, null, this.began), "client_closed_in_headers", client, null);
     client.close();
   }
 
@@ -67,10 +64,9 @@ export class RequestReader {
     // The parser's object stays with this connection until the head is whole.
     this.#head = head;
     engine.requestHead = engine.takeRequestHead();
-    if (engine.accessLog !== null) this.#began = engine.now;
-    client.awaitHead();
     this.#gathered = gather(engine, null, region, start, end - start);
-    if (this.#gathered === null) client.close();
+    if (this.#gathered === null) return client.close();
+    this.#wait(head, end - start);
   }
 
   #goOn(head: RequestHead, region: number, start: number, length: number): void {
@@ -81,12 +77,24 @@ export class RequestReader {
     if (gathered === null) return client.close();
     const end = gathered.start + gathered.length;
     const answer = parseRequest(head, engine.io.arena.bytes, gathered.start, end, limits);
-    if (answer === NEED_MORE) return;
+    if (answer === NEED_MORE) return this.#wait(head, gathered.length);
     if (answer === REFUSED) return this.#refuse(head);
     this.#gathered = null;
     this.#head = null;
     client.begin(head, gathered.region, gathered.start + answer, end);
     engine.giveRequestHead(head);
+  }
+
+  /** The head is not whole yet, if it has begun: behind empty lines a client is as idle as before (RFC 9112 §2.2). */
+  #wait(head: RequestHead, length: number): void {
+    const { client } = this;
+    if (!head.begun) {
+      if (head.line === length) this.end();
+    } else if (client.phase === "idle") {
+      const { engine } = client.frontend;
+      if (engine.accessLog !== null) this.#began = engine.now;
+      client.awaitHead();
+    }
   }
 
   #refuse({ refusal }: RequestHead): void {

@@ -29,6 +29,8 @@ export class RequestRelay {
   toHead = false;
   wantsUpgrade = false;
   expectsContinue = false;
+  /** The client holds its body back until the server asks for it (100, RFC 9110 §10.1.1). */
+  holdsBack = false;
   /** The head as it goes to the server; kept until the response begins. */
   headRegion = NO_REGION;
   headStart = 0;
@@ -52,7 +54,7 @@ export class RequestRelay {
     this.keepAlive = head.keepAlive;
     this.toHead = head.method === methods.HEAD;
     this.wantsUpgrade = head.upgrade;
-    this.expectsContinue = head.expectContinue;
+    this.expectsContinue = this.holdsBack = head.expectContinue;
     this.#body.begin(head.framing, head.contentLength, BODY);
     this.done = this.#body.state === BODY_DONE;
     const safe = head.method === methods.GET || this.toHead || head.method === methods.OPTIONS;
@@ -75,6 +77,13 @@ export class RequestRelay {
     return phase === "waiting" || phase === "streaming" || phase === "tunnel";
   }
 
+  /** Whether the server goes on taking the request, asked when a time-out is over: a body may lie in the kernel yet. */
+  stillTaken(): boolean {
+    const { origin } = this.exchange;
+    if (origin === null) return false;
+    return this.#body.payload > 0 ? origin.stillTakesAll() : origin.stillTakes();
+  }
+
   /** Sends the head to the server, and what there is of the body. */
   send(): void {
     const { exchange } = this;
@@ -95,6 +104,7 @@ export class RequestRelay {
     const { client, origin, trace, engine } = exchange;
     if (client === null || origin === null) return engine.io.give(region);
     const body = this.#body;
+    this.holdsBack = false;
     const used = body.decode(engine.io.arena.bytes, start, start + length);
     if (trace !== null) trace.bytesIn += used;
     const passed = body.outEnd - start;
@@ -164,7 +174,7 @@ export class RequestRelay {
   /** Ready for the next one. */
   end(): void {
     this.releaseHead();
-    this.repeatable = this.refused = false;
+    this.repeatable = this.refused = this.holdsBack = false;
     this.done = true;
   }
 

@@ -9,6 +9,7 @@ import {
   BodyDecoder,
   type BodyOptions,
   BY_CLOSE,
+  DOES_NOT_FIT,
   endsConnection,
   NEED_MORE,
   parseResponse,
@@ -16,6 +17,7 @@ import {
   type ResponseHead,
   unchunks,
 } from "../http/mod.ts";
+import { NO_REGION } from "../os/arena.ts";
 import type { End } from "./access_log/end.ts";
 import type { Exchange } from "./exchange.ts";
 import { gather, type Gathered } from "./gather.ts";
@@ -36,6 +38,9 @@ export class ResponseRelay {
   /** A head that came in pieces, and its parser's state. */
   #head: ResponseHead | null = null;
   #gathered: Gathered | null = null;
+  /** Interim responses that go out together: each in a buffer of its own, a piece full of them would take thousands. */
+  #interim = NO_REGION;
+  #interimEnd = 0;
 
   constructor(readonly exchange: Exchange) {}
 
@@ -52,6 +57,7 @@ export class ResponseRelay {
     let head = this.#head;
     let from = start;
     let end = start + length;
+    let interim = false;
     if (head === null) {
       head = engine.responseHead;
       head.reset();
@@ -65,8 +71,12 @@ export class ResponseRelay {
     }
     for (;;) {
       const answer = parseResponse(head, bytes, from, end, exchange.request.toHead);
-      if (answer === NEED_MORE) return this.#wait(head, region, from, end);
+      if (answer === NEED_MORE) {
+        if (interim) this.#sendInterim();
+        return this.#wait(head, region, from, end);
+      }
       if (answer === REFUSED) {
+        if (interim) this.#sendInterim();
         if (this.#gathered === null) engine.io.give(region);
         exchange.attempts.server?.unanswered("the answer was not valid HTTP");
         if (exchange.trace !== null) exchange.trace.detail = head.refusal?.text ?? "";
@@ -74,9 +84,11 @@ export class ResponseRelay {
       }
       from += answer;
       if (!head.interim) break;
+      interim = true;
       this.#relayInterim(head);
       head.reset();
     }
+    if (interim) this.#sendInterim();
     this.#gathered = null;
     const partial = this.#head;
     this.#head = null;
@@ -111,14 +123,18 @@ export class ResponseRelay {
     const { engine } = this.exchange;
     if (this.#gathered !== null) engine.io.give(this.#gathered.region);
     if (this.#head !== null) engine.giveResponseHead(this.#head);
+    if (this.#interim !== NO_REGION) engine.io.give(this.#interim);
     this.#gathered = null;
     this.#head = null;
+    this.#interim = NO_REGION;
     this.reusable = false;
   }
 
   #wait(head: ResponseHead, region: number, from: number, end: number): void {
     const { exchange } = this;
-    const { engine } = exchange;
+    const { engine, client, origin } = exchange;
+    // Interim responses without end must not fill the memory for a client that does not read them.
+    if (client !== null && origin !== null) origin.pace(client);
     touch(exchange);
     if (this.#head === null) {
       this.#head = head;
@@ -142,10 +158,37 @@ export class ResponseRelay {
     if (client === null || request.minor === 0) return;
     if (head.status === 100) {
       if (!request.expectsContinue) return;
-      request.expectsContinue = false;
+      request.expectsContinue = request.holdsBack = false;
     }
     client.frontend.countResponse(head.status);
-    writeInterimHead(engine, client, head);
+    const { arena } = engine.io;
+    const held = this.#interim;
+    if (held !== NO_REGION) {
+      const end = writeInterimHead(engine, head, this.#interimEnd, arena.start(held) + arena.size(held));
+      if (end !== DOES_NOT_FIT) {
+        this.#interimEnd = end;
+        return;
+      }
+      this.#sendInterim();
+    }
+    const region = engine.takeRegion(head.length + 512);
+    if (region === NO_REGION) return;
+    const start = arena.start(region);
+    const end = writeInterimHead(engine, head, start, start + arena.size(region));
+    if (end === DOES_NOT_FIT) return engine.io.give(region);
+    this.#interim = region;
+    this.#interimEnd = end;
+  }
+
+  /** Sends the interim responses that were written. */
+  #sendInterim(): void {
+    const region = this.#interim;
+    if (region === NO_REGION) return;
+    this.#interim = NO_REGION;
+    const { client, engine } = this.exchange;
+    const start = engine.io.arena.start(region);
+    if (client === null) engine.io.give(region);
+    else client.push(start, this.#interimEnd - start, region);
   }
 
   #begin(head: ResponseHead, region: number, bodyStart: number, end: number): void {
@@ -159,14 +202,14 @@ export class ResponseRelay {
     client.frontend.countResponse(head.status);
     exchange.trace?.answers(head.status, engine.now);
     this.reusable = head.keepAlive;
-    // An answer before the end of the request mostly means that the rest is not wanted.
-    const early = !request.done && head.status >= 300;
-    this.closes = endsConnection(head, request.minor, request.keepAlive) || early || engine.retires(client);
     const body = this.#body;
     const unchunk = unchunks(head, request.minor);
     this.byClose = unchunk || head.framing === BY_CLOSE;
     body.begin(head.framing, head.contentLength, unchunk ? UNCHUNKED_BODY : BODY);
     const used = body.decode(engine.io.arena.bytes, bodyStart, end);
+    // An answer before the end of the request mostly means that the rest is not wanted; a whole one always does.
+    const early = !request.done && (head.status >= 300 || body.state === BODY_DONE);
+    this.closes = endsConnection(head, request.minor, request.keepAlive) || early || engine.retires(client);
     const extra = used < end - bodyStart;
     if (!writeResponseHead(engine, exchange, client, head, region, bodyStart, body.outEnd)) return this.refuse();
     exchange.phase = "streaming";

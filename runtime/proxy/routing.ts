@@ -40,6 +40,8 @@ interface AnswerVerdict {
   readonly type: "answer";
   readonly route: Route | null;
   readonly answer: Answer;
+  /** What turned the request away, for the log. */
+  readonly rule?: string;
   /** What is changed of it, and of whatever is answered later in its place. */
   readonly fields: ResponseFields | null;
 }

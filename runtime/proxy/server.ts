@@ -174,6 +174,6 @@ export class Server {
   /** Breaks off what runs, too (`on_down: close`). */
   closeAll(): void {
     this.closeIdle();
-    for (const connection of [...this.#all]) connection.fail();
+    for (const connection of [...this.#all]) connection.withdraw();
   }
 }

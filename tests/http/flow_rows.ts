@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { readFinal, readRequest, statusOf } from "./message.ts";
 import { answering, OK, type Script } from "./origin.ts";
-import { assertSame, type Row, told } from "./row.ts";
+import { assertField, assertSame, type Row, told } from "./row.ts";
 import { TIMEOUTS } from "./subject.ts";
 import { pause, Wire } from "./wire.ts";
 
@@ -80,6 +80,20 @@ export const streamingRows: Row[] = [
     await wire.send("4\r\ndone\r\n0\r\n\r\n");
     assert.equal((await readFinal(wire))?.body, "hibye");
   }),
+  told("9112 §9.6 a whole response before the request's end says that the connection ends", async (stage) => {
+    const { origin, client } = stage;
+    await origin.become(async (wire) => {
+      await wire.until(() => wire.received.includes("\r\n\r\n"));
+      await wire.send(OK);
+      await wire.end(60_000);
+    });
+    const wire = await client();
+    await wire.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 100\r\n\r\n");
+    const answer = await readFinal(wire);
+    assert.equal(answer?.body, "ok");
+    assertField(answer!, "connection", ["close"]);
+    assert.ok(await wire.end(), "the connection stays open");
+  }),
   told("a request body is streamed, not collected", async ({ origin, client }) => {
     await origin.become(each((wire) => wire.send(OK).then(() => {})));
     const wire = await client();
@@ -111,6 +125,41 @@ export const streamingRows: Row[] = [
       // A busy machine takes seconds to fill the buffers.
       for (let n = 0; n < 200 && !blocked; n++) await pause(100);
       assert.ok(blocked && sent < kernelHolds() + (4 << 20), `the proxy took ${sent >> 20} MiB nobody read`);
+    } finally {
+      wire.close();
+    }
+  }),
+  told("a client that does not read stops an origin that says 103 without end", async ({ origin, client, port }) => {
+    let sent = 0;
+    let blocked = false;
+    let whole = false;
+    // Small ones: each of them must not cost more than its octets.
+    const block = "HTTP/1.1 103 \r\n\r\n".repeat(4096);
+    const most = kernelHolds() + (4 << 20);
+    await origin.become(each(async (wire, count) => {
+      if (count > 1) return void await wire.send(OK);
+      while (sent < 2 * most) {
+        const took = await Promise.race([wire.send(block), pause(700).then(() => "blocked" as const)]);
+        if (took === "blocked") {
+          blocked = true;
+          return;
+        }
+        sent += block.length;
+      }
+      whole = true;
+    }));
+    const wire = new Wire(await Deno.connect({ hostname: "127.0.0.1", port }));
+    try {
+      await wire.send(get());
+      // The client's time-out ends it once nothing moves: until then nobody else may feel it.
+      for (let n = 0; n < 200 && !blocked && !whole && wire.ended === "no"; n++) {
+        const other = await client();
+        await other.send(get("/other"));
+        assert.equal((await readFinal(other))?.body, "ok", "another client feels it");
+        other.close();
+        await pause(50);
+      }
+      assert.ok(blocked && sent < most, `the proxy took ${sent >> 20} MiB nobody read`);
     } finally {
       wire.close();
     }
@@ -291,6 +340,46 @@ export const timeoutRows: Row[] = [
     assert.equal(statusOf(answer!), 504, answer?.line);
     assert.equal(origin.requests.length, 1);
   }),
+  told("504 for an origin that takes nothing of a body", async ({ origin, client }) => {
+    await origin.become(async (wire) => {
+      await wire.until(() => wire.received.includes("\r\n\r\n"));
+      wire.hold();
+      await pause(60_000);
+    });
+    const wire = await client();
+    const size = kernelHolds() + (16 << 20);
+    void wire.send(`POST / HTTP/1.1\r\nHost: a\r\nContent-Length: ${size}\r\n\r\n${"x".repeat(size)}`);
+    // Once more than the time-out: that it takes nothing is seen from the second look on.
+    const answer = await readFinal(wire, { patience: 2 * TIMEOUTS.server + 4 * SLACK });
+    assert.equal(statusOf(answer!), 504, answer?.line);
+  }),
+  told("9110 §10.1.1 who waits for a 100 is not to blame that none comes: 504", async ({ origin, client }) => {
+    await origin.become(async (wire) => void await wire.end(60_000));
+    const wire = await client();
+    await wire.send("POST / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\n");
+    const answer = await readFinal(wire, { patience: TIMEOUTS.server + SLACK });
+    assert.equal(statusOf(answer!), 504, answer?.line);
+  }),
+  told("who takes no interim responses gets no answer in their place", async ({ origin, port }) => {
+    const over = { value: false };
+    await origin.become(async (wire) => {
+      await wire.until(() => wire.received.includes("\r\n\r\n"));
+      while (!over.value && await wire.send(`HTTP/1.1 103 \r\nLink: ${"a".repeat(2000)}\r\n\r\n`.repeat(64)));
+    });
+    const wire = new Wire(await Deno.connect({ hostname: "127.0.0.1", port }));
+    try {
+      await wire.send(get());
+      await pause(100);
+      assert.ok(await origin.wires[0].end(2 * TIMEOUTS.client + 4000), "the origin's connection stays open");
+      wire.read();
+      assert.ok(await wire.end(10_000), "the client's connection stays open");
+      assert.doesNotMatch(wire.log.slice(-300), /HTTP\/1\.1 [2-5]/);
+      assert.equal(wire.ended, "reset");
+    } finally {
+      over.value = true;
+      wire.close();
+    }
+  }),
   told("a POST is not sent again when its origin says nothing", async ({ origin, client }) => {
     await origin.become(each(() => Promise.resolve()));
     const wire = await client();
@@ -314,6 +403,37 @@ export const timeoutRows: Row[] = [
     assert.equal((await readFinal(wire))?.body, "ok");
     assert.ok(await wire.end(TIMEOUTS.keepAlive + SLACK), "still open");
     assert.equal(wire.received, "");
+  }),
+  ...["behind a request", "on a new connection"].map((where) =>
+    told(`9112 §2.2 empty lines ${where} are no request: closed without a word, and in time`, async (stage) => {
+      const { origin, client } = stage;
+      await origin.become(answering(OK));
+      const wire = await client();
+      if (where === "behind a request") {
+        await wire.send(`${POST}\r\n`);
+        assert.equal((await readFinal(wire))?.body, "ok");
+      }
+      const begun = performance.now();
+      while (wire.ended === "no" && performance.now() - begun < TIMEOUTS.keepAlive + SLACK) {
+        // In two pieces too.
+        for (const piece of ["\r", "\n\r\n"]) {
+          await wire.send(piece);
+          await wire.end(100);
+        }
+      }
+      assert.notEqual(wire.ended, "no", "still open");
+      assert.equal(wire.received, "");
+    })
+  ),
+  told("9112 §2.2 a request behind empty lines, in pieces", async ({ origin, client }) => {
+    await origin.become(answering(OK));
+    const wire = await client();
+    for (const piece of ["\r\n", "\r", "\n\r", "\nG", "ET / HTTP/1.1\r\nHost: a\r\n\r\n\r\n\r", `\n${get("/2")}`]) {
+      await wire.send(piece);
+      await pause(20);
+    }
+    for (let n = 0; n < 2; n++) assert.equal((await readFinal(wire))?.body, "ok");
+    assert.deepEqual(origin.requests.map(({ line }) => line), ["GET / HTTP/1.1", "GET /2 HTTP/1.1"]);
   }),
   told("a connection that never says anything is closed", async ({ origin, client }) => {
     await origin.become(answering(OK));

@@ -1,6 +1,7 @@
 /** Every way in which a request ends, brought about on real sockets, and what the access log tells of it. */
 import assert from "node:assert/strict";
 import { connect, createServer } from "node:net";
+import { hashSync } from "bcryptjs";
 import { libc } from "../../runtime/os/libc.ts";
 import { boundPort, socketAddress } from "../../runtime/os/tcp_socket.ts";
 import { type End, ENDS } from "../../runtime/proxy/access_log/end.ts";
@@ -22,6 +23,10 @@ const behaviours: Readonly<Record<string, (wire: Wire) => Promise<void> | void>>
   },
   "/cut": (wire) => wire.send("HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nabc"),
   "/close": () => {},
+  "/hints": async (wire) => {
+    for (const hint = `HTTP/1.1 103 \r\nLink: ${"a".repeat(9000)}\r\n\r\n`;;) await wire.send(hint.repeat(8));
+  },
+  "/forbidden": (wire) => wire.send("HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n"),
   "/garbage": (wire) => wire.send("220 mail.example ready\r\n\r\n"),
   "/badchunk": (wire) => wire.send("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n"),
   "/early": async (wire) => {
@@ -92,10 +97,25 @@ async function resetting(): Promise<{ readonly port: number } & AsyncDisposable>
 
 type Ports = Readonly<
   Record<
-    "web" | "dead" | "retry" | "down" | "full" | "queue" | "resets" | "none" | "routes" | "tcp" | "tcpDead" | "proxied",
+    | "web"
+    | "dead"
+    | "retry"
+    | "down"
+    | "full"
+    | "closing"
+    | "queue"
+    | "resets"
+    | "none"
+    | "routes"
+    | "tcp"
+    | "tcpDead"
+    | "proxied",
     number
   >
 >;
+
+/** Takes the only server of this backend out of service for a while. */
+type Take = (backend: string) => Promise<void>;
 
 interface Row {
   readonly end: End;
@@ -104,7 +124,7 @@ interface Row {
   /** Lines of requests that only help. @default 0 */
   readonly others?: number;
   /** What the client does; its connection is closed behind that. */
-  readonly act: (wire: Wire, ports: Ports) => Promise<unknown> | void;
+  readonly act: (wire: Wire, ports: Ports, take: Take) => Promise<unknown> | void;
   readonly expect: Partial<Logged> & { readonly whyHas?: RegExp };
 }
 
@@ -233,6 +253,13 @@ const rows: readonly Row[] = [
     act: (wire) => send("/big")(wire).then(() => pause(1500)),
     expect: { status: 200 },
   },
+  {
+    end: "client_timeout_in_response",
+    what: "interim responses",
+    port: "web",
+    act: (wire) => send("/hints")(wire).then(() => pause(1500)),
+    expect: { status: null },
+  },
   { end: "no_backend", port: "none", act: ask("/"), expect: { status: 404, backend: null } },
   {
     end: "no_server",
@@ -270,6 +297,24 @@ const rows: readonly Row[] = [
   { end: "connect_timeout", port: "full", act: ask("/"), expect: { status: 504, attempts: 1 } },
   { end: "server_timeout_in_headers", port: "web", act: ask("/silent"), expect: { status: 504 } },
   {
+    end: "server_timeout_in_headers",
+    what: "the client waits for a 100",
+    port: "web",
+    act: ask("/silent", "POST", "Expect: 100-continue\r\nContent-Length: 9\r\n"),
+    expect: { status: 504 },
+  },
+  {
+    end: "server_timeout_in_headers",
+    what: "the server takes nothing of a body",
+    port: "web",
+    act: async (wire) => {
+      await send("/silent", "POST", `Content-Length: ${8 * BIG}\r\n`)(wire);
+      wire.sendBytes(new Uint8Array(8 * BIG)).catch(() => {});
+      await wire.rest();
+    },
+    expect: { status: 504 },
+  },
+  {
     end: "server_closed_in_headers",
     port: "web",
     act: ask("/close", "POST", "Content-Length: 0\r\n"),
@@ -285,6 +330,29 @@ const rows: readonly Row[] = [
     act: ask("/down", "GET", "Connection: close\r\n"),
     expect: { status: 418, route: "#0 /down", backend: null },
   },
+  ...([
+    ["deny: the client is among it", 403, "/denied"],
+    ["allow: the client is not among it", 403, "/others"],
+    ["rate_limit: it is used up", 429, "/limited"],
+    ["basic_auth: no right user name and password", 401, "/secret"],
+    ["basic_auth: no right user name and password", 401, "/secret", `Authorization: Basic ${btoa("ann:wrong")}\r\n`],
+    ["body_limit: the body is larger", 413, "/large", "Content-Length: 9\r\n"],
+    ["forward_auth: web/s0 answered 403", 403, "/refused"],
+    ["rules differ for readings of the path", 400, "/a/..%2fdenied"],
+  ] as const).map(([rule, status, path, fields = ""]): Row => ({
+    end: "answered_by_route",
+    what: rule,
+    port: "routes",
+    others: path === "/limited" ? 1 : 0,
+    act: async (wire, { routes }) => {
+      if (path === "/limited") {
+        using first = await Wire.to(routes);
+        await ask(path, "GET", "Connection: close\r\n")(first);
+      }
+      await ask(path, "GET", `Connection: close\r\n${fields}`)(wire);
+    },
+    expect: { status, why: `${ENDS.answered_by_route.sentence}: ${rule}` },
+  })),
   {
     end: "tunnel_done",
     port: "web",
@@ -323,10 +391,58 @@ const rows: readonly Row[] = [
     expect: { status: 101 },
   },
   {
+    end: "server_withdrawn",
+    what: "before the answer",
+    port: "closing",
+    act: async (wire, _, take) => {
+      await send("/silent")(wire);
+      await pause(50);
+      await take("closing");
+      await wire.rest();
+    },
+    expect: { status: 502, server: "s0", attempts: 1, whyHas: /on_down: close[^]*: s0: taken out of service$/ },
+  },
+  {
+    end: "server_withdrawn",
+    what: "in the answer",
+    port: "closing",
+    act: async (wire, _, take) => {
+      await send("/stall")(wire);
+      await wire.until("abc");
+      await take("closing");
+      await wire.rest();
+    },
+    expect: { status: 200, server: "s0" },
+  },
+  {
+    end: "server_withdrawn",
+    what: "in a tunnel",
+    port: "closing",
+    act: async (wire, _, take) => {
+      await send("/upgrade", "GET", "Connection: upgrade\r\nUpgrade: echo\r\n")(wire);
+      await wire.until("\r\n\r\n");
+      await take("closing");
+      await wire.rest();
+    },
+    expect: { status: 101, server: "s0" },
+  },
+  {
+    end: "no_server",
+    what: "the last one goes while it is connected to",
+    port: "full",
+    act: async (wire, _, take) => {
+      await send("/")(wire);
+      await pause(50);
+      await take("full");
+      await wire.rest();
+    },
+    expect: { status: 503, attempts: 1, whyHas: /: s0 is maint$/ },
+  },
+  {
     end: "client_closed_while_deciding",
     port: "routes",
     act: (wire) => send("/asked")(wire).then(() => pause(50)),
-    expect: { status: null, server: null },
+    expect: { status: null, server: null, why: ENDS.client_closed_while_deciding.sentence },
   },
   {
     end: "no_decision",
@@ -348,11 +464,20 @@ const unproved: readonly End[] = [
 /** One that answers, and two that ask a server first: one that does not answer, one that is not there. */
 const routes: readonly RouteOptions[] = [
   route({ match: match({ paths: ["/down"] }), action: { type: "respond", status: 418, headers: {}, body: "" } }),
-  ...[["/asked", "web"], ["/lost", "dead"]].map(([path, backend]) =>
+  ...([
+    ["/asked", { forwardAuth: { backend: "web", path: "/silent", copyHeaders: [] } }],
+    ["/lost", { forwardAuth: { backend: "dead", path: "/silent", copyHeaders: [] } }],
+    ["/refused", { forwardAuth: { backend: "web", path: "/forbidden", copyHeaders: [] } }],
+    ["/denied", { deny: ["0.0.0.0/0"] }],
+    ["/others", { allow: ["192.0.2.0/24"] }],
+    ["/limited", { rateLimit: { key: "client_ip", rate: 0.001, burst: 1 } }],
+    ["/secret", { basicAuth: { realm: "r", users: { ann: hashSync("right", 4) } } }],
+    ["/large", { bodyLimit: 3 }],
+  ] as const).map(([path, rule]) =>
     route({
       match: match({ paths: [path] }),
       action: { type: "backend", backend: "web", rewrite: null },
-      forwardAuth: { backend, path: "/silent", copyHeaders: [] },
+      ...rule,
     })
   ),
 ];
@@ -375,6 +500,7 @@ for (const way of ways) {
       retry: freePort(),
       down: freePort(),
       full: freePort(),
+      closing: freePort(),
       queue: freePort(),
       resets: freePort(),
       none: freePort(),
@@ -390,12 +516,13 @@ for (const way of ways) {
       backend("dead", closed, { timeouts: short }),
       backend("retry", [closed[0], origin.port], { timeouts: short }),
       backend("down", closed, { timeouts: short }),
-      backend("full", [full.port], { timeouts: short, retries: 0 }),
+      backend("full", [full.port], { timeouts: short, retries: 0, onDown: "close" }),
+      backend("closing", [origin.port], { timeouts: short, onDown: "close" }),
       { ...limited, servers: limited.servers.map((server) => ({ ...server, maxconn: 1 })) },
       backend("resets", [resets.port], { timeouts: short }),
       backend("tcpDead", [closed[0]], { timeouts: short }),
     ];
-    const names = ["web", "dead", "retry", "down", "full", "queue", "resets"] as const;
+    const names = ["web", "dead", "retry", "down", "full", "closing", "queue", "resets"] as const;
     await proxy.apply(
       {
         accessLog: log.json,
@@ -420,12 +547,18 @@ for (const way of ways) {
           : { ...verdict, state: "maint", reason: "by ann" }
       ),
     );
+    const take = async (backend: string) => {
+      for (const state of ["maint", "up"] as const) {
+        await proxy.send({ type: "verdicts", verdicts: [{ backend, server: "s0", state, weight: 1 }] });
+        await pause(50);
+      }
+    };
     for (const { end, what, port, others, act, expect } of rows) {
       await t.step(`${end}${what === undefined ? "" : `, ${what}`}`, async () => {
         {
           // A tunnel to nowhere may be reset before its client knows that it is connected.
           using wire = await Wire.to(ports[port]).catch((error) => port === "tcpDead" ? null : Promise.reject(error));
-          if (wire !== null) await act(wire, ports);
+          if (wire !== null) await act(wire, ports, take);
         }
         const lines = [await log.next()];
         for (let i = 0; i < (others ?? 0); i++) lines.push(await log.next());
@@ -435,7 +568,11 @@ for (const way of ways) {
         for (const [key, value] of Object.entries(values)) {
           assert.deepEqual(line[key as keyof Logged], value, `${key} of ${JSON.stringify(line)}`);
         }
-        assert.equal(line.why === undefined, ENDS[end].good === true, `why of ${JSON.stringify(line)}`);
+        assert.equal(
+          line.why === undefined,
+          ENDS[end].good === true && values.why === undefined,
+          `why of ${JSON.stringify(line)}`,
+        );
         if (whyHas !== undefined) assert.match(line.why ?? "", whyHas);
         assert.ok(line.t.total !== null && line.t.total >= 0 && line.t.total < 5000, JSON.stringify(line.t));
       });

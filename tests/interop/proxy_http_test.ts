@@ -294,6 +294,8 @@ for (const way of ways) {
     }));
     using dead = await Wire.to(port);
     await ask(dead, 12 << 20);
+    // Before it is counted, nobody is there either.
+    await dead.until("\r\n\r\n");
     const current = async () => (await proxy.status()).frontends[0].connections.current;
     for (let waited = 0; waited < 20_000 && await current() > 0; waited += 200) await delay(200);
     assert.equal(await current(), 0);

@@ -90,6 +90,26 @@ for (const way of ways) {
     assert.deepEqual(proxy.errors, []);
   });
 
+  Deno.test(`${way}: a server that dies of a request is not the one to be asked again, where there is another`, async () => {
+    let deaths = 0;
+    await using dying = new Origin(async (wire) => {
+      await wire.until("\r\n\r\n", 20_000);
+      deaths++;
+    });
+    const b = new Server("b", 200);
+    await using _b = b.origin;
+    const { proxy, ask } = await stage(way, [dying.port, b.origin.port]);
+    await using _ = proxy;
+    assert.match(await ask("PUT", "/idempotent"), /^HTTP\/1\.1 200 [^]*b$/);
+    assert.match(await ask("GET", "/idempotent"), /^HTTP\/1\.1 200 [^]*b$/);
+    assert.match(await ask("GET", "/safe"), /^HTTP\/1\.1 502 /);
+    assert.deepEqual([deaths, b.requests], [3, 2]);
+    const alone = await stage(way, [dying.port]);
+    await using _alone = alone.proxy;
+    assert.match(await alone.ask("GET", "/idempotent"), /^HTTP\/1\.1 502 /);
+    assert.equal(deaths, 5, "alone, it is asked once more");
+  });
+
   Deno.test(`${way}: the last server's answer is passed on whole, and places at servers are given back`, async () => {
     const servers = [new Server("a", 503), new Server("b", 502), new Server("c", 503)];
     await using _0 = servers[0].origin;

@@ -324,7 +324,14 @@ for (const way of ways) {
         const head = await wire.until("\r\n\r\n");
         questions.push(head);
         const uri = /x-forwarded-uri: (.*)\r/i.exec(head)?.[1] ?? "";
-        if (uri.startsWith("/ok")) {
+        if (uri.startsWith("/ok/long")) {
+          await wire.send(`HTTP/1.1 200 OK\r\nX-User: ann\r\nContent-Length: 100000\r\n\r\n${"x".repeat(100_000)}`);
+        } else if (uri.startsWith("/ok/chunks")) {
+          const chunk = `4000\r\n${"x".repeat(0x4000)}\r\n`;
+          await wire.send(
+            `HTTP/1.1 200 OK\r\nX-User: ann\r\nTransfer-Encoding: chunked\r\n\r\n${chunk.repeat(9)}0\r\n\r\n`,
+          );
+        } else if (uri.startsWith("/ok")) {
           await wire.send("HTTP/1.1 200 OK\r\nX-User: ann\r\nX-Other: 1\r\nContent-Length: 2\r\n\r\nok");
         } else if (uri.startsWith("/login")) {
           const page = "<p>please</p>";
@@ -350,6 +357,14 @@ for (const way of ways) {
     for (let i = 0; i < 3; i++) assert.match(await on.ask(get("/ok/a?b", spoofed)), /^HTTP\/1\.1 200 [^]*api$/);
     assert.equal(on.api.head.match(/^x.user: .*$/gim)?.join(), "X-User: ann");
     assert.equal(auth.connections, 1, "its connection is reused");
+    for (const path of ["/ok/long", "/ok/chunks"]) {
+      assert.match(
+        await on.ask(get(path)),
+        /^HTTP\/1\.1 200 [^]*api$/,
+        "what a permission says beside that is nothing",
+      );
+      assert.match(on.api.head, /\r\nX-User: ann\r\n/);
+    }
     const [first] = questions;
     assert.ok(first.startsWith("GET /check?x=1 HTTP/1.1\r\nHost: shop.example\r\n"), first);
     assert.equal(first.match(/^x-forwarded-uri: .*$/gim)?.join(), "X-Forwarded-Uri: /ok/a?b");

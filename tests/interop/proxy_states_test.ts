@@ -1,7 +1,7 @@
 /** What becomes of requests and connections when servers are drained, taken away or gone, on real sockets. */
 import assert from "node:assert/strict";
 import type { BackendOptions, FrontendOptions, ServerState } from "../../runtime/proxy/protocol.ts";
-import { backend, freePort, frontend, get, Origin, ProxyUnderTest, ways, Wire } from "./proxy_support.ts";
+import { answering, backend, freePort, frontend, get, Origin, ProxyUnderTest, ways, Wire } from "./proxy_support.ts";
 
 const REQUEST = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
 
@@ -76,7 +76,10 @@ for (const way of ways) {
   Deno.test(`${way}: on_down: close breaks off what runs at once, and the client sees that it was cut`, async () => {
     await using a = new Slow("a");
     await using b = new Slow("b");
-    const { proxy, port, decide } = await start(way, [a.origin.port, b.origin.port], { onDown: "close" });
+    const { proxy, port, decide } = await start(way, [a.origin.port, b.origin.port], {
+      onDown: "close",
+      passive: { errors: 1 },
+    });
     await using _ = proxy;
     await decide("s1", "standby");
     await proxy.status();
@@ -89,6 +92,46 @@ for (const way of ways) {
     await decide("s0", "down");
     assert.equal(await wire.rest(), "");
     assert.ok(performance.now() - before < 1000, "an idle thread is woken");
+    // Nor is that a fault of its own.
+    const [counted] = (await proxy.status()).servers;
+    assert.deepEqual([counted.requests_total, counted.response_failures, counted.connect_failures], [1, 0, 0]);
+    assert.deepEqual(proxy.reports.filter(({ type }) => type === "evidence"), []);
+  });
+
+  Deno.test(`${way}: on_down: close moves a GET that may be repeated to a server that is left`, async () => {
+    let asked = 0;
+    let running = () => {};
+    const waits = new Promise<void>((resolve) => running = resolve);
+    await using a = new Origin(async (wire) => {
+      for (;;) {
+        await wire.message(20_000);
+        // The second one takes its time.
+        if (++asked >= 2) {
+          running();
+          await wire.rest(20_000);
+        }
+        await wire.send("HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\na");
+      }
+    });
+    await using b = new Origin(answering("b"));
+    const { proxy, port, decide } = await start(way, [a.port, b.port], { onDown: "close", passive: { errors: 1 } });
+    await using _ = proxy;
+    await decide("s1", "standby");
+    await proxy.settled();
+    using wire = await Wire.to(port);
+    await wire.send(REQUEST);
+    await wire.until("\r\n\r\na");
+    await wire.send(REQUEST);
+    await waits;
+    await decide("s1", "up");
+    await decide("s0", "maint");
+    await wire.until("\r\n\r\nb");
+    assert.equal(asked, 2, "who is in maintenance is not asked again");
+    using fresh = await Wire.to(port);
+    await fresh.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n\r\nx");
+    await fresh.until("\r\n\r\nb");
+    const counted = (await proxy.status()).servers.map(({ response_failures }) => response_failures);
+    assert.deepEqual([counted, proxy.reports.filter(({ type }) => type === "evidence")], [[0, 0], []]);
   });
 
   Deno.test(`${way}: on_down: close ends tunnels too, keep leaves them`, async () => {

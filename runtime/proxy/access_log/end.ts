@@ -60,6 +60,10 @@ const ends = {
   tunnel_closed_by_client: { flags: "CD", sentence: "The client broke the tunnel off" },
   tunnel_closed_by_server: { flags: "SD", sentence: "The server broke the tunnel off" },
 
+  server_withdrawn: {
+    flags: "DD",
+    sentence: "The server went down or into maintenance, and on_down: close ends what runs there",
+  },
   balancer_stopped: { flags: "KD", sentence: "The balancer was stopped before the request had ended" },
   engine_fault: { flags: "ID", sentence: "The balancer gave up on the connection by a fault of its own; see its log" },
 } as const satisfies Readonly<Record<string, EndText>>;

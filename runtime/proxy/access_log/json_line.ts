@@ -6,7 +6,7 @@
  *      "status":200,"end":"done","t":{"head":0,"queue":0,"connect":0.4,"ttfb":1.2,"total":1.8},
  *      "bytes":{"in":120,"out":431},"attempts":1}
  *
- * Times are ms. "why" follows "end" where something went wrong; "target_length" where the target was cut. ASCII only.
+ * Times are ms. "why" follows "end" where something went wrong or a rule turned the request away; "target_length" where the target was cut. ASCII only.
  */
 import { ENDS } from "./end.ts";
 import type { Line } from "./line.ts";
@@ -74,9 +74,9 @@ export function writeClient(line: Line, { client, port }: Trace): void {
 }
 
 /** Why it ended as it did, where that is not as it should be. */
-export function whyOf({ end, detail }: Trace): string | null {
+export function whyOf({ end, detail, rule }: Trace): string | null {
   const { good, sentence } = ENDS[end];
-  if (good) return null;
+  if (good) return rule === null ? null : `${sentence}: ${rule}`;
   // Lines are ASCII, and "\u00a7" helps nobody to find the place.
   return detail === "" ? sentence : `${sentence}: ${detail.replaceAll("§", "section ")}`;
 }

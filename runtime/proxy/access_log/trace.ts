@@ -26,6 +26,8 @@ export class Trace {
   end: End = "done";
   /** Particulars of a bad end; the sentence of `end` goes before. */
   detail = "";
+  /** What of a route turned it away, if anything did. */
+  rule: string | null = null;
   /** Servers that a connection was tried to, repetitions included. */
   attempts = 0;
   bytesIn = 0;
@@ -60,7 +62,11 @@ export class Trace {
 
   reset(began: number, now: number): void {
     this.id = this.client = this.detail = "";
-    this.route = this.backend = this.server = null;
+    this.route =
+      this.backend =
+      this.server =
+      this.rule =
+        null;
     this.status =
       this.attempts =
       this.bytesIn =

@@ -28,7 +28,8 @@ export type Stage = typeof FRESH | typeof PROVEN | typeof APPROVED;
 export type Decision =
   /** To the backend of the route's action. */
   | { readonly type: "pass"; readonly route: Route }
-  | { readonly type: "answer"; readonly route: Route; readonly answer: Answer }
+  /** `rule`: what turned the request away, for the log; none where the answer is what the route is for. */
+  | { readonly type: "answer"; readonly route: Route; readonly answer: Answer; readonly rule?: string }
   | { readonly type: "monitor" }
   /** A password thread is to be asked; then again with PROVEN, or `unauthorized`. */
   | { readonly type: "verify"; readonly route: Route; readonly question: PasswordQuestion }
@@ -45,6 +46,8 @@ export interface RulesPorts {
 }
 
 const AMBIGUOUS_PATH = sentence(400, "The path can be read in more than one way, and the rules differ for them.");
+/** The rule that no right password was given. */
+export const UNPROVEN = "basic_auth: no right user name and password";
 const FORBIDDEN = sentence(403, "This request is not allowed.");
 const TOO_LARGE = sentence(413, "The request body is larger than allowed.");
 
@@ -83,7 +86,14 @@ export class Rules {
     if (stage === FRESH && this.#monitor !== null && asksFor(this.#monitor, facts.head)) return { type: "monitor" };
     const index = this.#matcher === null ? NO_ROUTE : this.#matcher.match(facts);
     if (index === NO_ROUTE) return this.#passesDefault;
-    if (index === AMBIGUOUS) return { type: "answer", route: this.default, answer: AMBIGUOUS_PATH };
+    if (index === AMBIGUOUS) {
+      return {
+        type: "answer",
+        route: this.default,
+        answer: AMBIGUOUS_PATH,
+        rule: "rules differ for readings of the path",
+      };
+    }
     return this.#examine(this.route(index), facts, stage);
   }
 
@@ -94,33 +104,40 @@ export class Rules {
 
   #examine(route: Route, facts: RequestFacts, stage: Stage): Decision {
     if (stage === FRESH) {
-      const answer = this.#turnAway(route, facts);
-      if (answer !== null) return { type: "answer", route, answer };
+      const refused = this.#turnAway(route, facts);
+      if (refused !== null) return refused;
     }
     const { basicAuth = null, bodyLimit = null, forwardAuth = null } = route.options ?? {};
     if (basicAuth !== null && stage < PROVEN) {
       const { credentials, now } = this.ports;
       const worth = credentials.check(fieldText(facts.head, fieldName.AUTHORIZATION), basicAuth, now());
-      if (worth === "wrong") return { type: "answer", route, answer: route.unauthorized };
+      if (worth === "wrong") return { type: "answer", route, answer: route.unauthorized, rule: UNPROVEN };
       if (worth !== "right") return { type: "verify", route, question: worth };
     }
     const length = facts.head?.framing === BY_LENGTH ? facts.head.contentLength : 0;
-    if (bodyLimit !== null && length > bodyLimit) return { type: "answer", route, answer: TOO_LARGE };
+    if (bodyLimit !== null && length > bodyLimit) {
+      return { type: "answer", route, answer: TOO_LARGE, rule: "body_limit: the body is larger" };
+    }
     if (forwardAuth !== null && stage < APPROVED) return { type: "ask", route };
     if (route.action.type === "backend") return this.#passes[route.index] ??= { type: "pass", route };
     return { type: "answer", route, answer: route.action.answer(this.#values) };
   }
 
-  #turnAway(route: Route, facts: RequestFacts): Answer | null {
+  #turnAway(route: Route, facts: RequestFacts): Decision | null {
     const { deny, allow } = route;
-    if (deny.length > 0 && (facts.client === null || isAmong(deny, facts))) return FORBIDDEN;
-    if (allow !== null && !isAmong(allow, facts)) return FORBIDDEN;
+    if (deny.length > 0 && (facts.client === null || isAmong(deny, facts))) {
+      return { type: "answer", route, answer: FORBIDDEN, rule: "deny: the client is among it" };
+    }
+    if (allow !== null && !isAmong(allow, facts)) {
+      return { type: "answer", route, answer: FORBIDDEN, rule: "allow: the client is not among it" };
+    }
     const limit = route.options?.rateLimit ?? null;
     if (limit === null) return null;
     const key = route.rateKey + keyOf(limit, facts);
     const wait = this.ports.rates.take(key, limit.rate, limit.burst, this.ports.time());
     if (wait === 0) return null;
-    return sentence(429, "Too many requests.", `Retry-After: ${Math.ceil(wait / 1000)}\r\n`);
+    const answer = sentence(429, "Too many requests.", `Retry-After: ${Math.ceil(wait / 1000)}\r\n`);
+    return { type: "answer", route, answer, rule: "rate_limit: it is used up" };
   }
 }
 

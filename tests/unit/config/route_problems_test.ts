@@ -286,6 +286,12 @@ Deno.test("load() refuses guards that would guard nothing, or everything", () =>
       "8:54: routes[0].request_headers.set.x-forwarded-for: is written by forwardfor: set forwardfor: false to write it yourself",
     ],
     [
+      "{ request_headers: { remove: [x-user, X-Forwarded-For, x_forwarded_host] } }",
+      "8:47: routes[0].request_headers.remove[1]: has no effect, as forwardfor writes this field: set forwardfor: false to send none",
+      "8:64: routes[0].request_headers.remove[2]: has no effect, as forwardfor writes this field: set forwardfor: false to send none",
+    ],
+    ["{ response_headers: { remove: x-forwarded-for } }"],
+    [
       '{ response_headers: { add: { x: "a\\r\\nb" } } }',
       "8:41: routes[0].response_headers.add.x: must be a field value in one line, got something else (not shown: it may be secret)",
     ],
@@ -301,6 +307,39 @@ Deno.test("load() refuses guards that would guard nothing, or everything", () =>
 });
 
 const TCP = "needs mode: http; tcp has no requests, its routes go by match.sni and match.client to a backend";
+
+Deno.test("load() lets a forward-auth server add to a request, not readdress it", () => {
+  const at = (column: number, index: number) => `8:${column}: routes[0].forward_auth.copy_headers[${index}]:`;
+  const framing = "cannot be changed: framing and connection are decided by the proxy";
+  table([
+    [
+      "{ forward_auth: { backend: app, copy_headers: [Host, x-user, X-Forwarded-For, x-forwarded-proto] } }",
+      `${at(56, 0)} must not have host: a request has one Host, and keeps it`,
+      `${at(70, 2)} is written by forwardfor: set forwardfor: false to take the answer's instead`,
+      `${at(87, 3)} is written by forwardfor: set forwardfor: false to take the answer's instead`,
+    ],
+    [
+      "{ forward_auth: { backend: app, copy_headers: [content-length, Connection, transfer-encoding, te] } }",
+      `${at(56, 0)} ${framing}`,
+      `${at(72, 1)} ${framing}`,
+      `${at(84, 2)} ${framing}`,
+      `${at(103, 3)} ${framing}`,
+    ],
+    [
+      "{ forward_auth: { backend: app, copy_headers: host } }",
+      "8:55: routes[0].forward_auth.copy_headers: must not have host: a request has one Host, and keeps it",
+    ],
+  ]);
+  const own = (forwardfor: boolean) =>
+    frontend(
+      `forwardfor: ${forwardfor}`,
+      "request_headers: { remove: [x-forwarded-host] }",
+      "routes:",
+      "  - { forward_auth: { backend: app, copy_headers: [x-forwarded-for] } }",
+    );
+  assert.deepEqual(problemsOf(own(false)), []);
+  assert.equal(problemsOf(own(true)).length, 2);
+});
 
 Deno.test("load() keeps requests at one Host", () => {
   table([
