@@ -32,6 +32,30 @@ for (const { name } of Deno.readDirSync(examples)) {
   });
 }
 
+const root = fileURLToPath(new URL("../..", import.meta.url));
+
+/** What `tandem plugin WORDS…` says, both streams together. */
+async function tandem(
+  words: readonly string[],
+  cwd?: string,
+): Promise<{ readonly code: number; readonly said: string }> {
+  const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
+    args: ["run", "-A", "--quiet", `${root}mod.ts`, "plugin", ...words],
+    env: { NO_COLOR: "1" },
+    cwd,
+  }).output();
+  return { code, said: new TextDecoder().decode(stdout) + new TextDecoder().decode(stderr) };
+}
+
+/** A directory with these files, beside a manifest where none is given. */
+function written(directory: string, kind: string, files: Readonly<Record<string, string>>): string {
+  Deno.mkdirSync(directory);
+  for (const [path, text] of Object.entries({ "plugin.yaml": manifest(kind), ...files })) {
+    Deno.writeTextFileSync(`${directory}/${path}`, text);
+  }
+  return directory;
+}
+
 const manifest = (kind: string) =>
   `name: acme/bad\nversion: 1.0.0\nkind: ${kind}\nentry: main.ts\npublisher: { name: Acme }\n`;
 
@@ -106,5 +130,24 @@ for (const [kind, main, wanted] of bad) {
       await rule.test(workshop).catch((error) => failures.push(`${rule.name}: ${error.message}`));
     }
     assert.match(failures.join("\n"), wanted);
+  });
+}
+
+const throwing: [kind: string, main: string, said: RegExp][] = [
+  ["policy", `plan() { throw new Error("boom in plan"); }`, /in time … FAILED: boom in plan \(at main\.ts:2:18\)/],
+  ["checker", `init() { throw new Error("no init today"); }, check() {}`, /FAILED: no init today \(at main\.ts:2:18\)/],
+  [
+    "checker",
+    `check() { Promise.reject(new Error("nobody awaits")); return { state: "down", reason: "" }; }`,
+    /Unhandled rejection: Error: nobody awaits \(at main\.ts:2:28\)/,
+  ],
+  ["app", `fetch() { throw new TypeError("app boom"); }`, /A request failed: TypeError: app boom \(at main\.ts:2:19\)/],
+];
+for (const [kind, main, said] of throwing) {
+  Deno.test(`plugin test says where a ${kind} with ${main} threw`, async () => {
+    using place = openKit(kits);
+    const files = { "main.ts": `export default { kind: "${kind}",\n  ${main} };` };
+    const result = await tandem(["test", written(`${place.directory}/made`, kind, files)]);
+    assert.match(result.said, said);
   });
 }

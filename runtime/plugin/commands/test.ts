@@ -1,5 +1,6 @@
 /** `plugin test`: the author's own tests with Deno, then those of the kind in the real sandbox. */
 import type { JsonSchema } from "../../../plugins/declaration.ts";
+import { describeFailure } from "../failure.ts";
 import { readSource } from "../source.ts";
 import { conformance, sampleConfig } from "./conformance.ts";
 import { isTest } from "./findings.ts";
@@ -30,7 +31,7 @@ export async function test(directory: string, place: KitPlace): Promise<boolean>
   let failed = 0;
   const report = (name: string, error: unknown) => {
     if (error !== null) failed++;
-    const what = error === null ? "ok" : `FAILED: ${error instanceof Error ? error.message : String(error)}`;
+    const what = error === null ? "ok" : `FAILED: ${describeFailure(error)}`;
     say(`${kind} in its sandbox: ${name} … ${what}`);
   };
   try {

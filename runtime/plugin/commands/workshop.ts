@@ -2,6 +2,7 @@
 import { openCgroups } from "../../os/cgroup.ts";
 import { systemClock } from "../../os/clock.ts";
 import type { Capabilities } from "../broker.ts";
+import { describeFailure } from "../failure.ts";
 import { IMPORTS, installKit, type Kit, type KitAddition } from "../kit.ts";
 import type { LogLevel, PluginKind } from "../protocol.ts";
 import { type Loaded, PluginProcess } from "../process.ts";
@@ -64,6 +65,11 @@ export function openKit(kits: Kits): KitPlace {
   return place;
 }
 
+/** Fields of a line of the log, as its author gave them. */
+function shown(fields: Readonly<Record<string, unknown>> = {}): string {
+  return Object.keys(fields).length === 0 ? "" : ` ${JSON.stringify(fields)}`;
+}
+
 /** Loads `source` as a node would. @throws {PluginUnavailable} with the reason when it cannot be loaded */
 export async function openWorkshop(source: PluginSource, place: KitPlace): Promise<Workshop> {
   const { directory } = place;
@@ -92,7 +98,7 @@ export async function openWorkshop(source: PluginSource, place: KitPlace): Promi
     redact: (text) => text,
     clock: systemClock,
   }, {
-    log: (level: LogLevel, text) => void log.push(`${level}: ${text}`),
+    log: (level: LogLevel, text, fields) => void log.push(`${level}: ${text}${shown(fields)}`),
     metric: () => {},
   });
   const end = async () => {
@@ -111,7 +117,7 @@ export async function openWorkshop(source: PluginSource, place: KitPlace): Promi
     serve(capabilities = {}) {
       const { signal } = new AbortController();
       process.call("serve", "use", null, { signal, capabilities }).catch((error) =>
-        void log.push(`error: ${error.message}`)
+        void log.push(`error: ${describeFailure(error)}`)
       );
     },
     call: (method, argument, deadline, options = {}) => {

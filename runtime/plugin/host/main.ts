@@ -1,5 +1,5 @@
 /** Stage 2 of a plugin's process: confined already, with no plugin code loaded yet. */
-import { toWireError } from "./authored.ts";
+import { sentenceOf, toWireError } from "./authored.ts";
 import type { Carrier } from "./carrier.ts";
 import { Host } from "./host.ts";
 import { claimPipe, type Pipe } from "./pipe.ts";
@@ -22,8 +22,9 @@ export async function runHost(carrier: Carrier | null = null): Promise<void> {
   // A promise that nobody awaited is a mistake of the plugin, and no reason to end what else it does.
   globalThis.addEventListener("unhandledrejection", (event) => {
     event.preventDefault();
-    const { name, message, stack } = toWireError(event.reason, host.directory);
-    pipe.send({ type: "log", level: "error", text: `Unhandled rejection: ${name}: ${message}`, fields: { stack } });
+    const error = toWireError(event.reason, host.directory);
+    const text = `Unhandled rejection: ${sentenceOf(error)}`;
+    pipe.send({ type: "log", level: "error", text, fields: { stack: error.stack } });
   });
   pipe.send({ type: "ready" });
   await pipe.run((message) => host.receive(message));
