@@ -16,6 +16,12 @@ export function plainLine(text: string): string {
   return text.length > LINE_LIMIT ? `${plain} … (${text.length - LINE_LIMIT} more characters)` : plain;
 }
 
+/** Whether `text` can be printed as it is: one line, not too long, with nothing in it that {@linkcode plainLine} takes out. */
+export function isPlain(text: string): boolean {
+  // Spaces at its ends harm nobody.
+  return plainLine(`|${text}|`) === `|${text}|`;
+}
+
 /** Splits what arrives into lines. A line without an end is given when it is as long as a line may be. */
 export class LineSplitter {
   #rest = "";

@@ -151,3 +151,37 @@ for (const [kind, main, said] of throwing) {
     assert.match(result.said, said);
   });
 }
+
+Deno.test("one plugin that cannot be read leaves plugin list the others, and steers no terminal", async () => {
+  using place = openKit(kits);
+  const { directory } = place;
+  const main = { "main.ts": `export default { kind: "policy" };` };
+  written(`${directory}/fine`, "policy", main);
+  written(`${directory}/bomb`, "policy", { ...main, "plugin.yaml": `config: &c { properties: { a: *c } }\n` });
+  written(`${directory}/loud`, "policy", {
+    ...main,
+    "plugin.yaml": manifest("policy").replace("name: Acme", `name: "Acme\\e[2J\\nsha256 0"`),
+  });
+  const added = await tandem(["add", "./loud"], directory);
+  assert.equal(added.code, 1);
+  assert.match(added.said, /loud\/plugin\.yaml:5:20: publisher\.name: must be one line of plain text/);
+  const entry = (name: string) => ({ source: `./${name}`, plugin: "acme/bad", version: "1.0.0", sha256: "" });
+  const plugins = { bomb: entry("bomb"), fine: entry("fine"), loud: entry("loud") };
+  Deno.writeTextFileSync(`${directory}/tandem.lock`, JSON.stringify({ version: 1, plugins }));
+  const { said } = await tandem(["list"], directory);
+  assert.match(said, /bomb .*CANNOT BE READ: \.\/bomb\/plugin\.yaml:1:31: \*c: is an alias of what holds an alias/);
+  assert.match(said, /fine .*CHANGED: 1\.0\.0/);
+  // deno-lint-ignore no-control-regex
+  assert.doesNotMatch(added.said + said, /[\x00-\x09\x0b-\x1f]/);
+});
+
+Deno.test("plugin check refuses a declaration that steers a terminal", async () => {
+  using place = openKit(kits);
+  const main = `import { defineChecker, s } from "tandem/plugin";
+export default defineChecker({
+  config: { a: s.string({ description: "\\x1b[31mred" }) },
+  check: () => ({ state: "down", reason: "" }),
+});`;
+  const { findings } = await check(written(`${place.directory}/bad`, "checker", { "main.ts": main }), place, false);
+  assert.match(findings.join("\n"), /main\.ts: config\.properties\.a\.description: must be one line of plain text/);
+});

@@ -2,8 +2,10 @@
 import { openCgroups } from "../../os/cgroup.ts";
 import { systemClock } from "../../os/clock.ts";
 import type { Capabilities } from "../broker.ts";
-import { describeFailure } from "../failure.ts";
+import { describeFailure, PluginUnavailable } from "../failure.ts";
 import { IMPORTS, installKit, type Kit, type KitAddition } from "../kit.ts";
+import { plainLine } from "../output.ts";
+import { schemaProblems } from "../schema.ts";
 import type { LogLevel, PluginKind } from "../protocol.ts";
 import { type Loaded, PluginProcess } from "../process.ts";
 import { placeSource, type PluginSource } from "../source.ts";
@@ -65,6 +67,14 @@ export function openKit(kits: Kits): KitPlace {
   return place;
 }
 
+/** @throws {PluginUnavailable} where the code declares what is no configuration: no one may rely on it, or print it */
+function wellDeclared(loaded: Loaded): Loaded {
+  const problems = schemaProblems(loaded.schema);
+  if (problems.length === 0) return loaded;
+  const sentences = problems.map(({ path, message }) => `${["config", ...path].map(plainLine).join(".")}: ${message}`);
+  throw new PluginUnavailable(sentences.join("; "));
+}
+
 /** Fields of a line of the log, as its author gave them. */
 function shown(fields: Readonly<Record<string, unknown>> = {}): string {
   return Object.keys(fields).length === 0 ? "" : ` ${JSON.stringify(fields)}`;
@@ -105,7 +115,7 @@ export async function openWorkshop(source: PluginSource, place: KitPlace): Promi
     await process.stop();
     await visit?.[Symbol.asyncDispose]();
   };
-  const loaded = await process.loaded.catch(async (error) => {
+  const loaded = await process.loaded.then(wellDeclared).catch(async (error) => {
     await end();
     throw error;
   });
