@@ -17,8 +17,8 @@ for (const kind of ["checker", "policy", "notifier", "app"]) {
     using place = openKit(kits);
     const directory = `${place.directory}/made`;
     await create([kind, "acme/made", directory], kits);
-    assert.deepEqual(await check(directory, place, false), { findings: [], wrote: true });
-    assert.deepEqual(await check(directory, place, true), { findings: [], wrote: false });
+    assert.deepEqual(await check(directory, place, false), { findings: [], remarks: [], wrote: true });
+    assert.deepEqual(await check(directory, place, true), { findings: [], remarks: [], wrote: false });
     assert.ok(await test(directory, place));
   });
 }
@@ -27,7 +27,7 @@ const examples = fileURLToPath(new URL("../../plugins/examples/", import.meta.ur
 for (const { name } of Deno.readDirSync(examples)) {
   Deno.test(`the example ${name} passes plugin check and plugin test`, async () => {
     using place = openKit(kits);
-    assert.deepEqual(await check(`${examples}${name}`, place, true), { findings: [], wrote: false });
+    assert.deepEqual(await check(`${examples}${name}`, place, true), { findings: [], remarks: [], wrote: false });
     assert.ok(await test(`${examples}${name}`, place));
   });
 }
@@ -86,6 +86,16 @@ const mistakes: [name: string, main: string, finding: RegExp][] = [
     "a secret it does not ask for",
     `import { defineChecker, s } from "tandem/plugin";\nexport default defineChecker({ config: { key: s.secret() }, check: () => ({ state: "up", reason: "" }) });`,
     /plugin\.yaml:1:1: declares the secret "key" and does not ask for it/,
+  ],
+  [
+    "a pattern that is none",
+    `import { defineChecker, s } from "tandem/plugin";\nexport default defineChecker({ config: { a: s.string({ pattern: "(" }) }, check: () => ({ state: "up", reason: "" }) });`,
+    /main\.ts: config: a\.pattern: is none: Invalid regular expression/,
+  ],
+  [
+    "a default that its own field refuses",
+    `import { defineChecker, s } from "tandem/plugin";\nexport default defineChecker({ config: { a: s.integer({ maximum: 5, default: 9 }) }, check: () => ({ state: "up", reason: "" }) });`,
+    /main\.ts: config: a\.default: must be 5 or less, got 9/,
   ],
   ["an error at its top", `throw new Error("at the top");`, /main\.ts: Error: at the top \(at main\.ts:1:7\)/],
   ["no plugin", `export const x = 1;`, /main\.ts: TypeError: "main\.ts" must export a plugin by default/],
@@ -184,4 +194,29 @@ export default defineChecker({
 });`;
   const { findings } = await check(written(`${place.directory}/bad`, "checker", { "main.ts": main }), place, false);
   assert.match(findings.join("\n"), /main\.ts: config\.properties\.a\.description: must be one line of plain text/);
+});
+
+Deno.test("plugin check takes ctx in pieces and names that are computed, and remarks what it does not see", async () => {
+  using place = openKit(kits);
+  const main = `import { defineChecker } from "tandem/plugin";
+export default defineChecker({
+  async check(_target, { connect, ...context }) {
+    const names = ["pager"];
+    await context.fetch!(names[0]);
+    await using _ = await connect();
+    return { state: "up", reason: "" };
+  },
+});`;
+  const directory = written(`${place.directory}/made`, "checker", {
+    "main.ts": main,
+    "plugin.yaml": manifest("checker") + "requests: { net: [targets], endpoints: [pager] }\n",
+  });
+  const { findings, remarks } = await check(directory, place, false);
+  assert.deepEqual(findings, []);
+  assert.equal(remarks.length, 2);
+  assert.match(remarks[0], /plugin\.yaml:1:1: asks for net: \[targets\], and ctx\.connect\(\) is nowhere to be seen/);
+  const { code, said } = await tandem(["check", directory]);
+  assert.equal(code, 0);
+  assert.match(said, /remark: .*asks for the endpoint "pager", and ctx\.fetch\("pager"\) is nowhere/);
+  assert.equal((await tandem(["pack", directory], place.directory)).code, 0);
 });
