@@ -11,13 +11,38 @@ export async function run(args: readonly string[], kits: Kits): Promise<number> 
   const { values, positionals } = words(args, { watch: { type: "boolean" } }, [0, 1]);
   const directory = positionals[0] ?? ".";
   using place = openKit(kits);
-  for (;;) {
-    const passed = await test(directory, place);
-    if (!values.watch) return passed ? 0 : 1;
+  if (!values.watch) return await test(directory, place) ? 0 : 1;
+  await watching(directory, async () => {
+    await test(directory, place);
+  });
+  return 0;
+}
+
+/** One save is several changes: a file is cut off, written, renamed. */
+const SETTLED = 100;
+
+/**
+ * Does `work` now, and again after every change below `directory`, until `signal` is aborted. What it throws is told: a file
+ * that does not parse is what its author is about to mend.
+ */
+export async function watching(directory: string, work: () => Promise<void>, signal?: AbortSignal): Promise<void> {
+  // Open before the first time: what is saved in the meantime is a change too.
+  using watcher = Deno.watchFs(directory);
+  let changed = Promise.withResolvers<void>();
+  signal?.addEventListener("abort", () => changed.resolve());
+  const hearing = (async () => {
+    for await (const { kind } of watcher) if (kind !== "access") changed.resolve();
+  })();
+  while (!signal?.aborted) {
+    changed = Promise.withResolvers();
+    await work().catch((error) => say(describeFailure(error), { error: true }));
+    if (signal?.aborted) break;
     say("Waiting for a change");
-    using watcher = Deno.watchFs(directory);
-    for await (const change of watcher) if (change.kind !== "access") break;
+    await changed.promise;
+    await new Promise((resolve) => setTimeout(resolve, SETTLED));
   }
+  watcher.close();
+  await hearing;
 }
 
 /** Whether everything passed. */
