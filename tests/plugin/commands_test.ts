@@ -5,7 +5,7 @@ import { appKit } from "../../runtime/control/app_kit.ts";
 import { check } from "../../runtime/plugin/commands/check.ts";
 import { conformance, sampleConfig } from "../../runtime/plugin/commands/conformance.ts";
 import { run as create } from "../../runtime/plugin/commands/new.ts";
-import { test } from "../../runtime/plugin/commands/test.ts";
+import { test, watching } from "../../runtime/plugin/commands/test.ts";
 import { openKit, openWorkshop } from "../../runtime/plugin/commands/workshop.ts";
 import { readSource } from "../../runtime/plugin/source.ts";
 import type { JsonSchema } from "../../plugins/declaration.ts";
@@ -219,4 +219,65 @@ export default defineChecker({
   assert.equal(code, 0);
   assert.match(said, /remark: .*asks for the endpoint "pager", and ctx\.fetch\("pager"\) is nowhere/);
   assert.equal((await tandem(["pack", directory], place.directory)).code, 0);
+});
+
+Deno.test("plugin pack makes the same bytes however often, in the directory itself", async () => {
+  using place = openKit(kits);
+  const directory = `${place.directory}/made`;
+  await create(["policy", "acme/made", directory], kits);
+  await check(directory, place, false);
+  const before = await readSource(directory);
+  const packs: string[] = [];
+  for (let time = 0; time < 3; time++) {
+    const { code, said } = await tandem(["pack", "--output", `made-${time}.tandem`], directory);
+    assert.equal(code, 0, said);
+    packs.push(new Uint8Array(Deno.readFileSync(`${directory}/made-${time}.tandem`)).toBase64());
+  }
+  assert.equal(new Set(packs).size, 1);
+  assert.equal((await readSource(directory)).sha256, before.sha256);
+  // Only what is one: a file of that name may be the plugin's own.
+  Deno.writeTextFileSync(`${directory}/words.tandem`, "mine");
+  assert.ok((await readSource(directory)).files.has("words.tandem"));
+});
+
+for (const name of ["notes ä.txt", "my main#1.ts", "a\x1b[31m.txt"]) {
+  Deno.test(`plugin check and plugin pack refuse the file ${JSON.stringify(name)} by its name, and write nothing`, async () => {
+    using place = openKit(kits);
+    const directory = written(`${place.directory}/made`, "policy", {
+      "main.ts": `export default { kind: "policy", plan() {} };`,
+      [name]: "",
+    });
+    const { findings } = await check(directory, place, true);
+    assert.match(findings.join("\n"), /made\/(notes ä\.txt|my main#1\.ts|a\.txt): must be named with A-Z/);
+    assert.equal((await tandem(["pack", directory], place.directory)).code, 1);
+    assert.deepEqual([...Deno.readDirSync(place.directory)].filter(({ name }) => name.endsWith(".tandem")), []);
+  });
+}
+
+Deno.test("plugin pack writes nothing that could not be read", async () => {
+  using place = openKit(kits);
+  const directory = written(`${place.directory}/made`, "policy", {
+    "plugin.yaml": manifest("policy").replace("main.ts", "main_test.ts"),
+    "main_test.ts": `export default { kind: "policy", plan() {} };`,
+  });
+  await check(directory, place, false);
+  const { code, said } = await tandem(["pack", directory], place.directory);
+  assert.equal(code, 1);
+  assert.match(said, /Cannot pack .*: entry: there is no "main_test\.ts"/);
+  assert.deepEqual([...Deno.readDirSync(place.directory)].filter(({ name }) => name.endsWith(".tandem")), []);
+});
+
+Deno.test("plugin test --watch goes on after what does not parse, and sees what changes during a test", async () => {
+  using place = openKit(kits);
+  const directory = written(`${place.directory}/made`, "policy", { "main.ts": "const = ;" });
+  const controller = new AbortController();
+  const seen: string[] = [];
+  await watching(directory, async () => {
+    const text = Deno.readTextFileSync(`${directory}/main.ts`);
+    seen.push(text);
+    if (text === "third") return controller.abort();
+    Deno.writeTextFileSync(`${directory}/main.ts`, seen.length === 1 ? "second" : "third");
+    await test(directory, place);
+  }, controller.signal);
+  assert.deepEqual(seen, ["const = ;", "second", "third"]);
 });
