@@ -117,6 +117,13 @@ const bad: [kind: "checker" | "policy" | "notifier" | "app", main: string, rule:
   ["checker", `check: async () => { await new Promise(() => {}); }`, /gave no answer/],
   ["policy", `plan: () => ({ ttlMs: 1000, weights: {} })`, /at least one server/],
   ["notifier", `async notify(_e: unknown, ctx: any) { await ctx.fetch("x").catch(() => {}); }`, /counts as delivered/],
+  [
+    "notifier",
+    `async notify(_e: unknown, ctx: any) { await ctx.send("x", "").catch(() => {}); }`,
+    /counts as delivered/,
+  ],
+  ["notifier", `async notify(_e: unknown, ctx: any) { await ctx.run("hook").catch(() => {}); }`, /counts as delivered/],
+  ["notifier", `async notify(_e: unknown, ctx: any) { await ctx.fetch("y"); }`, /Endpoint "y" is not granted/],
   ["app", `fetch: () => { throw new Error("not like this"); }`, /every method[^:]*: GET \/ is answered 500: it threw/],
   ["app", `fetch: () => new Promise(() => {})`, /every method[^:]*: gave no answer within 2000 ms/],
   [
@@ -125,12 +132,13 @@ const bad: [kind: "checker" | "policy" | "notifier" | "app", main: string, rule:
     /no browser[^:]*: GET \/%ff%fe is answered 500/,
   ],
 ];
+const asking = "requests: { endpoints: [x], commands: [hook], store: 1KiB }\n";
 for (const [kind, main, wanted] of bad) {
   Deno.test(`conformance of kind ${kind} catches ${main}`, async () => {
     using place = openKit(kits);
     const directory = `${place.directory}/bad`;
     Deno.mkdirSync(directory);
-    Deno.writeTextFileSync(`${directory}/plugin.yaml`, manifest(kind));
+    Deno.writeTextFileSync(`${directory}/plugin.yaml`, manifest(kind) + asking);
     Deno.writeTextFileSync(`${directory}/main.ts`, `export default { kind: "${kind}", ${main} };`);
     await using workshop = await openWorkshop(await readSource(directory), place);
     await workshop.call("init", null, 1000, { config: sampleConfig(workshop.loaded.schema as JsonSchema) });
@@ -281,3 +289,31 @@ Deno.test("plugin test --watch goes on after what does not parse, and sees what 
   }, controller.signal);
   assert.deepEqual(seen, ["const = ;", "second", "third"]);
 });
+
+const asks: [kind: string, requests: string, main: string][] = [
+  ["notifier", "{ endpoints: [log] }", `async notify(e: any, ctx: any) { await ctx.send("log", e.text); }`],
+  [
+    "notifier",
+    "{ commands: [hook] }",
+    `async notify(e: any, ctx: any) { const { code } = await ctx.run("hook", { input: e.text }); if (code) throw 1; }`,
+  ],
+  ["notifier", "{ store: 1KiB }", `async init(ctx: any) { await ctx.store.set("a", "b"); }, notify() {}`],
+  [
+    "policy",
+    "{ store: 1KiB }",
+    `async plan({ servers }: any, ctx: any) {
+      await ctx.store.set("a", "b");
+      return { ttlMs: 1000, weights: { [servers[0].name]: Number((await ctx.store.get("a")).length) } };
+    }`,
+  ],
+];
+for (const [kind, requests, main] of asks) {
+  Deno.test(`plugin test gives a ${kind} what it asks for: ${requests}`, async () => {
+    using place = openKit(kits);
+    const directory = written(`${place.directory}/made`, kind, {
+      "plugin.yaml": `${manifest(kind)}requests: ${requests}\n`,
+      "main.ts": `export default { kind: "${kind}", ${main} };`,
+    });
+    assert.ok(await test(directory, place));
+  });
+}

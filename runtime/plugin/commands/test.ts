@@ -3,6 +3,7 @@ import type { JsonSchema } from "../../../plugins/declaration.ts";
 import { describeFailure } from "../failure.ts";
 import { readSource } from "../source.ts";
 import { conformance, sampleConfig } from "./conformance.ts";
+import { grantAll } from "./granting.ts";
 import { isTest } from "./findings.ts";
 import { say, words } from "./terminal.ts";
 import { type KitPlace, type Kits, openKit, openWorkshop } from "./workshop.ts";
@@ -52,6 +53,7 @@ export async function test(directory: string, place: KitPlace): Promise<boolean>
   const own = tests.length === 0 || await runOwnTests(tests, await place.typesOf(source.manifest.kind));
   await using workshop = await openWorkshop(source, place);
   const { kind } = source.manifest;
+  const { capabilities } = grantAll(source.manifest);
   const config = sampleConfig(workshop.loaded.schema as JsonSchema);
   let failed = 0;
   const report = (name: string, error: unknown) => {
@@ -60,13 +62,13 @@ export async function test(directory: string, place: KitPlace): Promise<boolean>
     say(`${kind} in its sandbox: ${name} … ${what}`);
   };
   try {
-    await workshop.call("init", null, 5000, { config });
+    await workshop.call("init", null, 5000, { config, capabilities });
     report("init takes a config that the schema takes", null);
   } catch (error) {
     report("init takes a config that the schema takes", error);
   }
   // From then on an application takes requests, as on a node.
-  if (kind === "app") workshop.serve();
+  if (kind === "app") workshop.serve(capabilities);
   for (const rule of conformance[kind]) {
     await rule.test(workshop).then(() => report(rule.name, null), (error) => report(rule.name, error));
   }

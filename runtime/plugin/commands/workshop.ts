@@ -6,6 +6,7 @@ import { describeFailure, PluginUnavailable } from "../failure.ts";
 import { IMPORTS, installKit, type Kit, type KitAddition } from "../kit.ts";
 import { plainLine } from "../output.ts";
 import { schemaProblems } from "../schema.ts";
+import type { Manifest } from "../manifest.ts";
 import type { LogLevel, PluginKind } from "../protocol.ts";
 import { type Loaded, PluginProcess } from "../process.ts";
 import { placeSource, type PluginSource } from "../source.ts";
@@ -13,6 +14,7 @@ import { pluginStage, pluginUid } from "../stage.ts";
 import { type AppVisit, openAppVisit } from "./app_visit.ts";
 
 export interface Workshop extends AsyncDisposable {
+  readonly manifest: Manifest;
   readonly process: PluginProcess;
   readonly loaded: Loaded;
   readonly log: readonly string[];
@@ -120,6 +122,7 @@ export async function openWorkshop(source: PluginSource, place: KitPlace): Promi
     throw error;
   });
   return {
+    manifest,
     process,
     loaded,
     log,
