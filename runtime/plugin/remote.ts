@@ -13,7 +13,7 @@ import type {
   Verdict,
 } from "../../plugins/contract.ts";
 import type { Clock } from "../os/clock.ts";
-import { decodePlan, decodeVerdict, InvalidAnswer } from "./answers.ts";
+import { decodePlan, decodeVerdict, InvalidAnswer } from "../../plugins/answers.ts";
 import type { Capabilities } from "./broker.ts";
 import { within } from "./deadline.ts";
 import { describeFailure, PluginError, PluginThrew, PluginUnavailable, withPlace } from "./failure.ts";

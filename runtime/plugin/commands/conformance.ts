@@ -1,7 +1,7 @@
 /** What every plugin of a kind must do, asked of it in its real sandbox. */
 import type { JsonSchema } from "../../../plugins/declaration.ts";
 import type { Event, PolicyInput } from "../../../plugins/contract.ts";
-import { decodePlan, decodeVerdict } from "../answers.ts";
+import { decodePlan, decodeVerdict } from "../../../plugins/answers.ts";
 import { PluginThrew, PluginUnavailable } from "../failure.ts";
 import { checkOptions } from "../options.ts";
 import type { PluginKind } from "../protocol.ts";

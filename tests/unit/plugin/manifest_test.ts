@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { type JsonSchema, s, schemaOf } from "../../../plugins/contract.ts";
-import { decodePlan, decodeVerdict } from "../../../runtime/plugin/answers.ts";
+import { decodePlan, decodeVerdict } from "../../../plugins/answers.ts";
 import { effectiveGrants, nothingGranted } from "../../../runtime/plugin/grants.ts";
 import { HOST_ENTRY, KIT_FILES, SDK_ENTRY, STAGE_ENTRY, TEST_ENTRY } from "../../../runtime/plugin/kit_files.ts";
 import { appKit } from "../../../runtime/control/app_kit.ts";
