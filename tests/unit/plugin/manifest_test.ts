@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { type JsonSchema, s, schemaOf } from "../../../plugins/contract.ts";
+import { defineChecker, type JsonSchema, s, schemaOf } from "../../../plugins/contract.ts";
 import { decodePlan, decodeVerdict } from "../../../plugins/answers.ts";
 import { effectiveGrants, nothingGranted } from "../../../runtime/plugin/grants.ts";
 import { HOST_ENTRY, KIT_FILES, SDK_ENTRY, STAGE_ENTRY, TEST_ENTRY } from "../../../runtime/plugin/kit_files.ts";
@@ -254,6 +254,31 @@ for (const [name, value, result] of options) {
     assert.deepEqual(checked.secrets, [(value as { password: string }).password]);
   });
 }
+Deno.test("a default is written as an operator writes it, in lists and maps too", () => {
+  const { config } = defineChecker({
+    config: {
+      waits: s.list(s.duration(), { default: ["1s", "500ms"] }),
+      ages: s.map(s.duration(), { default: { a: "2s" } }),
+      modes: s.list(s.oneOf(["x", "y"]), { default: ["x"] }),
+      deep: s.list(s.list(s.duration()), { default: [["1m"]] }),
+      port: s.optional(s.integer()),
+    },
+    check(_target, { config }) {
+      const waits: readonly number[] = config.waits, ages: Readonly<Record<string, number>> = config.ages;
+      const modes: readonly ("x" | "y")[] = config.modes, port: number | undefined = config.port;
+      return { state: "up", reason: `${waits} ${ages} ${modes} ${port}` };
+    },
+  });
+  // @ts-expect-error milliseconds are what is read
+  s.list(s.duration(), { default: [1000] });
+  // @ts-expect-error no such choice
+  s.list(s.oneOf(["x", "y"]), { default: ["z"] });
+  assert.deepEqual(checkOptions(schemaOf(config!), {}), {
+    value: { waits: [1000, 500], ages: { a: 2000 }, modes: ["x"], deep: [[60_000]] },
+    problems: [],
+    secrets: [],
+  });
+});
 const wrongOptions: [value: Record<string, unknown>, problem: string][] = [
   [{ password: undefined }, "password: must be text"],
   [{ role: "master" }, 'role: must be one of primary, replica, got "master"'],
