@@ -79,6 +79,8 @@ async function readFiles(path: string): Promise<Map<string, Uint8Array>> {
     await walk(path, "", files, { bytes: 0 });
     return files;
   }
+  // A pipe would be waited for, and a device has no end.
+  if (!stat.isFile) throw new SourceError(path, [`${path}: is neither a file nor a directory`]);
   try {
     return unpack(await Deno.readFile(path));
   } catch (cause) {
