@@ -160,11 +160,17 @@ const throwing: [kind: string, main: string, said: RegExp][] = [
     /Unhandled rejection: Error: nobody awaits \(at main\.ts:2:28\)/,
   ],
   ["app", `fetch() { throw new TypeError("app boom"); }`, /A request failed: TypeError: app boom \(at main\.ts:2:19\)/],
+  [
+    "app",
+    `import { Hono } from "hono";\nexport default new Hono().all("*", () => { throw new TypeError("app boom"); });`,
+    / {2}error: TypeError: app boom \(at main\.ts:2:50\) \(\d+ times\)\n/,
+  ],
 ];
 for (const [kind, main, said] of throwing) {
   Deno.test(`plugin test says where a ${kind} with ${main} threw`, async () => {
     using place = openKit(kits);
-    const files = { "main.ts": `export default { kind: "${kind}",\n  ${main} };` };
+    const text = main.includes("default") ? main : `export default { kind: "${kind}",\n  ${main} };`;
+    const files = { "main.ts": text };
     const result = await tandem(["test", written(`${place.directory}/made`, kind, files)]);
     assert.match(result.said, said);
   });

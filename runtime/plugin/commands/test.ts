@@ -72,8 +72,15 @@ export async function test(directory: string, place: KitPlace): Promise<boolean>
   for (const rule of conformance[kind]) {
     await rule.test(workshop).then(() => report(rule.name, null), (error) => report(rule.name, error));
   }
-  for (const line of workshop.log) say(`  ${line}`);
+  for (const line of counted(workshop.log)) say(`  ${line}`);
   return own && failed === 0;
+}
+
+/** Each line once: what one of fifty requests says, the others say too. */
+function counted(lines: readonly string[]): string[] {
+  const times = new Map<string, number>();
+  for (const line of lines) times.set(line, (times.get(line) ?? 0) + 1);
+  return [...times].map(([line, count]) => count === 1 ? line : `${line} (${count} times)`);
 }
 
 /** @param imports the import map; null where there is no Deno, or the types of a package are not known */
