@@ -25,12 +25,14 @@ export interface JsonSchema {
   readonly "x-tandem"?: "secret" | "duration";
 }
 
-/** One key of a configuration, whose value is a `T`. */
-export interface Field<T> {
+/** One key of a configuration, whose value is a `T`, and is written as a `Written`: a duration is milliseconds, and written "2s". */
+export interface Field<T, Written = unknown> {
   readonly schema: JsonSchema;
   readonly optional: boolean;
   /** Only for the compiler: the type of the value. */
   readonly value?: T;
+  /** Only for the compiler: what an operator writes, and a default is. */
+  readonly written?: Written;
 }
 
 /** What `config:` of a definition holds: a field for each key. */
@@ -46,7 +48,7 @@ interface WithDefault<T> extends Described {
   readonly default?: T;
 }
 
-function field<T>(schema: JsonSchema, options: WithDefault<unknown> = {}): Field<T> {
+function field<T, Written = T>(schema: JsonSchema, options: WithDefault<unknown> = {}): Field<T, Written> {
   const { default: fallback, description } = options;
   return {
     schema: {
@@ -75,29 +77,35 @@ function field<T>(schema: JsonSchema, options: WithDefault<unknown> = {}): Field
 export const s = {
   string: (
     options: WithDefault<string> & Pick<JsonSchema, "pattern" | "minLength" | "maxLength"> = {},
-  ): Field<string> => field({ type: "string", ...pick(options, ["pattern", "minLength", "maxLength"]) }, options),
-  number: (options: WithDefault<number> & Pick<JsonSchema, "minimum" | "maximum"> = {}): Field<number> =>
+  ): Field<string, string> =>
+    field({ type: "string", ...pick(options, ["pattern", "minLength", "maxLength"]) }, options),
+  number: (options: WithDefault<number> & Pick<JsonSchema, "minimum" | "maximum"> = {}): Field<number, number> =>
     field({ type: "number", ...pick(options, ["minimum", "maximum"]) }, options),
-  integer: (options: WithDefault<number> & Pick<JsonSchema, "minimum" | "maximum"> = {}): Field<number> =>
+  integer: (options: WithDefault<number> & Pick<JsonSchema, "minimum" | "maximum"> = {}): Field<number, number> =>
     field({ type: "integer", ...pick(options, ["minimum", "maximum"]) }, options),
-  boolean: (options: WithDefault<boolean> = {}): Field<boolean> => field({ type: "boolean" }, options),
-  oneOf: <const T extends string>(values: readonly T[], options: WithDefault<NoInfer<T>> = {}): Field<T> =>
+  boolean: (options: WithDefault<boolean> = {}): Field<boolean, boolean> => field({ type: "boolean" }, options),
+  oneOf: <const T extends string>(values: readonly T[], options: WithDefault<NoInfer<T>> = {}): Field<T, T> =>
     field({ type: "string", enum: values }, options),
   /** Written with a unit ("250ms", "2s", "5m", "1h"), read as milliseconds. */
-  duration: (options: WithDefault<string> = {}): Field<number> =>
+  duration: (options: WithDefault<string> = {}): Field<number, string> =>
     field({ type: "string", pattern: "^\\d+(\\.\\d+)?(ms|s|m|h|d)$", "x-tandem": "duration" }, options),
   /** A string that Tandem never shows. The operator names a granted secret: `password: { secret: pg }`. */
-  secret: (options: Described = {}): Field<string> => field({ type: "string", "x-tandem": "secret" }, options),
-  list: <T>(
-    item: Field<T>,
-    options: WithDefault<readonly T[]> & Pick<JsonSchema, "minItems"> = {},
-  ): Field<readonly T[]> => field({ type: "array", items: item.schema, ...pick(options, ["minItems"]) }, options),
+  secret: (options: Described = {}): Field<string, string> => field({ type: "string", "x-tandem": "secret" }, options),
+  list: <T, Written>(
+    item: Field<T, Written>,
+    options: WithDefault<readonly NoInfer<Written>[]> & Pick<JsonSchema, "minItems"> = {},
+  ): Field<readonly T[], readonly Written[]> =>
+    field({ type: "array", items: item.schema, ...pick(options, ["minItems"]) }, options),
   /** Any keys, all values alike. */
-  map: <T>(
-    item: Field<T>,
-    options: WithDefault<Readonly<Record<string, T>>> = {},
-  ): Field<Readonly<Record<string, T>>> => field({ type: "object", additionalProperties: item.schema }, options),
-  optional: <T>(item: Field<T>): Field<T | undefined> => ({ schema: item.schema, optional: true }),
+  map: <T, Written>(
+    item: Field<T, Written>,
+    options: WithDefault<Readonly<Record<string, NoInfer<Written>>>> = {},
+  ): Field<Readonly<Record<string, T>>, Readonly<Record<string, Written>>> =>
+    field({ type: "object", additionalProperties: item.schema }, options),
+  optional: <T, Written>(item: Field<T, Written>): Field<T | undefined, Written | undefined> => ({
+    schema: item.schema,
+    optional: true,
+  }),
 } as const;
 
 function pick<T extends object, Key extends keyof T>(from: T, keys: readonly Key[]): Pick<T, Key> {

@@ -1,16 +1,16 @@
 /**
  * What a plugin's own tests use, imported as `tandem/plugin/test`: one check against a scripted server, a policy against a
- * trace, a delivery against answers. Everything runs in memory: no ports, no waiting.
+ * trace, a delivery against answers. Everything runs in memory: no ports, no waiting. What a plugin answers is checked as a
+ * running Tandem checks it, and what it did not ask for is absent.
  *
  * @module
  */
+import { decodePlan, decodeVerdict } from "./answers.ts";
 import type {
   App,
   AppContext,
   Checker,
   CheckerContext,
-  Clock,
-  Connection,
   Context,
   Event,
   FetchOptions,
@@ -20,51 +20,39 @@ import type {
   Policy,
   PolicyInput,
   PolicyServer,
+  RunOptions,
+  RunResult,
   Store,
   Target,
   Verdict,
 } from "./contract.ts";
+import { connectTo, type Script, script, type ScriptedConnection } from "./scripted_server.ts";
+import { type TestClock, type VirtualTime, virtualTime } from "./virtual_time.ts";
 
-/** A clock that stands still until it is told otherwise; `sleep` moves it. */
-export interface TestClock extends Clock {
-  advance(ms: number): void;
-}
+export { type Script, script, type Step } from "./scripted_server.ts";
+export { type TestClock } from "./virtual_time.ts";
 
 /** @param start ms since the epoch */
-export function fakeClock(start = Date.UTC(2026, 0, 1)): TestClock {
-  let elapsed = 0;
-  return {
-    now: () => start + elapsed,
-    monotonic: () => elapsed,
-    // deno-lint-ignore require-await
-    sleep: async (ms) => void (elapsed += ms),
-    advance: (ms) => void (elapsed += ms),
-  };
+export function fakeClock(start?: number): TestClock {
+  return virtualTime(start).clock;
 }
 
-/** One step of a scripted server. */
-export type Step =
-  /** Waits for exactly these bytes; something else fails the test. */
-  | { readonly expect: string | Uint8Array }
-  /** Waits for as much as has come and judges it; what it returns is sent. */
-  | { readonly answer: (bytes: Uint8Array) => string | Uint8Array | Promise<string | Uint8Array> }
-  | { readonly send: string | Uint8Array }
-  /** Lets the clock pass, ms: past the deadline the check is aborted. */
-  | { readonly pause: number }
-  /** The connection breaks. */
-  | "reset"
-  /** The server closes. */
-  | "close"
-  /** There is no server. */
-  | "refuse";
-
-/** A server that does these things, in this order, to each connection. */
-export function script(steps: readonly Step[]): Script {
-  return { steps };
+/** What plugin.yaml asks for, as it says it there. What is not in it is absent in `ctx`, as it is on a node. */
+export interface Requests {
+  readonly endpoints?: readonly string[];
+  readonly commands?: readonly string[];
+  /** Bytes. */
+  readonly store?: number;
 }
 
-export interface Script {
-  readonly steps: readonly Step[];
+/** What is outside of a plugin. */
+export interface Surroundings {
+  /** @default nothing; of a notifier: any endpoint and any command, and no store */
+  readonly requests?: Requests;
+  /** What endpoints answer, one after another. @default 200 each time */
+  readonly answers?: readonly (Response | Error)[];
+  /** How commands end, one after another. @default code 0 without output each time */
+  readonly results?: readonly (RunResult | Error)[];
 }
 
 /** Whatever a plugin logged, in order: "info: text". */
@@ -74,7 +62,7 @@ export interface Seen {
   readonly ports: readonly number[];
 }
 
-export interface CheckOptions<Config> {
+export interface CheckOptions<Config> extends Surroundings {
   readonly config: Config;
   readonly target?: Partial<Target>;
   /** @default a server that refuses */
@@ -83,11 +71,16 @@ export interface CheckOptions<Config> {
   readonly deadline?: number;
 }
 
-const encoder = new TextEncoder(), decoder = new TextDecoder();
+/** Connections one check may hold. */
+const MOST_CONNECTIONS = 4;
+/** Real ms: what a check may take that waits for nothing of the test, and what it may take to end after its deadline. */
+const PATIENCE = 5000, GRACE = 1000;
 
 /**
  * One check. What the checker throws is the verdict *down*, as in a running Tandem.
  *
+ * @throws where a script did not go as written, the answer is no verdict, or none comes though the deadline has passed: then
+ * the test has failed, and not the server
  * @example
  * ```ts ignore
  * const { verdict } = await runCheck(checker, { config: {}, server: script([{ expect: "PING\r\n" }, { send: "+PONG\r\n" }]) });
@@ -98,90 +91,67 @@ export async function runCheck<Config>(
   options: CheckOptions<Config>,
 ): Promise<Seen & { readonly verdict: Verdict }> {
   const target = { backend: "web", server: "node01", address: "192.0.2.1", port: 80, labels: {}, ...options.target };
-  const { context, log, clock, abort } = createContext(options.config);
+  const { context, log, time, abort } = createContext(options.config, options);
+  using _ = time;
   const ports: number[] = [];
-  const deadline = options.deadline ?? 1000;
+  const failures: Error[] = [];
+  const connections: ScriptedConnection[] = [];
+  const parts = { time, signal: context.signal, fail: (error: Error) => void failures.push(error) };
   const ctx: CheckerContext<Config> = {
     ...context,
     // deno-lint-ignore require-await
     async connect({ port = target.port } = {}) {
+      context.signal.throwIfAborted();
+      if (connections.filter(({ isOpen }) => isOpen).length >= MOST_CONNECTIONS) {
+        throw new Error(`A call may hold ${MOST_CONNECTIONS} connections at a time`);
+      }
       ports.push(port);
-      return connection(options.server ?? script(["refuse"]), clock, () => {
-        if (clock.monotonic() >= deadline) abort("Deadline", `no answer within ${deadline} ms`);
-        return context.signal;
-      });
+      const connection = connectTo(options.server ?? script(["refuse"]), parts);
+      connections.push(connection);
+      return connection;
     },
   };
   await checker.init?.(context);
+  const deadline = options.deadline ?? 1000;
+  const expired = () => abort("Deadline", `no answer within ${deadline} ms`);
+  time.after(deadline, expired);
+  const verdict = await judged(async () => await checker.check(target, ctx), context.signal, expired);
+  for (const connection of connections) connection.judge();
+  if (failures.length > 0) throw failures[0];
+  return { verdict, log, ports };
+}
+
+/** The verdict of `check`, as control takes it from the pipe. */
+async function judged(check: () => Promise<unknown>, signal: AbortSignal, expired: () => void): Promise<Verdict> {
+  const silent = Promise.withResolvers<never>();
+  // Whoever waits for what is no part of the test, or for nothing, is not moved by its clock.
+  let timer = setTimeout(expired, PATIENCE);
+  signal.addEventListener("abort", () => {
+    clearTimeout(timer);
+    const text = `${signal.reason.message}, and none when ctx.signal said so: on a node that is no verdict`;
+    timer = setTimeout(() => silent.reject(new Error(text, { cause: signal.reason })), GRACE);
+  });
+  const thrown = (error: unknown): Verdict => ({
+    state: "down",
+    reason: error instanceof Error ? error.message : String(error),
+  });
   try {
-    return { verdict: await checker.check(target, ctx), log, ports };
-  } catch (error) {
-    return { verdict: { state: "down", reason: error instanceof Error ? error.message : String(error) }, log, ports };
+    const answer = await Promise.race([
+      check().then((value) => ({ value }), (error) => ({ thrown: thrown(error) })),
+      silent.promise,
+    ]);
+    return decodeVerdict("thrown" in answer ? answer.thrown : asJson(answer.value));
+  } finally {
+    clearTimeout(timer);
   }
 }
 
-function connection({ steps }: Script, clock: TestClock, tick: () => AbortSignal): Connection {
-  if (steps[0] === "refuse") throw new Error("connect refused");
-  let at = 0;
-  let received: Uint8Array = new Uint8Array(0);
-  const wrong = (text: string) => new Error(`Script, step ${at + 1}: ${text}`);
-  const pass = (ms: number) => {
-    clock.advance(ms);
-    tick().throwIfAborted();
-  };
-  const connection: Connection = {
-    async read() {
-      for (; at < steps.length; at++) {
-        const step = steps[at];
-        if (step === "reset") throw new Error("read reset");
-        if (step === "close") return null;
-        if (step === "refuse") throw wrong("refuse must be the first step");
-        if ("pause" in step) pass(step.pause);
-        else if ("send" in step) return bytesOf(steps[at++] as { send: string | Uint8Array });
-        else if ("expect" in step) {
-          const wanted = typeof step.expect === "string" ? encoder.encode(step.expect) : step.expect;
-          if (!startsWith(received, wanted)) {
-            throw wrong(`expected ${show(wanted)}, got ${show(received)}`);
-          }
-          received = received.slice(wanted.length);
-        } else {
-          const answer = await step.answer(received);
-          received = new Uint8Array(0);
-          at++;
-          return typeof answer === "string" ? encoder.encode(answer) : answer;
-        }
-      }
-      // A server that has nothing more to say leaves the check to its deadline.
-      pass(Number.MAX_SAFE_INTEGER / 2);
-      return null;
-    },
-    // deno-lint-ignore require-await
-    async write(bytes) {
-      if (steps[at] === "reset") throw new Error("write reset");
-      const joined = new Uint8Array(received.length + bytes.length);
-      joined.set(received);
-      joined.set(bytes, received.length);
-      received = joined;
-    },
-    close() {},
-    [Symbol.asyncDispose]: () => Promise.resolve(),
-  };
-  return connection;
+/** As it arrives at the other end of a pipe. */
+function asJson(value: unknown): unknown {
+  return JSON.parse(JSON.stringify(value) ?? "null");
 }
 
-function bytesOf({ send }: { send: string | Uint8Array }): Uint8Array {
-  return typeof send === "string" ? encoder.encode(send) : send;
-}
-
-function startsWith(bytes: Uint8Array, wanted: Uint8Array): boolean {
-  return bytes.length >= wanted.length && wanted.every((byte, index) => bytes[index] === byte);
-}
-
-function show(bytes: Uint8Array): string {
-  return JSON.stringify(decoder.decode(bytes.subarray(0, 80)));
-}
-
-export interface Simulation<Config> {
+export interface Simulation<Config> extends Surroundings {
   readonly config: Config;
   readonly servers: readonly (Partial<PolicyServer> & { readonly name: string })[];
   /** What changes, and when (ms): merged over the servers of that name; null takes one away. */
@@ -204,37 +174,59 @@ export interface SimulationResult {
   readonly decisionMs: number;
 }
 
-/** Asks the policy ten times a second and at every change of the trace, as a running Tandem would at most. */
+/**
+ * Asks the policy ten times a second and at every change of the trace.
+ *
+ * @throws where an answer is no plan for the servers that it was given
+ */
 export async function simulate<Config>(policy: Policy<Config>, options: Simulation<Config>): Promise<SimulationResult> {
-  const { context, clock } = createContext(options.config);
+  const { context, time } = createContext(options.config, options);
+  using _ = time;
   await policy.init?.(context);
   const servers = new Map(options.servers.map((server) => [server.name, { ...quietServer, ...server }]));
   const total = options.for ?? 10_000;
+  const changes = [...options.trace ?? []].sort((a, b) => a.at - b.at);
+  const moments = momentsOf(changes.map(({ at }) => at), total);
   const plans: { at: number; plan: Plan }[] = [];
   const shares = new Map<string, number>();
   let decisionMs = 0;
-  const changes = [...options.trace ?? []].sort((a, b) => a.at - b.at);
-  let because: PolicyInput["because"] = "start";
-  for (let at = 0, generation = 1; at < total; at += 100) {
+  let generation = 1;
+  for (const [index, at] of moments.entries()) {
+    let because: PolicyInput["because"] = index === 0 ? "start" : "interval";
     for (; changes.length > 0 && changes[0].at <= at; generation++) {
-      because = "health";
+      if (index > 0) because = "health";
       for (const [name, change] of Object.entries(changes.shift()!.servers)) {
         if (change === null) servers.delete(name);
         else if (change) servers.set(name, { ...quietServer, ...servers.get(name), ...change, name });
       }
     }
+    time.clock.advance(Math.max(0, at - time.clock.monotonic()));
     const began = performance.now();
-    const plan = await policy.plan({ backend: "web", generation, because, servers: [...servers.values()] }, context);
+    const answer = await policy.plan({ backend: "web", generation, because, servers: [...servers.values()] }, context);
     decisionMs = Math.max(decisionMs, performance.now() - began);
-    if (JSON.stringify(plan.weights) !== JSON.stringify(plans.at(-1)?.plan.weights)) plans.push({ at, plan });
-    const sum = Object.values(plan.weights).reduce((a, b) => a + b, 0);
+    const plan = decided(answer, new Set(servers.keys()));
+    if (JSON.stringify(plan) !== JSON.stringify(plans.at(-1)?.plan)) plans.push({ at, plan });
+    const part = ((moments[index + 1] ?? total) - at) / total;
+    const sum = Object.values(plan.weights).reduce((a, b) => a + b, 0) || 1;
     for (const [name, weight] of Object.entries(plan.weights)) {
-      shares.set(name, (shares.get(name) ?? 0) + weight / (sum || 1) * 100 / total);
+      shares.set(name, (shares.get(name) ?? 0) + weight / sum * part);
     }
-    because = "interval";
-    clock.advance(100);
   }
   return { plans, spread: Object.fromEntries(shares), changes: plans.length - 1, decisionMs };
+}
+
+/** ms between two plans that nothing asks for. */
+const INTERVAL = 100;
+
+function momentsOf(changes: readonly number[], total: number): number[] {
+  const regular = Array.from({ length: Math.ceil(total / INTERVAL) }, (_, index) => index * INTERVAL);
+  const moments = new Set([...regular, ...changes.filter((at) => at >= 0 && at < total)]);
+  return [...moments].sort((a, b) => a - b);
+}
+
+function decided(answer: unknown, servers: ReadonlySet<string>): Plan {
+  const plan = decodePlan(asJson(answer), servers);
+  return { ...plan, weights: { ...plan.weights } };
 }
 
 const quietServer: PolicyServer = {
@@ -259,10 +251,27 @@ export interface Sent {
   readonly body: unknown;
 }
 
-export interface DeliveryOptions<Config> {
+/** A datagram that a plugin sent to an endpoint. */
+export interface Datagram {
+  readonly endpoint: string;
+  readonly message: string | Uint8Array;
+}
+
+/** A command that a plugin ran. */
+export interface Ran extends RunOptions {
+  readonly command: string;
+}
+
+/** What a plugin did outside of itself, in order. */
+export interface Done {
+  readonly sent: readonly Sent[];
+  readonly datagrams: readonly Datagram[];
+  readonly ran: readonly Ran[];
+  readonly log: readonly string[];
+}
+
+export interface DeliveryOptions<Config> extends Surroundings {
   readonly config: Config;
-  /** What the endpoint answers, one after another. @default 200 each time */
-  readonly answers?: readonly (Response | Error)[];
 }
 
 /** One delivery: what was sent, and what the notifier threw. */
@@ -270,9 +279,9 @@ export async function deliver<Config>(
   notifier: Notifier<Config>,
   event: Partial<Event>,
   options: DeliveryOptions<Config>,
-): Promise<{ readonly sent: readonly Sent[]; readonly error: Error | null; readonly log: readonly string[] }> {
-  const { sent, errors, log } = await deliverAll(notifier, [event], options);
-  return { sent, error: errors[0], log };
+): Promise<Done & { readonly error: Error | null }> {
+  const { errors, ...done } = await deliverAll(notifier, [event], options);
+  return { ...done, error: errors[0] };
 }
 
 /** Deliveries one after another to the same notifier, which keeps its store: what each threw is at its place in `errors`. */
@@ -280,17 +289,9 @@ export async function deliverAll<Config>(
   notifier: Notifier<Config>,
   events: readonly Partial<Event>[],
   options: DeliveryOptions<Config>,
-): Promise<
-  { readonly sent: readonly Sent[]; readonly errors: readonly (Error | null)[]; readonly log: readonly string[] }
-> {
-  const answers = [...options.answers ?? []];
-  const sent: Sent[] = [];
-  const { context, log } = createContext(options.config, (endpoint, request = {}) => {
-    const { method = request.body === undefined ? "GET" : "POST", path = "", headers = {}, body = null } = request;
-    sent.push({ endpoint, method, path, headers, body });
-    const answer = answers.shift() ?? new Response(null, { status: 200 });
-    return answer instanceof Error ? Promise.reject(answer) : Promise.resolve(answer);
-  });
+): Promise<Done & { readonly errors: readonly (Error | null)[] }> {
+  const { context, time, ...done } = createContext(options.config, options, { endpoints: ANY, commands: ANY });
+  using _ = time;
   await notifier.init?.(context);
   const errors: (Error | null)[] = [];
   for (const event of events) {
@@ -301,7 +302,8 @@ export async function deliverAll<Config>(
       errors.push(error instanceof Error ? error : new Error(String(error)));
     }
   }
-  return { sent, errors, log };
+  const { sent, datagrams, ran, log } = done;
+  return { sent, datagrams, ran, log, errors };
 }
 
 /** A server that went down. */
@@ -325,39 +327,106 @@ export const sampleEvent: Event = {
 export async function request<Config>(
   app: App<Config>,
   request: Request,
-  options: { readonly config: Config; readonly forward?: AppContext["forward"] },
+  options: Surroundings & { readonly config: Config; readonly forward?: AppContext["forward"] },
 ): Promise<Response> {
-  const { context } = createContext(options.config);
+  // Its clock goes on after the answer: a body may still be under way.
+  const { context } = createContext(options.config, options);
   const nowhere = () => Promise.reject(new Error("Cannot forward: this test gives no `forward`"));
   await app.init?.(context);
   return await app.fetch(request, { ...context, forward: options.forward ?? nowhere });
 }
 
-function createContext<Config>(
-  config: Config,
-  fetch?: (endpoint: string, options?: FetchOptions) => Promise<Response>,
-) {
-  const clock = fakeClock();
-  const lines: string[] = [];
+/** Any name: who tests a notifier has something in mind that is notified. */
+const ANY = null;
+
+/** As {@linkcode Requests}, each absent or any name. */
+interface Granted {
+  readonly endpoints?: readonly string[] | null;
+  readonly commands?: readonly string[] | null;
+  readonly store?: number;
+}
+
+function createContext<Config>(config: Config, around: Surroundings, fallback: Granted = {}) {
+  const time = virtualTime();
   const controller = new AbortController();
+  const { signal } = controller;
+  const lines: string[] = [];
   const say = (level: string) => (text: string) => void lines.push(`${level}: ${text}`);
   const log: Log = { debug: say("debug"), info: say("info"), warn: say("warn"), error: say("error") };
-  const kept = new Map<string, string>();
-  const store: Store = {
-    get: (key) => Promise.resolve(kept.get(key) ?? null),
-    // deno-lint-ignore require-await
-    set: async (key, value) => void (value === null ? kept.delete(key) : kept.set(key, value)),
-  };
+  const { endpoints, commands, store = 0 } = around.requests ?? fallback;
+  const outside = createOutside(around, endpoints, commands);
   const context: Context<Config> = {
     config,
     host: { node: "dlp1", cluster: "edge", labels: { zone: "a" }, api: 1 },
-    signal: controller.signal,
-    clock,
+    signal,
+    clock: { ...time.clock, sleep: (ms) => time.blocked(wake(time, ms), signal) },
     log,
     metrics: { count() {}, gauge() {} },
-    store,
-    fetch,
+    ...(store > 0 ? { store: createStore(store) } : {}),
+    ...outside.capabilities,
   };
   const abort = (name: string, message: string) => controller.abort(Object.assign(new Error(message), { name }));
-  return { context, clock, log: lines, abort };
+  const { sent, datagrams, ran } = outside;
+  return { context, time, log: lines, sent, datagrams, ran, abort };
+}
+
+function wake(time: VirtualTime, ms: number): Promise<void> {
+  return new Promise((resolve) => void time.after(ms, resolve));
+}
+
+/** Endpoints and commands that answer as the test says. */
+function createOutside(around: Surroundings, endpoints: Granted["endpoints"], commands: Granted["commands"]) {
+  const answers = [...around.answers ?? []], results = [...around.results ?? []];
+  const sent: Sent[] = [], datagrams: Datagram[] = [], ran: Ran[] = [];
+  const assertGranted = (what: string, name: string, granted: Granted["endpoints"]) => {
+    if (granted && !granted.includes(name)) throw new Error(`${what} "${name}" is not granted`);
+  };
+  const given = <T>(answer: T | Error): T => {
+    if (answer instanceof Error) throw answer;
+    return answer;
+  };
+  const reaching: Pick<Context<unknown>, "fetch" | "send"> = {
+    // deno-lint-ignore require-await
+    async fetch(endpoint: string, request: FetchOptions = {}) {
+      assertGranted("Endpoint", endpoint, endpoints);
+      const { method = request.body === undefined ? "GET" : "POST", path = "", headers = {}, body = null } = request;
+      sent.push({ endpoint, method, path, headers, body });
+      return given(answers.shift() ?? new Response(null, { status: 200 }));
+    },
+    // deno-lint-ignore require-await
+    async send(endpoint: string, message: string | Uint8Array) {
+      assertGranted("Endpoint", endpoint, endpoints);
+      datagrams.push({ endpoint, message });
+      given(answers.shift() ?? null);
+    },
+  };
+  const running: Pick<Context<unknown>, "run"> = {
+    // deno-lint-ignore require-await
+    async run(command: string, options: RunOptions = {}) {
+      assertGranted("Command", command, commands);
+      ran.push({ command, ...options });
+      return given(results.shift() ?? { code: 0, output: "" });
+    },
+  };
+  const isAny = (names: Granted["endpoints"]) => names === ANY || (names !== undefined && names.length > 0);
+  const capabilities = { ...(isAny(endpoints) ? reaching : {}), ...(isAny(commands) ? running : {}) };
+  return { sent, datagrams, ran, capabilities };
+}
+
+/** @param bytes for keys and values together */
+function createStore(bytes: number): Store {
+  const kept = new Map<string, string>();
+  const encoder = new TextEncoder();
+  const size = (entries: Iterable<[string, string]>) =>
+    [...entries].reduce((sum, [key, value]) => sum + encoder.encode(key + value).length, 0);
+  return {
+    get: (key) => Promise.resolve(kept.get(key) ?? null),
+    // deno-lint-ignore require-await
+    async set(key, value) {
+      if (value === null) return void kept.delete(key);
+      const wanted = size(new Map(kept).set(key, value));
+      if (wanted > bytes) throw new RangeError(`The store is full: ${wanted} bytes wanted, ${bytes} granted`);
+      kept.set(key, value);
+    },
+  };
 }

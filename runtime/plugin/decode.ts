@@ -4,6 +4,9 @@ import { ProtocolViolation } from "./frame.ts";
 import { plainLine } from "./output.ts";
 import { type Ask, CHUNK_LIMIT, type FromPlugin, type LogLevel, type WireError } from "./protocol.ts";
 
+/** Characters of a file's path, line and column. */
+const PLACE_LIMIT = 300;
+
 /**
  * @throws {ProtocolViolation} when `value` is no message of the protocol.
  */
@@ -95,6 +98,7 @@ function wireError(value: unknown): WireError {
     name: plainLine(text(error.name, "name")).slice(0, 100),
     message: plainLine(text(error.message, "message")),
     ...(error.stack === undefined ? {} : { stack: text(error.stack, "stack").split("\n").map(plainLine).join("\n") }),
+    ...(error.at === undefined ? {} : { at: plainLine(text(error.at, "at")).slice(0, PLACE_LIMIT) }),
     ...(error.afterMs === undefined ? {} : { afterMs: finite(error.afterMs, "afterMs") }),
   };
 }

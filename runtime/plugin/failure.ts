@@ -11,15 +11,10 @@ export class PluginError extends Error {
     readonly plugin: string,
     readonly phase: Phase,
     readonly reason: string,
-    options?: ErrorOptions & {
-      /** Author's frames: "at check (main.ts:14:9)". */
-      readonly frames?: string;
-    },
+    options?: ErrorOptions,
   ) {
     super(`Plugin "${plugin}" failed at ${phase}: ${reason}`, options);
-    this.frames = options?.frames ?? "";
   }
-  readonly frames: string;
 }
 
 /** No answer can be had now: the process is starting anew, quarantined, or gone. Says nothing about what was asked. */
@@ -33,4 +28,15 @@ export class PluginThrew extends Error {
   constructor(readonly thrown: WireError) {
     super(thrown.message);
   }
+}
+
+/** What was thrown, and where: "no plan today (at main.ts:14:9)". */
+export function withPlace({ message, at }: WireError): string {
+  return at === undefined || message.includes(at) ? message : `${message} (at ${at})`;
+}
+
+/** What `error` says, with the place in the author's files where it has one. */
+export function describeFailure(error: unknown): string {
+  if (error instanceof PluginThrew) return withPlace(error.thrown);
+  return error instanceof Error ? error.message : String(error);
 }

@@ -2,9 +2,13 @@
  * The text of every module that the process of a plugin runs before plugin code: stage 1, the host, and the SDK. Imported as
  * text, so that a bundle carries them and a machine needs no sources.
  */
+import answers from "../../plugins/answers.ts" with { type: "text" };
 import contract from "../../plugins/contract.ts" with { type: "text" };
 import declaration from "../../plugins/declaration.ts" with { type: "text" };
+import plainLine from "../../plugins/plain_line.ts" with { type: "text" };
+import scriptedServer from "../../plugins/scripted_server.ts" with { type: "text" };
 import testing from "../../plugins/testing.ts" with { type: "text" };
+import virtualTime from "../../plugins/virtual_time.ts" with { type: "text" };
 import address from "../bytes/address.ts" with { type: "text" };
 import confine from "../os/confine.ts" with { type: "text" };
 import confineCalls from "../os/confine_calls.ts" with { type: "text" };
@@ -34,9 +38,13 @@ import firstStageEntry from "./first_stage_entry.ts" with { type: "text" };
 
 /** By path from the top of the sources, as they import each other. */
 export const KIT_FILES: Readonly<Record<string, string>> = {
+  "plugins/answers.ts": answers,
   "plugins/contract.ts": contract,
   "plugins/declaration.ts": declaration,
+  "plugins/plain_line.ts": plainLine,
+  "plugins/scripted_server.ts": scriptedServer,
   "plugins/testing.ts": testing,
+  "plugins/virtual_time.ts": virtualTime,
   "runtime/bytes/address.ts": address,
   "runtime/os/confine.ts": confine,
   "runtime/os/confine_calls.ts": confineCalls,
@@ -70,4 +78,4 @@ export const HOST_ENTRY = "runtime/plugin/host/entry.ts";
 export const SDK_ENTRY = "plugins/contract.ts";
 export const TEST_ENTRY = "plugins/testing.ts";
 /** What authors' editors and tests need of it. */
-export const SDK_FILES = ["plugins/contract.ts", "plugins/declaration.ts", "plugins/testing.ts"] as const;
+export const SDK_FILES = Object.keys(KIT_FILES).filter((path) => path.startsWith("plugins/"));

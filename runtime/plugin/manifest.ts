@@ -1,7 +1,9 @@
 /** `plugin.yaml`: what a plugin is and what it asks for. */
-import { type Document, isMap, LineCounter, type ParsedNode, parseDocument } from "yaml";
+import { type Alias, type Document, isMap, LineCounter, type ParsedNode, parseDocument, visit } from "yaml";
 import type { JsonSchema } from "../../plugins/declaration.ts";
+import { isPlain, plainLine } from "./output.ts";
 import type { PluginKind } from "./protocol.ts";
+import { schemaProblems } from "./schema.ts";
 
 export interface Manifest {
   /** "acme/pg-role". */
@@ -63,15 +65,32 @@ const RESERVED_KINDS = ["address", "discovery", "certificate"];
 /** The only version of the contract so far. */
 export const API = 1;
 
+/** Aliases, and values that all of them stand for: a manifest needs few, and a bomb is made of nothing else. */
+const MOST_ALIASES = 100, MOST_ALIASED = 1000;
+
 /** All problems at once, each where it is. */
 export function decodeManifest(text: string): ManifestResult {
   const lines = new LineCounter();
+  try {
+    return decode(text, lines);
+  } catch (error) {
+    // Nested more deeply than the parser can go, or broken in a way of its own: one plugin's fault, and no one else's.
+    const why = error instanceof Error ? error.message : String(error);
+    return {
+      manifest: null,
+      problems: [{ line: 1, column: 1, path: "", message: `cannot be read: ${plainLine(why)}` }],
+    };
+  }
+}
+
+function decode(text: string, lines: LineCounter): ManifestResult {
   const document = parseDocument(text, { lineCounter: lines, prettyErrors: false, uniqueKeys: true });
   const reader = new Reader(document, lines);
   for (const error of document.errors) reader.at(error.pos[0], "", `is not YAML: ${error.message}`);
   if (document.errors.length === 0 && !isMap(document.contents)) {
     reader.at(0, "", "must be a map with name, kind and entry");
   }
+  if (reader.problems.length === 0) reader.aliases();
   if (reader.problems.length > 0) return { manifest: null, problems: reader.problems };
   const manifest = readManifest(reader);
   return reader.problems.length > 0 ? { manifest: null, problems: reader.problems } : { manifest, problems: [] };
@@ -127,9 +146,15 @@ class Reader {
 
   value(path: Path): unknown {
     const found = this.document.getIn(path) as unknown;
-    return found !== null && typeof found === "object" && "toJS" in found && typeof found.toJS === "function"
-      ? found.toJS(this.document)
-      : found ?? undefined;
+    if (found === null || typeof found !== "object" || !("toJS" in found) || typeof found.toJS !== "function") {
+      return found ?? undefined;
+    }
+    try {
+      return found.toJS(this.document);
+    } catch (error) {
+      this.problem(path, `cannot be read: ${error instanceof Error ? error.message : String(error)}`);
+      return undefined;
+    }
   }
 
   /** Reports at the value of `path`, or at the nearest one above it that exists. */
@@ -146,7 +171,26 @@ class Reader {
 
   at(offset: number, path: string, message: string): void {
     const { line, col } = this.lines.linePos(offset);
-    this.problems.push({ line: Math.max(1, line), column: Math.max(1, col), path, message });
+    // The words may be the manifest's, which is anybody's.
+    const plain = { path: plainLine(path), message: plainLine(message) };
+    this.problems.push({ line: Math.max(1, line), column: Math.max(1, col), ...plain });
+  }
+
+  /** Finds aliases of nothing, of themselves, and of so much that the text stands for more than it is. */
+  aliases(): void {
+    const found: Alias[] = [];
+    visit(this.document, { Alias: (_, alias) => found.push(alias) > MOST_ALIASES ? visit.BREAK : undefined });
+    if (found.length > MOST_ALIASES) return this.at(0, "", `has more than ${MOST_ALIASES} aliases`);
+    let values = 0;
+    for (const alias of found) {
+      const problem = (message: string) => this.at(alias.range?.[0] ?? 0, `*${alias.source}`, message);
+      const target = alias.resolve(this.document);
+      if (target === undefined) return problem("is an alias of nothing");
+      let nested = false;
+      visit(target, { Node: () => void values++, Alias: () => (nested = true, visit.BREAK) });
+      if (nested) return problem("is an alias of what holds an alias");
+      if (values > MOST_ALIASED) return problem(`stands, with those before it, for more than ${MOST_ALIASED} values`);
+    }
   }
 
   onlyKeys(path: Path, known: readonly string[]): void {
@@ -164,7 +208,7 @@ class Reader {
 
   text(path: Path, pattern: RegExp, wanted: string): string {
     const value = this.value(path);
-    if (typeof value === "string" && pattern.test(value)) return value;
+    if (typeof value === "string" && pattern.test(value)) return this.#plain(path, value);
     this.problem(path, value === undefined ? `is missing: ${wanted}` : `${wanted}, got ${show(value)}`);
     return "";
   }
@@ -173,7 +217,13 @@ class Reader {
     const value = this.value(path);
     if (value === undefined) return null;
     if (typeof value !== "string") this.problem(path, `must be text, got ${show(value)}`);
-    return String(value);
+    return this.#plain(path, String(value));
+  }
+
+  /** What is printed where an operator decides whom to trust must not steer the terminal, nor look like lines of ours. */
+  #plain(path: Path, value: string): string {
+    if (!isPlain(value)) this.problem(path, `must be one line of plain text, got ${show(value)}`);
+    return value;
   }
 
   kind(): PluginKind {
@@ -260,9 +310,12 @@ class Reader {
   config(): JsonSchema {
     const value = this.value(["config"]);
     if (value === undefined) return {};
-    if (typeof value === "object" && value !== null && !Array.isArray(value)) return value as JsonSchema;
-    this.problem(["config"], "must be a JSON Schema: plugin check writes it");
-    return {};
+    if (typeof value !== "object" || value === null || Array.isArray(value)) {
+      this.problem(["config"], "must be a JSON Schema: plugin check writes it");
+      return {};
+    }
+    for (const { path, message } of schemaProblems(value)) this.problem(["config", ...path], message);
+    return value;
   }
 }
 

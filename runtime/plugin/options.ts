@@ -1,5 +1,6 @@
 /** An operator's `with:` against the schema a plugin declares, without running the plugin. Pure. */
 import type { JsonSchema } from "../../plugins/declaration.ts";
+import { plainLine } from "./output.ts";
 
 export interface OptionProblem {
   /** From the top of `with:`. */
@@ -135,5 +136,6 @@ function numeric(schema: JsonSchema, value: unknown, wrong: Wrong): unknown {
 }
 
 function show(value: unknown): string {
-  return value === undefined ? "nothing" : (JSON.stringify(value) ?? typeof value).slice(0, 60);
+  // JSON writes C0 as escapes, and leaves what else could steer a terminal.
+  return value === undefined ? "nothing" : plainLine(JSON.stringify(value) ?? typeof value).slice(0, 60);
 }

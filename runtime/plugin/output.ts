@@ -3,17 +3,14 @@
  * Pure.
  */
 
-const LINE_LIMIT = 8 * 1024;
+import { LINE_LIMIT, plainLine } from "../../plugins/plain_line.ts";
 
-/** `text` without escape sequences and control characters; longer lines are cut. */
-export function plainLine(text: string): string {
-  // deno-lint-ignore no-control-regex
-  const sequences = /\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[@-Z\\-_])/g;
-  // C0, DEL, C1, line and paragraph separators, and the marks that reorder what follows them.
-  // deno-lint-ignore no-control-regex
-  const controls = /[\x00-\x1f\x7f-\x9f\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069]+/g;
-  const plain = text.slice(0, LINE_LIMIT).replace(sequences, "").replace(controls, " ").trim();
-  return text.length > LINE_LIMIT ? `${plain} … (${text.length - LINE_LIMIT} more characters)` : plain;
+export { plainLine };
+
+/** Whether `text` can be printed as it is: one line, not too long, with nothing in it that {@linkcode plainLine} takes out. */
+export function isPlain(text: string): boolean {
+  // Spaces at its ends harm nobody.
+  return plainLine(`|${text}|`) === `|${text}|`;
 }
 
 /** Splits what arrives into lines. A line without an end is given when it is as long as a line may be. */

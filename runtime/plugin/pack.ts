@@ -33,10 +33,9 @@ export function pack(files: ReadonlyMap<string, Uint8Array>): Uint8Array<ArrayBu
  */
 export function unpack(packed: Uint8Array): Map<string, Uint8Array> {
   const files = new Map<string, Uint8Array>();
-  const magic = new TextEncoder().encode(MAGIC);
-  if (magic.some((byte, index) => packed[index] !== byte)) throw new SyntaxError("is not a packed plugin");
+  if (!isPacked(packed)) throw new SyntaxError("is not a packed plugin");
   if (packed.length > MOST_BYTES) throw new SyntaxError(`is larger than ${MOST_BYTES / 2 ** 20} MiB`);
-  for (let at = magic.length; at < packed.length;) {
+  for (let at = MAGIC.length; at < packed.length;) {
     const end = packed.indexOf(0x0a, at);
     const { path, bytes } = header(packed.subarray(at, end < 0 ? at : end));
     const start = end + 1;
@@ -63,7 +62,12 @@ function header(line: Uint8Array): { path: string; bytes: number } {
   return { path, bytes: bytes as number };
 }
 
+/** Whether it begins as {@linkcode pack} begins. */
+export function isPacked(bytes: Uint8Array): boolean {
+  return new TextEncoder().encode(MAGIC).every((byte, index) => bytes[index] === byte);
+}
+
 /** A relative path without `.`, `..`, empty steps, or characters that mean something to anyone. */
-function isInside(path: string): boolean {
+export function isInside(path: string): boolean {
   return path.split("/").every((step) => /^[\w@+-][\w@+.-]*$/.test(step));
 }

@@ -9,7 +9,7 @@ import type { Clock } from "../os/clock.ts";
 import { type Measure, shortfalls } from "../os/confine.ts";
 import { type CallOptions, Calls } from "./calls.ts";
 import { decodeMessage } from "./decode.ts";
-import { PluginUnavailable } from "./failure.ts";
+import { PluginUnavailable, withPlace } from "./failure.ts";
 import { encodeFrame, ProtocolViolation } from "./frame.ts";
 import { HEARTBEAT, Heartbeat } from "./heartbeat.ts";
 import { Flood, readFrames, readLines } from "./intake.ts";
@@ -340,8 +340,6 @@ function encodeOrRefuse(message: ToPlugin): Uint8Array<ArrayBuffer> {
   }
 }
 
-function describeError({ name, message, stack }: WireError): string {
-  const frame = stack?.split("\n")[0];
-  const where = frame === undefined || message.includes(frame) ? "" : ` (${frame})`;
-  return plainLine(`${name}: ${message}${where}`);
+function describeError(error: WireError): string {
+  return plainLine(`${error.name}: ${withPlace(error)}`);
 }

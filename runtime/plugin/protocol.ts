@@ -33,6 +33,8 @@ export interface WireError {
   readonly message: string;
   /** The author's own files and lines. */
   readonly stack?: string;
+  /** Where in the author's files it was made: "main.ts:14:9". */
+  readonly at?: string;
   /** Of `Retry`: when to try again, ms. */
   readonly afterMs?: number;
 }

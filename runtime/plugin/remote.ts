@@ -13,10 +13,10 @@ import type {
   Verdict,
 } from "../../plugins/contract.ts";
 import type { Clock } from "../os/clock.ts";
-import { decodePlan, decodeVerdict, InvalidAnswer } from "./answers.ts";
+import { decodePlan, decodeVerdict, InvalidAnswer } from "../../plugins/answers.ts";
 import type { Capabilities } from "./broker.ts";
 import { within } from "./deadline.ts";
-import { PluginError, PluginThrew, PluginUnavailable } from "./failure.ts";
+import { describeFailure, PluginError, PluginThrew, PluginUnavailable, withPlace } from "./failure.ts";
 import type { WireError } from "./protocol.ts";
 import type { Sandbox } from "./sandbox.ts";
 
@@ -128,16 +128,16 @@ export function remoteNotifier(sandbox: Sandbox, id: string, granted: Granted, c
 }
 
 /** What becomes of an event whose notifier threw this. */
-export function deliveryOf({ name, message, afterMs }: WireError): Delivery {
+export function deliveryOf(error: WireError): Delivery {
+  const { name, message, afterMs } = error;
   if (name === GIVE_UP) return { result: "dropped", reason: message };
   const asked = name === RETRY && afterMs !== undefined ? Math.min(Math.max(0, afterMs), LONGEST_RETRY) : null;
-  return { result: "again", reason: message, afterMs: asked };
+  // What the contract's errors say is meant for the operator; where any other was thrown is what its author needs.
+  return { result: "again", reason: name === RETRY ? message : withPlace(error), afterMs: asked };
 }
 
 function failure(sandbox: Sandbox, phase: "plan", error: unknown): PluginError {
-  const reason = error instanceof Error ? error.message : String(error);
-  const frames = error instanceof PluginThrew ? error.thrown.stack ?? "" : "";
   const known = error instanceof PluginThrew || error instanceof PluginUnavailable || error instanceof InvalidAnswer;
   if (!known) throw error;
-  return new PluginError(sandbox.name, phase, reason, { cause: error, frames });
+  return new PluginError(sandbox.name, phase, describeFailure(error), { cause: error });
 }

@@ -6,7 +6,7 @@ import type { Clock } from "../os/clock.ts";
 import type { Logger } from "../telemetry/log.ts";
 import type { Capabilities } from "./broker.ts";
 import { within } from "./deadline.ts";
-import { PluginThrew } from "./failure.ts";
+import { describeFailure, PluginThrew } from "./failure.ts";
 import type { KitAddition } from "./kit.ts";
 import type { Sandbox, SandboxState } from "./sandbox.ts";
 import type { Serving } from "./stage.ts";
@@ -79,7 +79,9 @@ export class RemoteApp {
       // As long as the process lives: there is no deadline.
       await this.sandbox.call("serve", id, null, { signal: new AbortController().signal, capabilities });
     } catch (error) {
-      if (error instanceof PluginThrew) log.error(`[${this.sandbox.name}] It does not serve: ${error.message}`);
+      if (error instanceof PluginThrew) {
+        log.error(`[${this.sandbox.name}] It does not serve: ${describeFailure(error)}`);
+      }
     }
   }
 }

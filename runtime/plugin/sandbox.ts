@@ -11,7 +11,7 @@
 import type { Clock } from "../os/clock.ts";
 import type { Measure } from "../os/confine.ts";
 import type { Capabilities } from "./broker.ts";
-import { PluginThrew, PluginUnavailable } from "./failure.ts";
+import { describeFailure, PluginThrew, PluginUnavailable } from "./failure.ts";
 import { afterFailure, type LifeRecord, unharmed } from "./life.ts";
 import { type End, PluginProcess, type ProcessListener, type ProcessOptions } from "./process.ts";
 import type { Method } from "./protocol.ts";
@@ -60,6 +60,8 @@ export interface SandboxStatus {
 }
 
 const INIT_DEADLINE = 5000;
+/** Distinct errors that are logged: a plugin may make up as many as it likes. */
+const MOST_THROWN = 100;
 
 export class Sandbox {
   readonly #uses = new Map<string, Use>();
@@ -74,6 +76,8 @@ export class Sandbox {
   #measures: readonly Measure[] = [];
   #startMs: number | null = null;
   #lastError: string | null = null;
+  /** Errors of its code that are in the log. */
+  readonly #thrown = new Set<string>();
 
   constructor(private readonly options: SandboxOptions, private readonly listener: SandboxListener) {}
 
@@ -135,7 +139,7 @@ export class Sandbox {
       return await process.call(method, id, argument, options);
     } catch (error) {
       if (options.signal.aborted) this.#counters.timeouts++;
-      if (error instanceof PluginThrew) this.#lastError = error.message;
+      if (error instanceof PluginThrew) this.#threw(method, error);
       throw error;
     }
   }
@@ -214,7 +218,7 @@ export class Sandbox {
       const { config, capabilities } = use;
       await process.call("init", use.id, null, { signal: controller.signal, config, capabilities });
     } catch (error) {
-      const message = error instanceof Error ? error.message : String(error);
+      const message = describeFailure(error);
       if (this.#process === process && this.#state === "starting") {
         this.#process = null; // its end is told here, with the better reason
         this.#failed({ cause: "init", reason: `init of "${use.id}" failed: ${message}` });
@@ -223,6 +227,18 @@ export class Sandbox {
     } finally {
       timer[Symbol.dispose]();
     }
+  }
+
+  /** Whoever asked has the message. Where in its author's files it came from is for the log, and once is enough. */
+  #threw(method: Method, error: PluginThrew): void {
+    this.#lastError = describeFailure(error);
+    const { name, at } = error.thrown;
+    if (at === undefined) return; // it was made on our side of the pipe: a connection that was refused
+    // What is measured or counted in a message makes no other error of it.
+    const kind = `${method} ${name} ${error.message.replace(/\d+/g, "0")} ${at}`;
+    if (this.#thrown.has(kind) || this.#thrown.size >= MOST_THROWN) return;
+    this.#thrown.add(kind);
+    this.listener.log("warn", `${method} threw ${name}: ${this.#lastError}`);
   }
 
   #ended(process: PluginProcess, end: End): void {

@@ -4,7 +4,8 @@
  */
 import { contentHash, placeFiles } from "./kit.ts";
 import { decodeManifest, formatManifestProblem, type Manifest } from "./manifest.ts";
-import { unpack } from "./pack.ts";
+import { plainLine } from "./output.ts";
+import { isInside, isPacked, unpack } from "./pack.ts";
 
 /** A plugin as read, before anything of it has run. */
 export interface PluginSource {
@@ -33,7 +34,16 @@ const LEFT_OUT = new Set(["node_modules", "deno.lock", "dist"]);
  * @throws {SourceError} when it is none, is too large, or its manifest is wrong.
  */
 export async function readSource(path: string): Promise<PluginSource> {
-  const files = await readFiles(path);
+  return sourceOf(path, await readFiles(path));
+}
+
+/**
+ * The plugin that `files` are.
+ *
+ * @param path what its problems name
+ * @throws {SourceError} when they are none
+ */
+export function sourceOf(path: string, files: ReadonlyMap<string, Uint8Array>): PluginSource {
   const manifestText = files.get(MANIFEST);
   if (!manifestText) throw new SourceError(path, [`${path}: has no ${MANIFEST}`]);
   const { manifest, problems } = decodeManifest(new TextDecoder().decode(manifestText));
@@ -69,11 +79,18 @@ async function readFiles(path: string): Promise<Map<string, Uint8Array>> {
     await walk(path, "", files, { bytes: 0 });
     return files;
   }
+  // A pipe would be waited for, and a device has no end.
+  if (!stat.isFile) throw new SourceError(path, [`${path}: is neither a file nor a directory`]);
   try {
     return unpack(await Deno.readFile(path));
   } catch (cause) {
     throw new SourceError(path, [`${path}: ${cause instanceof Error ? cause.message : String(cause)}`]);
   }
+}
+
+/** Such a file could neither be packed nor, as a module, be loaded. */
+function misnamed(path: string): string {
+  return `${plainLine(path)}: must be named with A-Z, a-z, 0-9, "_", "-", "+", "@" and "." to be a file of a plugin`;
 }
 
 async function walk(
@@ -87,9 +104,12 @@ async function walk(
     const path = below === "" ? entry.name : `${below}/${entry.name}`;
     // A link could lead out of the plugin, to what only we may read.
     if (entry.isSymlink) throw new SourceError(top, [`${top}/${path}: is a link, and a plugin may hold none`]);
+    if (!isInside(entry.name)) throw new SourceError(top, [misnamed(`${top}/${path}`)]);
     if (entry.isDirectory) await walk(top, path, files, total);
     else if (entry.isFile) {
       const bytes = await Deno.readFile(`${top}/${path}`);
+      // What plugin pack made here before is no part of what it makes now.
+      if (isPacked(bytes)) continue;
       total.bytes += bytes.length;
       files.set(path, bytes);
       if (files.size > MOST_FILES || total.bytes > MOST_BYTES) {

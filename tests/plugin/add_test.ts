@@ -74,6 +74,39 @@ backends: { app: { check: { use: probe }, servers: { one: 192.0.2.1:80 } } }
   }
 }
 
+Deno.test("plugin add of a plugin that is named like what every object has is of a new one", async () => {
+  using shop = new Shop();
+  writePlugin(shop.file("made"));
+  const manifest = shop.file("made/plugin.yaml");
+  Deno.writeTextFileSync(manifest, Deno.readTextFileSync(manifest).replace("acme/probe", "acme/constructor"));
+  const { code, stdout } = await shop.plugin(["add", "./made"]);
+  assert.equal(code, 0);
+  assert.doesNotMatch(stdout, /Before|ANOTHER/);
+  assert.equal(shop.lock().constructor.plugin, "acme/constructor");
+});
+
+Deno.test("plugin add takes no name that plugins: could not hold, and writes nothing", async () => {
+  using shop = new Shop();
+  writePlugin(shop.file("made"));
+  for (const name of ["x: {}", "", "a b", "../x", "__proto__", "\u001b[31m"]) {
+    const { code, stdout, stderr } = await shop.plugin(["add", "./made", `--name=${name}`]);
+    assert.equal(code, 2, name);
+    assert.match(stderr, /must be a name of letters, digits/);
+    assert.equal(stdout, "");
+  }
+  assert.throws(() => shop.lock(), Deno.errors.NotFound);
+  const { stdout } = await shop.plugin(["add", "./made", "--name", "true"]);
+  assert.match(stdout, /plugins:\n {2}"true": \{/);
+});
+
+Deno.test("plugin add of what is neither a file nor a directory says so", async () => {
+  using shop = new Shop();
+  await command(["mkfifo", shop.file("fifo")]);
+  const { code, stderr } = await shop.plugin(["add", "./fifo"]);
+  assert.equal(code, 1);
+  assert.match(stderr, /\.\/fifo: is neither a file nor a directory/);
+});
+
 /** `npm pack` of `directory` into `to`: the tarball's path. */
 async function npmPack(directory: string, to: string): Promise<string> {
   const { stdout } = await command(["npm", "pack", "--json", "--ignore-scripts", "--pack-destination", to, directory], {

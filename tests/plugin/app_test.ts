@@ -190,7 +190,7 @@ Deno.test("a changed application takes over without failing a request, and one t
 
   await world.write("door", app("three", `init() { throw new Error("not today"); },`));
   const { body } = await world.reload();
-  assert.match(body, /init of \\"plugins\.door\\" failed: not today; the one that runs goes on/);
+  assert.match(body, /init of \\"plugins\.door\\" failed: not today \(at main\.ts:1:46\); the one that runs goes on/);
   assert.match(await get(port, "/app"), /two/);
   await world.write("door", "this is no module");
   assert.match((await world.reload()).body, /the one that runs goes on/);

@@ -3,7 +3,7 @@
  * the plugin does and what the operator sees; that the neighbour and control did not suffer holds for every row.
  */
 import assert from "node:assert/strict";
-import { PluginThrew, PluginUnavailable } from "../../runtime/plugin/failure.ts";
+import { describeFailure, PluginThrew, PluginUnavailable } from "../../runtime/plugin/failure.ts";
 import { Arena, type ArenaPlugin, checkerWith } from "./arena.ts";
 import { type Attack, attacks, isSlow } from "./attacks.ts";
 
@@ -57,7 +57,7 @@ function assertSeen(attack: Attack, { sandbox, log }: ArenaPlugin, error: unknow
   if (attack.ends instanceof RegExp) assert.match(lastError ?? "none", attack.ends);
   if (attack.ends === null) {
     assert.equal(state, "running");
-    assert.equal(lastError, error instanceof PluginThrew ? error.message : null);
+    assert.equal(lastError, error instanceof PluginThrew ? describeFailure(error) : null);
     assert.equal(timeouts, error instanceof PluginUnavailable ? 1 : 0);
   }
   assert.deepEqual(Object.keys(Object.prototype), []);

@@ -166,7 +166,10 @@ Deno.test("a reload swaps what changed, keeps what did not, and keeps the old wh
   await apply("one");
   assert.equal(place.registry.status()[0].pid, pid, "Nothing changed, and it was started again");
   const { problems } = await apply("bad");
-  assert.match(problems[0], /init of "backends\.web\.check" failed: cannot start with bad; the one that runs goes on/);
+  assert.match(
+    problems[0],
+    /init of "backends\.web\.check" failed: cannot start with bad \(at main\.ts:4:52\); the one that runs goes on/,
+  );
   assert.deepEqual(await check(), { state: "up", reason: "one node01 dlp1" });
   assert.equal(place.registry.status()[0].pid, pid);
   await apply("two");
@@ -244,7 +247,7 @@ Deno.test("a notifier says what becomes of a failed delivery", async () => {
   assert.deepEqual(await notify("fine"), { result: "delivered" });
   assert.deepEqual(await notify("later"), { result: "again", reason: "busy", afterMs: 1500 });
   assert.deepEqual(await notify("never"), { result: "dropped", reason: "rejected" });
-  assert.deepEqual(await notify("oops"), { result: "again", reason: "broken", afterMs: null });
+  assert.deepEqual(await notify("oops"), { result: "again", reason: "broken (at main.ts:5:42)", afterMs: null });
 });
 
 Deno.test("a policy plans, and a plan that is none is an error of the plugin", async () => {
@@ -279,4 +282,70 @@ Deno.test("a policy plans, and a plan that is none is an error of the plugin", a
   };
   assert.deepEqual({ ...(await policy.plan(input, 10_000)).weights }, { a: 3, b: 1 });
   await assert.rejects(policy.plan({ ...input, because: "weights" }, 1000), /weights names the server "nobody"/);
+});
+
+Deno.test("what a plugin's own code throws is in the log once, and in last_error, with its file and line", async () => {
+  await using place = new Place();
+  const kinds = {
+    check: ["checker", `check() { throw new Error("the database hates me"); }`],
+    plan: ["policy", `plan() { throw new TypeError("no plan today " + Date.now()); }`],
+    notify: ["notifier", `async notify() { await null; throw new Error("cannot tell"); }`],
+  } as const;
+  for (const [method, [kind, main]] of Object.entries(kinds)) {
+    place.source(method, {
+      "plugin.yaml": manifest(kind).replace("required: [word]", "required: []"),
+      "main.ts": `export default { kind: "${kind}",\n  ${main} };`,
+    });
+  }
+  const sources = Object.keys(kinds).map((name) => options(name, `${place.directory}/src-${name}`));
+  const uses = Object.keys(kinds).map((name) => use(name, {}, name));
+  assert.deepEqual(await place.registry.apply(sources, uses), { problems: [] });
+  const input = { backend: "web", generation: 1, because: "start", servers: [] } as const;
+  for (let time = 0; time < 3; time++) {
+    assert.deepEqual(await place.registry.checker("check").check(target, context(10_000)), {
+      state: "down",
+      reason: "the database hates me",
+    });
+    await assert.rejects(place.registry.policy("plan").plan(input, 10_000), /no plan today \d+ \(at main\.ts:2:18\)/);
+    assert.deepEqual(await place.registry.notifier("notify").notify(event, 10_000), {
+      result: "again",
+      reason: "cannot tell (at main.ts:2:38)",
+      afterMs: null,
+    });
+  }
+  const errors = place.registry.status().map(({ lastError }) => lastError?.replace(/\d{10,}/, "N"));
+  assert.deepEqual(errors, [
+    "the database hates me (at main.ts:2:19)",
+    "no plan today N (at main.ts:2:18)",
+    "cannot tell (at main.ts:2:38)",
+  ]);
+  const said = place.lines.map((line) => (JSON.parse(line).text ?? "").replace(/\d{10,}/, "N"));
+  assert.deepEqual(said.filter((text) => / threw /.test(text)), [
+    "[check] check threw Error: the database hates me (at main.ts:2:19)",
+    "[plan] plan threw TypeError: no plan today N (at main.ts:2:18)",
+    "[notify] notify threw Error: cannot tell (at main.ts:2:38)",
+  ]);
+});
+
+Deno.test("what init and loading throw is told with file and line", async () => {
+  await using place = new Place();
+  const mains = {
+    init: `export default { kind: "checker",\n  init() { throw new Error("no init today"); }, check() {} };`,
+    load: `\nthrow new Error("at the top");`,
+  };
+  for (const [name, main] of Object.entries(mains)) {
+    place.source(name, {
+      "plugin.yaml": manifest("checker").replace("required: [word]", "required: []"),
+      "main.ts": main,
+    });
+    await place.registry.apply([options(name, `${place.directory}/src-${name}`)], [use(name, {}, name)]);
+    await place.registry.checker(name).check(target, context(10_000));
+    const [{ lastError, reason }] = place.registry.status();
+    const wanted = name === "init"
+      ? /init of "init" failed: no init today \(at main\.ts:2:18\)/
+      : /Error: at the top \(at main\.ts:2:7\)/;
+    assert.match(lastError!, wanted);
+    assert.match(reason, wanted);
+    assert.ok(place.changes.some((change) => wanted.test(change)), place.changes.join("\n"));
+  }
 });

@@ -3,10 +3,12 @@ import { deliver, deliverAll } from "tandem/plugin/test";
 import notifier from "./main.ts";
 
 const config = { routingKey: "R0123456789", from: "warning", quiet: 300_000 } as const;
+// As plugin.yaml says.
+const requests = { endpoints: ["events"], store: 16384 };
 const body = (sent: readonly { body: unknown }[], index = 0) => sent[index].body as Record<string, unknown>;
 
 Deno.test("a warning opens an incident", async () => {
-  const { sent, error } = await deliver(notifier, {}, { config });
+  const { sent, error } = await deliver(notifier, {}, { config, requests });
   assert.equal(error, null);
   assert.deepEqual(sent.map(({ endpoint, method }) => [endpoint, method]), [["events", "POST"]]);
   assert.deepEqual(body(sent), {
@@ -38,7 +40,7 @@ const sequences: [name: string, events: Parameters<typeof deliverAll>[1], action
 ];
 for (const [name, events, actions] of sequences) {
   Deno.test(name, async () => {
-    const { sent, errors } = await deliverAll(notifier, events, { config });
+    const { sent, errors } = await deliverAll(notifier, events, { config, requests });
     assert.deepEqual(errors, events.map(() => null));
     assert.deepEqual(sent.map((_, index) => body(sent, index).event_action), actions);
   });
@@ -56,14 +58,16 @@ const answers: [name: string, answer: Response | Error, error: string][] = [
 ];
 for (const [name, answer, error] of answers) {
   Deno.test(`an events API that is ${name}`, async () => {
-    const got = (await deliver(notifier, {}, { config, answers: [answer] })).error as Error & { afterMs?: number };
+    const got = (await deliver(notifier, {}, { config, requests, answers: [answer] })).error as Error & {
+      afterMs?: number;
+    };
     assert.equal(`${got.name} ${got.message} ${got.afterMs}`, error);
   });
 }
 
 Deno.test("a page that could not be sent is sent when it comes again", async () => {
   const answers = [new Response(null, { status: 503 })];
-  const { sent, errors } = await deliverAll(notifier, [down, { ...down, attempt: 2 }], { config, answers });
+  const { sent, errors } = await deliverAll(notifier, [down, { ...down, attempt: 2 }], { config, requests, answers });
   assert.equal(sent.length, 2);
   assert.deepEqual(errors.map((error) => error?.message ?? null), ["the events API answered 503", null]);
 });

@@ -34,5 +34,7 @@ export function grantLines(name: string, path: string, { requests }: Manifest): 
       : []),
     ...(requests.store > 0 ? [`store: ${requests.store}B`] : []),
   ];
-  return `plugins:\n  ${name}: { source: ${JSON.stringify(path)}, grants: { ${grants.join(", ")} } }`;
+  // YAML reads some words, "null" and "off", as something else than text.
+  const key = /^(true|false|null|yes|no|on|off|y|n)$/i.test(name) || /^[\d.]/.test(name) ? JSON.stringify(name) : name;
+  return `plugins:\n  ${key}: { source: ${JSON.stringify(path)}, grants: { ${grants.join(", ")} } }`;
 }

@@ -2,6 +2,7 @@
 import { isDeepStrictEqual } from "node:util";
 import { parseDocument } from "yaml";
 import type { JsonSchema } from "../../../plugins/declaration.ts";
+import { contradictions } from "../schema.ts";
 import { type PluginSource, readSource, SourceError } from "../source.ts";
 import { type Finding, forbiddenImports, formatFinding, unrequested } from "./findings.ts";
 import { say, words } from "./terminal.ts";
@@ -11,11 +12,20 @@ export async function run(args: readonly string[], kits: Kits): Promise<number> 
   const { values, positionals } = words(args, { frozen: { type: "boolean" } }, [0, 1]);
   const directory = positionals[0] ?? ".";
   using place = openKit(kits);
-  const { findings, wrote } = await check(directory, place, values.frozen ?? false);
+  const { findings, remarks, wrote } = await check(directory, place, values.frozen ?? false);
   for (const finding of findings) say(finding, { error: true });
+  for (const remark of remarks) say(`remark: ${remark}`, { error: true });
   if (wrote) say(`${directory}/plugin.yaml: config: written from the code`);
   if (findings.length === 0) say(`${directory}: fine`);
   return findings.length === 0 ? 0 : 1;
+}
+
+export interface Checked {
+  /** Each is a failure. */
+  readonly findings: readonly string[];
+  /** What an author may want to know, and may well have meant. */
+  readonly remarks: readonly string[];
+  readonly wrote: boolean;
 }
 
 /** @param frozen a schema that is not that of the code is a finding, and not corrected */
@@ -23,12 +33,13 @@ export async function check(
   directory: string,
   place: KitPlace,
   frozen: boolean,
-): Promise<{ readonly findings: readonly string[]; readonly wrote: boolean }> {
+): Promise<Checked> {
+  const failed = (findings: readonly string[]): Checked => ({ findings, remarks: [], wrote: false });
   let source: PluginSource;
   try {
     source = await readSource(directory);
   } catch (error) {
-    if (error instanceof SourceError) return { findings: error.problems, wrote: false };
+    if (error instanceof SourceError) return failed(error.problems);
     throw error;
   }
   const sources = moduleTexts(source);
@@ -36,19 +47,22 @@ export async function check(
   const packages = new Set(Object.keys((await place.additionOf(source.manifest.kind))?.imports ?? {}));
   const imports = [...sources].flatMap(([file, text]) => forbiddenImports(file, text, names, packages));
   const show = (finding: Finding) => formatFinding({ ...finding, file: `${directory}/${finding.file}` });
-  if (imports.length > 0) return { findings: imports.map(show), wrote: false };
+  if (imports.length > 0) return failed(imports.map(show));
   const types = await checkTypes(directory, [...sources.keys()], await place.typesOf(source.manifest.kind));
   const loaded = await declaredSchema(source, place);
-  if ("problem" in loaded) {
-    return { findings: [...types, `${directory}/${source.manifest.entry}: ${loaded.problem}`], wrote: false };
-  }
-  const findings = [...types, ...unrequested(source.manifest, sources, secretsOf(loaded.schema)).map(show)];
+  const entry = `${directory}/${source.manifest.entry}`;
+  if ("problem" in loaded) return failed([...types, `${entry}: ${loaded.problem}`]);
+  const requested = unrequested(source.manifest, sources, secretsOf(loaded.schema));
+  const wrong = contradictions(loaded.schema).map(({ path, message }) =>
+    `${entry}: config: ${path.filter((step) => step !== "properties").join(".")}: ${message}`
+  );
+  const findings = [...types, ...wrong, ...requested.findings.map(show)];
   const stale = !isDeepStrictEqual(loaded.schema, JSON.parse(JSON.stringify(source.manifest.config)));
   if (stale && frozen) {
     findings.push(`${directory}/plugin.yaml: config: is not what the code declares: run tandem plugin check`);
   }
   if (stale && !frozen) await writeSchema(`${directory}/plugin.yaml`, loaded.schema);
-  return { findings, wrote: stale && !frozen };
+  return { findings, remarks: requested.remarks.map(show), wrote: stale && !frozen };
 }
 
 /** The schema as the code declares it, asked of the code in its sandbox. */

@@ -1,11 +1,12 @@
 /** What every plugin of a kind must do, asked of it in its real sandbox. */
 import type { JsonSchema } from "../../../plugins/declaration.ts";
 import type { Event, PolicyInput } from "../../../plugins/contract.ts";
-import { decodePlan, decodeVerdict } from "../answers.ts";
+import { decodePlan, decodeVerdict } from "../../../plugins/answers.ts";
 import { PluginThrew, PluginUnavailable } from "../failure.ts";
 import { checkOptions } from "../options.ts";
 import type { PluginKind } from "../protocol.ts";
 import { appRules } from "./app_rules.ts";
+import { grantAll } from "./granting.ts";
 import type { Workshop } from "./workshop.ts";
 
 export interface Rule {
@@ -73,7 +74,8 @@ async function verdictOf(
   deadline = 2000,
 ): Promise<{ readonly state: string; readonly reason: string }> {
   try {
-    return decodeVerdict(await workshop.call("check", target, deadline, { capabilities }));
+    const all = { ...grantAll(workshop.manifest).capabilities, ...capabilities };
+    return decodeVerdict(await workshop.call("check", target, deadline, { capabilities: all }));
   } catch (error) {
     if (error instanceof PluginThrew) return { state: "down", reason: error.message };
     if (error instanceof PluginUnavailable) throw new Error(`gave no answer: ${error.message}`);
@@ -101,7 +103,8 @@ const policyRules: readonly Rule[] = [1, 2, 16, 200].map((count) => ({
   name: `a plan for ${count} server${count === 1 ? "" : "s"} is valid and in time`,
   async test(workshop) {
     const input = policyInput(count);
-    const answer = await workshop.call("plan", input, 1000);
+    const { capabilities } = grantAll(workshop.manifest);
+    const answer = await workshop.call("plan", input, 1000, { capabilities });
     decodePlan(answer, new Set(input.servers.map(({ name }) => name)));
   },
 }));
@@ -126,33 +129,21 @@ const notifierRules: readonly Rule[] = [
   {
     name: "an event is delivered",
     async test(workshop) {
-      const fetch = () => Promise.resolve({ status: 200, headers: [], body: new Uint8Array(0) });
-      await workshop.call("notify", event, 2000, { capabilities: { fetch, store: memoryStore() } });
+      const { capabilities } = grantAll(workshop.manifest);
+      await workshop.call("notify", event, 2000, { capabilities });
     },
   },
   {
     name: "an endpoint that fails is told, and not swallowed",
     async test(workshop) {
-      let asked = 0;
-      const fetch = () => {
-        asked++;
-        return Promise.resolve({ status: 503, headers: [], body: new Uint8Array(0) });
-      };
+      const { capabilities, asked } = grantAll(workshop.manifest, { fail: true });
       const failed = await workshop.call("notify", { ...event, id: "dlp1-2", about: "web/node02" }, 2000, {
-        capabilities: { fetch, store: memoryStore() },
+        capabilities,
       }).then(() => false, (error) => error instanceof PluginThrew);
-      if (asked > 0 && !failed) throw new Error("the endpoint answered 503, and the event counts as delivered");
+      if (asked() > 0 && !failed) throw new Error("what it asked failed, and the event counts as delivered");
     },
   },
 ];
-
-function memoryStore() {
-  const kept = new Map<string, string>();
-  return {
-    get: (key: string) => kept.get(key) ?? null,
-    set: (key: string, value: string | null) => void (value === null ? kept.delete(key) : kept.set(key, value)),
-  };
-}
 
 export const conformance: Readonly<Record<PluginKind, readonly Rule[]>> = {
   checker: checkerRules,

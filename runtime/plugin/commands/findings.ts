@@ -9,6 +9,14 @@ export interface Finding {
   readonly message: string;
 }
 
+/** What was found, and how sure it is. */
+export interface Requested {
+  /** Used and not asked for: it will be refused. */
+  readonly findings: readonly Finding[];
+  /** Asked for and not seen. A name may be computed and `ctx` taken apart, so that it may well be used. */
+  readonly remarks: readonly Finding[];
+}
+
 export function formatFinding({ file, line, column, message }: Finding): string {
   return `${file}:${line}:${column}: ${message}`;
 }
@@ -61,14 +69,14 @@ function resolve(file: string, specifier: string): string | null {
   return steps.join("/");
 }
 
-/** What the code uses against what the manifest asks for: each way round it is a surprise to someone. */
+/** What the code uses against what the manifest asks for, as far as reading the code shows it. */
 export function unrequested(
   manifest: Manifest,
   sources: ReadonlyMap<string, string>,
   secrets: readonly string[],
-): Finding[] {
+): Requested {
   const { requests } = manifest;
-  const findings: Finding[] = [];
+  const findings: Finding[] = [], remarks: Finding[] = [];
   const used = { connect: false, endpoints: new Set<string>(), commands: new Set<string>(), store: false };
   for (const [file, original] of sources) {
     if (isTest(file)) continue;
@@ -97,24 +105,31 @@ export function unrequested(
       if (requests.store === 0) at(index, "uses ctx.store, but plugin.yaml asks for no store");
     }
   }
-  const manifestSays = (message: string) => findings.push({ file: "plugin.yaml", line: 1, column: 1, message });
-  if (requests.net.includes("targets") && !used.connect) manifestSays("asks for net: [targets], which no code uses");
+  const ofManifest = (message: string) => ({ file: "plugin.yaml", line: 1, column: 1, message });
+  const unseen = (message: string) => remarks.push(ofManifest(message));
+  if (requests.net.includes("targets") && !used.connect) {
+    unseen("asks for net: [targets], and ctx.connect() is nowhere to be seen");
+  }
   for (const name of requests.endpoints) {
-    if (!used.endpoints.has(name)) manifestSays(`asks for the endpoint "${name}", which no code names`);
+    if (!used.endpoints.has(name)) {
+      unseen(`asks for the endpoint "${name}", and ctx.fetch("${name}") is nowhere to be seen`);
+    }
   }
   for (const name of requests.commands) {
-    if (!used.commands.has(name)) manifestSays(`asks for the command "${name}", which no code runs`);
+    if (!used.commands.has(name)) {
+      unseen(`asks for the command "${name}", and ctx.run("${name}") is nowhere to be seen`);
+    }
   }
-  if (requests.store > 0 && !used.store) manifestSays("asks for a store, which no code uses");
+  if (requests.store > 0 && !used.store) unseen("asks for a store, and ctx.store is nowhere to be seen");
   for (const name of secrets) {
     if (!requests.secrets.includes(name)) {
-      manifestSays(`declares the secret "${name}" and does not ask for it: requests.secrets`);
+      findings.push(ofManifest(`declares the secret "${name}" and does not ask for it: requests.secrets`));
     }
   }
   for (const name of requests.secrets) {
-    if (!secrets.includes(name)) manifestSays(`asks for the secret "${name}", which the code does not declare`);
+    if (!secrets.includes(name)) unseen(`asks for the secret "${name}", and no key of that name is s.secret()`);
   }
-  return findings;
+  return { findings, remarks };
 }
 
 function position(text: string, index: number): { line: number; column: number } {

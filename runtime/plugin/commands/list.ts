@@ -21,7 +21,8 @@ async function driftOf({ source, sha256 }: LockedPlugin): Promise<string | null>
     const now = await readSource(source);
     return now.sha256 === sha256 ? null : `CHANGED: ${now.manifest.version}, sha256 ${now.sha256}`;
   } catch (error) {
-    if (!(error instanceof SourceError)) throw error;
-    return `CANNOT BE READ: ${error.problems.join("; ")}`;
+    // Whatever is wrong with one of them, the others are still what the operator asked for.
+    const why = error instanceof Error ? error.message : String(error);
+    return `CANNOT BE READ: ${error instanceof SourceError ? error.problems.join("; ") : why}`;
   }
 }

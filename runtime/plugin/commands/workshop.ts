@@ -2,7 +2,11 @@
 import { openCgroups } from "../../os/cgroup.ts";
 import { systemClock } from "../../os/clock.ts";
 import type { Capabilities } from "../broker.ts";
+import { describeFailure, PluginUnavailable } from "../failure.ts";
 import { IMPORTS, installKit, type Kit, type KitAddition } from "../kit.ts";
+import { plainLine } from "../output.ts";
+import { schemaProblems } from "../schema.ts";
+import type { Manifest } from "../manifest.ts";
 import type { LogLevel, PluginKind } from "../protocol.ts";
 import { type Loaded, PluginProcess } from "../process.ts";
 import { placeSource, type PluginSource } from "../source.ts";
@@ -10,6 +14,7 @@ import { pluginStage, pluginUid } from "../stage.ts";
 import { type AppVisit, openAppVisit } from "./app_visit.ts";
 
 export interface Workshop extends AsyncDisposable {
+  readonly manifest: Manifest;
   readonly process: PluginProcess;
   readonly loaded: Loaded;
   readonly log: readonly string[];
@@ -64,6 +69,19 @@ export function openKit(kits: Kits): KitPlace {
   return place;
 }
 
+/** @throws {PluginUnavailable} where the code declares what is no configuration: no one may rely on it, or print it */
+function wellDeclared(loaded: Loaded): Loaded {
+  const problems = schemaProblems(loaded.schema);
+  if (problems.length === 0) return loaded;
+  const sentences = problems.map(({ path, message }) => `${["config", ...path].map(plainLine).join(".")}: ${message}`);
+  throw new PluginUnavailable(sentences.join("; "));
+}
+
+/** Fields of a line of the log, as its author gave them. */
+function shown(fields: Readonly<Record<string, unknown>> = {}): string {
+  return Object.keys(fields).length === 0 ? "" : ` ${JSON.stringify(fields)}`;
+}
+
 /** Loads `source` as a node would. @throws {PluginUnavailable} with the reason when it cannot be loaded */
 export async function openWorkshop(source: PluginSource, place: KitPlace): Promise<Workshop> {
   const { directory } = place;
@@ -92,18 +110,19 @@ export async function openWorkshop(source: PluginSource, place: KitPlace): Promi
     redact: (text) => text,
     clock: systemClock,
   }, {
-    log: (level: LogLevel, text) => void log.push(`${level}: ${text}`),
+    log: (level: LogLevel, text, fields) => void log.push(`${level}: ${text}${shown(fields)}`),
     metric: () => {},
   });
   const end = async () => {
     await process.stop();
     await visit?.[Symbol.asyncDispose]();
   };
-  const loaded = await process.loaded.catch(async (error) => {
+  const loaded = await process.loaded.then(wellDeclared).catch(async (error) => {
     await end();
     throw error;
   });
   return {
+    manifest,
     process,
     loaded,
     log,
@@ -111,7 +130,7 @@ export async function openWorkshop(source: PluginSource, place: KitPlace): Promi
     serve(capabilities = {}) {
       const { signal } = new AbortController();
       process.call("serve", "use", null, { signal, capabilities }).catch((error) =>
-        void log.push(`error: ${error.message}`)
+        void log.push(`error: ${describeFailure(error)}`)
       );
     },
     call: (method, argument, deadline, options = {}) => {

@@ -12,8 +12,20 @@ export function toWireError(error: unknown, directory: string): WireError {
     name: String(error.name).slice(0, 100),
     message: relative(String(error.message), directory).slice(0, MESSAGE_LIMIT),
     ...(stack === "" ? {} : { stack }),
+    ...placeIn(stack),
     ...afterMs,
   };
+}
+
+/** Of the first frame, `at check (main.ts:14:9)` or `at main.ts:14:9`: where the author begins to look. */
+function placeIn(stack: string): { readonly at?: string } {
+  const at = /([^\s()]+:\d+:\d+)\)?$/.exec(stack.split("\n")[0])?.[1];
+  return at === undefined ? {} : { at };
+}
+
+/** One line for a log: name, message and place. */
+export function sentenceOf({ name, message, at }: WireError): string {
+  return `${name}: ${message}${at === undefined || message.includes(at) ? "" : ` (at ${at})`}`;
 }
 
 /** `at check (main.ts:14:9)`, only frames of the plugin. */

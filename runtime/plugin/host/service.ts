@@ -3,7 +3,7 @@
  * one `ctx`, whose questions to control are those of that call.
  */
 import type { AppContext } from "../../../plugins/contract.ts";
-import { toWireError } from "./authored.ts";
+import { sentenceOf, toWireError } from "./authored.ts";
 import type { Carrier } from "./carrier.ts";
 
 export interface ServiceParts {
@@ -31,8 +31,11 @@ export function beginService({ carrier, fetch, context, directory }: ServicePart
   });
   const { promise: ended, resolve } = Promise.withResolvers<void>();
   const server = carrier.serve((request) => fetch(request, ctx), (error) => {
-    const { name, message, stack } = toWireError(error, directory);
-    ctx.log.error(`A request failed: ${name}: ${message}`, stack === undefined ? undefined : { stack });
+    const wire = toWireError(error, directory);
+    ctx.log.error(
+      `A request failed: ${sentenceOf(wire)}`,
+      wire.stack === undefined ? undefined : { stack: wire.stack },
+    );
   });
   return {
     ended,

@@ -1,11 +1,12 @@
 import assert from "node:assert/strict";
-import { s, schemaOf } from "../../../plugins/contract.ts";
-import { decodePlan, decodeVerdict } from "../../../runtime/plugin/answers.ts";
+import { defineChecker, type JsonSchema, s, schemaOf } from "../../../plugins/contract.ts";
+import { decodePlan, decodeVerdict } from "../../../plugins/answers.ts";
 import { effectiveGrants, nothingGranted } from "../../../runtime/plugin/grants.ts";
 import { HOST_ENTRY, KIT_FILES, SDK_ENTRY, STAGE_ENTRY, TEST_ENTRY } from "../../../runtime/plugin/kit_files.ts";
 import { appKit } from "../../../runtime/control/app_kit.ts";
 import { decodeManifest, formatManifestProblem } from "../../../runtime/plugin/manifest.ts";
 import { checkOptions } from "../../../runtime/plugin/options.ts";
+import { contradictions } from "../../../runtime/plugin/schema.ts";
 import { pack, unpack } from "../../../runtime/plugin/pack.ts";
 
 const text = `name: acme/pg-role
@@ -88,6 +89,102 @@ for (const [name, from, to, problem] of mistakes) {
     assert.deepEqual(problems.map((one) => formatManifestProblem("p", one)), [problem]);
   });
 }
+const ESC = "\\e[31m"; // as YAML writes it in double quotes
+const hostile: [name: string, from: string, to: string, problem: RegExp][] = [
+  [
+    "a publisher that steers a terminal",
+    "Acme,",
+    `"Acme${ESC}",`,
+    /^p:8:20: publisher\.name: must be one line of plain text/,
+  ],
+  ["a publisher with lines of its own", "Acme,", '"Acme\\nsha256 0",', /^p:8:20: publisher\.name: must be one line/],
+  ["a license that turns what follows", "Apache-2.0", '"A\\u202eB"', /^p:8:35: publisher\.license: must be one line/],
+  ["an entry that steers a terminal", "main.ts", `"${ESC}main.ts"`, /^p:5:8: entry: must be one line of plain text/],
+  ["a key that steers a terminal", "api: 1", `"a${ESC}": 1`, /^p:4:1: a: is unknown/],
+  [
+    "a description that steers a terminal",
+    "api: 1",
+    `config:\n  properties:\n    x: { description: "${ESC}" }`,
+    /^p:6:23: config\.properties\.x\.description: must be one line of plain text, got "\\u001b\[31m"$/,
+  ],
+  [
+    "a choice with a line of its own",
+    "api: 1",
+    `config: { enum: ["a\\nb"] }`,
+    /^p:4:17: config\.enum: must be a list of plain/,
+  ],
+  ["a pattern with an escape", "api: 1", `config: { pattern: "${ESC}" }`, /^p:4:20: config\.pattern: must be one line/],
+  [
+    "a name with an escape",
+    "api: 1",
+    `config: { properties: { "${ESC}": {} } }`,
+    /config\.properties\.: must have a name/,
+  ],
+  [
+    "properties that are none",
+    "api: 1",
+    "config: { properties: null, required: [x], enum: 5 }",
+    /^p:4:50: config\.enum: .*, got 5$/,
+  ],
+  [
+    "a schema that is none",
+    "api: 1",
+    "config: { properties: { a: 1 } }",
+    /^p:4:28: config\.properties\.a: must be a map, got 1/,
+  ],
+  [
+    "a requirement that is none",
+    "api: 1",
+    "config: { required: { a: 1 } }",
+    /config\.required: must be a list of names/,
+  ],
+  [
+    "an unknown type",
+    "api: 1",
+    "config: { items: { type: date } }",
+    /config\.items\.type: must be one of string, .*, got "date"/,
+  ],
+  ["a length that is none", "api: 1", "config: { minLength: -1 }", /config\.minLength: must be 0 or more, got -1/],
+  ["an alias of nothing", "acme/pg-role", "*nope", /^p:1:7: \*nope: is an alias of nothing$/],
+  [
+    "an alias of itself",
+    "api: 1",
+    "config: &c { properties: { a: *c } }",
+    /^p:4:31: \*c: is an alias of what holds an alias$/,
+  ],
+  [
+    "a bomb of aliases",
+    "api: 1",
+    `x: [&a [1,1,1,1,1,1,1,1,1], &b [*a,*a,*a,*a,*a,*a,*a,*a,*a], [*b,*b,*b,*b,*b,*b,*b,*b,*b]]`,
+    /\*b: is an alias of what holds an alias$/,
+  ],
+  ["too many aliases", "api: 1", `x: [&a 1, ${"*a, ".repeat(200)}]`, /has more than 100 aliases/],
+  [
+    "too much behind aliases",
+    "api: 1",
+    `x: [&a [${"1, ".repeat(200)}], ${"*a, ".repeat(50)}]`,
+    /for more than 1000 values/,
+  ],
+  ["what is nested without end", "api: 1", `x: ${"[".repeat(20_000)}`, /^p:\d+:\d+: (cannot be read|is not YAML): /],
+];
+for (const [name, from, to, problem] of hostile) {
+  Deno.test(`decodeManifest() refuses ${name}`, () => {
+    const problems = decodeManifest(text.replace(from, to)).problems.map((one) => formatManifestProblem("p", one));
+    assert.ok(problems.some((one) => problem.test(one)), problems.join("\n").slice(0, 500));
+    // deno-lint-ignore no-control-regex
+    for (const one of problems) assert.doesNotMatch(one, /[\x00-\x1f\x7f-\x9f\u202e]/);
+  });
+}
+Deno.test("decodeManifest() takes an alias that only repeats, and a default that is sent as it is", () => {
+  const fine = decodeManifest(
+    text.replace("name: Acme", "name: &acme Acme").replace("Apache-2.0", "*acme") +
+      'config: { properties: { a: { default: "PING\\r\\n" } } }\n',
+  );
+  assert.deepEqual(fine.problems, []);
+  assert.equal(fine.manifest?.publisher.license, "Acme");
+  assert.equal(fine.manifest?.config.properties?.a.default, "PING\r\n");
+});
+
 Deno.test("decodeManifest() tells all mistakes at once", () => {
   assert.equal(decodeManifest("kind: x\nentry: 1\n").problems.length, 5);
 });
@@ -157,6 +254,31 @@ for (const [name, value, result] of options) {
     assert.deepEqual(checked.secrets, [(value as { password: string }).password]);
   });
 }
+Deno.test("a default is written as an operator writes it, in lists and maps too", () => {
+  const { config } = defineChecker({
+    config: {
+      waits: s.list(s.duration(), { default: ["1s", "500ms"] }),
+      ages: s.map(s.duration(), { default: { a: "2s" } }),
+      modes: s.list(s.oneOf(["x", "y"]), { default: ["x"] }),
+      deep: s.list(s.list(s.duration()), { default: [["1m"]] }),
+      port: s.optional(s.integer()),
+    },
+    check(_target, { config }) {
+      const waits: readonly number[] = config.waits, ages: Readonly<Record<string, number>> = config.ages;
+      const modes: readonly ("x" | "y")[] = config.modes, port: number | undefined = config.port;
+      return { state: "up", reason: `${waits} ${ages} ${modes} ${port}` };
+    },
+  });
+  // @ts-expect-error milliseconds are what is read
+  s.list(s.duration(), { default: [1000] });
+  // @ts-expect-error no such choice
+  s.list(s.oneOf(["x", "y"]), { default: ["z"] });
+  assert.deepEqual(checkOptions(schemaOf(config!), {}), {
+    value: { waits: [1000, 500], ages: { a: 2000 }, modes: ["x"], deep: [[60_000]] },
+    problems: [],
+    secrets: [],
+  });
+});
 const wrongOptions: [value: Record<string, unknown>, problem: string][] = [
   [{ password: undefined }, "password: must be text"],
   [{ role: "master" }, 'role: must be one of primary, replica, got "master"'],
@@ -184,6 +306,38 @@ Deno.test("checkOptions() tries no pattern of a plugin that could take for ever"
   checkOptions({ type: "string", pattern: "^(a+)+$" }, "a".repeat(200) + "!");
   assert.ok(performance.now() - began < 50);
 });
+
+Deno.test("checkOptions() prints nothing that steers a terminal", () => {
+  const steered = { properties: { a: { type: "integer", default: "\x9b31m\u202e" } }, type: "object" } as const;
+  assert.deepEqual(checkOptions(steered, {}).problems, [{
+    path: ["a"],
+    message: 'must be a whole number, got " 31m "',
+  }]);
+});
+
+const contradicting: [field: Record<string, unknown>, problem: string | null][] = [
+  [
+    { type: "string", pattern: "(" },
+    "properties.x.pattern: is none: Invalid regular expression: /(/u: Unterminated group",
+  ],
+  [{ type: "integer", maximum: 5, default: 9 }, "properties.x.default: must be 5 or less, got 9"],
+  [{ type: "string", pattern: "^a", default: "b" }, 'properties.x.default: must be text like ^a, got "b"'],
+  [{ type: "array", items: { type: "string" }, default: ["a", 1] }, "properties.x.default.1: must be text, got 1"],
+  [
+    { type: "object", additionalProperties: { pattern: "[" } },
+    "properties.x.additionalProperties.pattern: is none: Invalid regular expression: /[/u: Unterminated character class",
+  ],
+  [{ type: "string", "x-tandem": "duration", default: "10s" }, null],
+];
+for (const [field, problem] of contradicting) {
+  Deno.test(`contradictions() of ${JSON.stringify(field)}`, () => {
+    const found = contradictions({ type: "object", properties: { x: field as JsonSchema } });
+    assert.deepEqual(
+      found.map(({ path, message }) => `${path.join(".")}: ${message}`),
+      problem === null ? [] : [problem],
+    );
+  });
+}
 
 const files = new Map([["plugin.yaml", "a"], ["main.ts", "b\n\0"], ["lib/x.ts", ""]].map(([path, body]) => [
   path,

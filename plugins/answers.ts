@@ -1,6 +1,6 @@
-/** What a plugin answers, checked before anyone acts on it. Pure. */
-import type { Plan, Verdict } from "../../plugins/contract.ts";
-import { plainLine } from "./output.ts";
+/** What a plugin answers, checked before anyone acts on it, and by its author's tests in the same way. Pure. */
+import type { Plan, Verdict } from "./contract.ts";
+import { plainLine } from "./plain_line.ts";
 
 const SENTENCE_LIMIT = 300;
 
