@@ -4,7 +4,7 @@
  */
 import { contentHash, placeFiles } from "./kit.ts";
 import { decodeManifest, formatManifestProblem, type Manifest } from "./manifest.ts";
-import { unpack } from "./pack.ts";
+import { MOST_BYTES, MOST_FILES, unpack } from "./pack.ts";
 
 /** A plugin as read, before anything of it has run. */
 export interface PluginSource {
@@ -23,7 +23,6 @@ export class SourceError extends Error {
 }
 
 const MANIFEST = "plugin.yaml";
-const MOST_FILES = 512, MOST_BYTES = 16 * 2 ** 20;
 /** Left out: what belongs to the author's work and not to the plugin. */
 const LEFT_OUT = new Set(["node_modules", "deno.lock", "dist"]);
 
@@ -69,6 +68,9 @@ async function readFiles(path: string): Promise<Map<string, Uint8Array>> {
     await walk(path, "", files, { bytes: 0 });
     return files;
   }
+  // A device or a FIFO would be read for ever.
+  if (!stat.isFile) throw new SourceError(path, [`${path}: is neither a directory nor a file`]);
+  if (stat.size > MOST_BYTES) throw new SourceError(path, [`${path}: is larger than ${MOST_BYTES / 2 ** 20} MiB`]);
   try {
     return unpack(await Deno.readFile(path));
   } catch (cause) {
@@ -85,16 +87,19 @@ async function walk(
   for await (const entry of Deno.readDir(`${top}/${below}`)) {
     if (entry.name.startsWith(".") || LEFT_OUT.has(entry.name)) continue;
     const path = below === "" ? entry.name : `${below}/${entry.name}`;
+    if (entry.isDirectory) {
+      await walk(top, path, files, total);
+      continue;
+    }
     // A link could lead out of the plugin, to what only we may read.
     if (entry.isSymlink) throw new SourceError(top, [`${top}/${path}: is a link, and a plugin may hold none`]);
-    if (entry.isDirectory) await walk(top, path, files, total);
-    else if (entry.isFile) {
-      const bytes = await Deno.readFile(`${top}/${path}`);
-      total.bytes += bytes.length;
-      files.set(path, bytes);
-      if (files.size > MOST_FILES || total.bytes > MOST_BYTES) {
-        throw new SourceError(top, [`${top}: has more than ${MOST_FILES} files or ${MOST_BYTES / 2 ** 20} MiB`]);
-      }
+    if (!entry.isFile) {
+      throw new SourceError(top, [`${top}/${path}: is a FIFO, a socket or a device, and a plugin may hold none`]);
     }
+    total.bytes += (await Deno.lstat(`${top}/${path}`)).size;
+    if (files.size >= MOST_FILES || total.bytes > MOST_BYTES) {
+      throw new SourceError(top, [`${top}: has more than ${MOST_FILES} files or ${MOST_BYTES / 2 ** 20} MiB`]);
+    }
+    files.set(path, await Deno.readFile(`${top}/${path}`));
   }
 }
