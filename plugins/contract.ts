@@ -103,10 +103,14 @@ export interface Metrics {
   gauge(name: string, value: number): void;
 }
 
-/** Survives restarts and swaps of the plugin. Keys and values count toward the granted bytes. */
+/** Survives restarts and swaps of the plugin. Keys and values count toward the granted bytes, as JSON. */
 export interface Store {
   get(key: string): Promise<string | null>;
-  /** null removes the key. Rejects when the grant is used up. */
+  /**
+   * null removes the key. A key and its value may have 240 KiB together, as JSON: what is longer is kept in parts.
+   *
+   * @throws {RangeError} when it is longer, or the grant is used up
+   */
   set(key: string, value: string | null): Promise<void>;
 }
 
@@ -117,7 +121,7 @@ export interface FetchOptions {
   /** Appended to the endpoint's URL: "/v2/enqueue", "?a=b". */
   readonly path?: string;
   readonly headers?: Readonly<Record<string, string>>;
-  /** Text and bytes as they are, anything else as JSON. */
+  /** Text and bytes as they are, anything else as JSON. Up to 180 KiB. */
   readonly body?: unknown;
 }
 

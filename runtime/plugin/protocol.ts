@@ -27,6 +27,13 @@ export const CONNECTIONS_PER_CALL = 4;
 /** Most bytes of one read or write. */
 export const CHUNK_LIMIT = 64 * 1024;
 
+/** Most bytes of a question's content, as JSON or base64: it must fit a frame, together with what is said about it. */
+const CONTENT_LIMIT = 240 * 1024;
+/** Most bytes of a key and its value, as JSON. */
+export const ENTRY_LIMIT = CONTENT_LIMIT;
+/** Most bytes of the body of a request to an endpoint. */
+export const BODY_LIMIT = CONTENT_LIMIT / 4 * 3;
+
 /** An error that crossed the pipe. */
 export interface WireError {
   readonly name: string;

@@ -28,11 +28,18 @@ export class Asking {
       const settle = () => signal.removeEventListener("abort", abort);
       const send = () => {
         const id = this.#next++;
+        try {
+          this.pipe.send({ type: "ask", id, call, ask });
+        } catch (error) {
+          // Nothing was asked, so no reply will bring the credit back.
+          settle();
+          reject(error);
+          return this.#release();
+        }
         this.#open.set(id, {
           resolve: (value) => (settle(), resolve(value)),
           reject: (error) => (settle(), reject(error)),
         });
-        this.pipe.send({ type: "ask", id, call, ask });
       };
       // The credit comes back with the reply, also when nobody waits for that any more.
       if (this.#open.size < ASK_CREDITS) send();
