@@ -26,19 +26,26 @@ export type GrantsResult =
   | { readonly grants: Grants; readonly missing: readonly [] }
   | { readonly grants: null; readonly missing: readonly string[] };
 
+/** Fields that prove who we are, also where an operator wrote their value into the configuration. */
+const CREDENTIAL = /auth|token|secret|passw|api-?key|cookie|signature/i;
+
 /**
  * What control proves itself with at the endpoints of `granted`. A plugin never gets it, but an endpoint may answer with it:
- * "401, Bearer abc is not valid".
+ * "401, Bearer abc is not valid". Other headers are no secret: one that says "info" must not hide every "info".
  */
 export function endpointSecrets({ endpoints }: Granted): string[] {
   return Object.values(endpoints).flatMap((endpoint) => {
-    const { headers, signature } = endpoint as {
+    const { url, headers = {}, secretHeaders = [], signature } = endpoint as {
+      readonly url?: string;
       readonly headers?: Readonly<Record<string, string>>;
+      readonly secretHeaders?: readonly string[];
       readonly signature?: { readonly secret: string } | null;
     };
+    const secret = Object.entries(headers).filter(([name]) => secretHeaders.includes(name) || CREDENTIAL.test(name));
     // "Bearer abc" is shown as "abc" too.
-    const credentials = Object.values(headers ?? {}).flatMap((value) => [value, ...value.split(" ").slice(1)]);
-    return signature ? [...credentials, signature.secret] : credentials;
+    const credentials = secret.flatMap(([, value]) => [value, ...value.split(" ").slice(1)]);
+    const password = url !== undefined && URL.canParse(url) ? decodeURIComponent(new URL(url).password) : "";
+    return [...credentials, ...signature ? [signature.secret] : [], ...password === "" ? [] : [password]];
   });
 }
 

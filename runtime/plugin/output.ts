@@ -129,6 +129,17 @@ function spellings(secret: string): string[] {
   ];
 }
 
+/** What of a verdict or a plan is a sentence; the rest are words that somebody goes by. */
+const SENTENCES = ["reason", "phase", "got", "wanted", "explain"];
+
+/** The answer of a plugin with its sentences redacted. A secret "down" must not make a verdict that is none. */
+export function redactAnswer(value: unknown, redact: (text: string) => string): unknown {
+  if (typeof value !== "object" || value === null || Array.isArray(value)) return value;
+  const redacted = Object.entries(value).filter(([name]) => SENTENCES.includes(name))
+    .map(([name, text]) => [name, redactDeep(text, redact)]);
+  return { ...value, ...Object.fromEntries(redacted) };
+}
+
 /** `value` with every string in it redacted, names included. */
 export function redactDeep(value: unknown, redact: (text: string) => string): unknown {
   if (typeof value === "string") return redact(value);

@@ -164,6 +164,7 @@ export class PluginProcess {
   }
 
   async #live(): Promise<void> {
+    const { redact } = this.options;
     const intake = { clock: this.options.clock, over: () => this.#end !== null };
     const log = (line: string) => {
       this.#firstWords ||= plainLine(line).slice(0, 200);
@@ -171,7 +172,7 @@ export class PluginProcess {
     };
     const [status] = await Promise.all([
       this.#child.status,
-      readFrames(this.#child.stdout, (value) => this.#receive(decodeMessage(this.#redact(value))), intake).catch(
+      readFrames(this.#child.stdout, (value) => this.#receive(decodeMessage(value, redact)), intake).catch(
         (error) => {
           this.#broke(error);
         },
@@ -210,12 +211,6 @@ export class PluginProcess {
       if (this.#cgroup.remove()) return;
       await new Promise<void>((resolve) => this.options.clock.after(25, resolve));
     }
-  }
-
-  /** Whatever the plugin says ends in a log, a status or an event; only what it writes to its target must be whole. */
-  #redact(value: unknown): unknown {
-    const asked = typeof value === "object" && value !== null && "type" in value && value.type === "ask";
-    return asked ? value : redactDeep(value, this.options.redact);
   }
 
   #broke(error: unknown): void {
@@ -316,7 +311,8 @@ export class PluginProcess {
   }
 
   #plain(fields: unknown): Readonly<Record<string, unknown>> | undefined {
-    const plain = plainFields(fields);
+    // Before they are cut, and again for what escape sequences had hidden.
+    const plain = plainFields(redactDeep(fields, this.options.redact));
     return plain && redactDeep(plain, this.options.redact) as Readonly<Record<string, unknown>>;
   }
 

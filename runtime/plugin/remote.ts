@@ -57,7 +57,8 @@ export function remoteChecker(sandbox: Sandbox, id: string, granted: Granted, cl
         return decodeVerdict(answer);
       } catch (error) {
         if (error instanceof PluginThrew) return { state: "down", reason: error.message };
-        const what = error instanceof Error ? error.message : String(error);
+        // What is wrong with an answer shows what it was.
+        const what = sandbox.redact(error instanceof Error ? error.message : String(error));
         return { state: "unknown", reason: `no verdict of plugin "${sandbox.name}": ${what}` };
       }
     },
@@ -135,7 +136,7 @@ export function deliveryOf({ name, message, afterMs }: WireError): Delivery {
 }
 
 function failure(sandbox: Sandbox, phase: "plan", error: unknown): PluginError {
-  const reason = error instanceof Error ? error.message : String(error);
+  const reason = sandbox.redact(error instanceof Error ? error.message : String(error));
   const frames = error instanceof PluginThrew ? error.thrown.stack ?? "" : "";
   const known = error instanceof PluginThrew || error instanceof PluginUnavailable || error instanceof InvalidAnswer;
   if (!known) throw error;

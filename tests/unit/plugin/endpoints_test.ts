@@ -173,6 +173,9 @@ Deno.test("endpointSecrets() is all that an endpoint could answer with, and no a
       signature: { header: "x-s", secret: "k" },
     },
     plain: { url: "https://b.example/" },
+    // Only what is written as a secret is one, and what proves who we are; a level is not.
+    level: { url: "https://u:p%40ss@c.example/", headers: { "x-level": "info", "x-key-id": "one", "X-API-Key": "k2" } },
+    named: { url: "https://d.example/", headers: { "x-level": "info", room: "r" }, secretHeaders: ["room"] },
   };
-  assert.deepEqual(endpointSecrets({ ...nothingGranted, endpoints }), ["Bearer abc", "abc", "k"]);
+  assert.deepEqual(endpointSecrets({ ...nothingGranted, endpoints }), ["Bearer abc", "abc", "k", "k2", "p@ss", "r"]);
 });
