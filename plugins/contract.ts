@@ -98,6 +98,7 @@ export interface RunResult {
   readonly output: string;
 }
 
+/** @throws {RangeError} at a number that is not finite */
 export interface Metrics {
   count(name: string, by?: number): void;
   gauge(name: string, value: number): void;

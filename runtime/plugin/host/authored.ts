@@ -5,8 +5,18 @@ const MESSAGE_LIMIT = 2_000, FRAMES = 8;
 
 /** What of `error` crosses the pipe. `directory` is where the plugin was loaded from: paths become relative to it. */
 export function toWireError(error: unknown, directory: string): WireError {
+  try {
+    return wireErrorOf(error, directory);
+  } catch {
+    // A getter or a proxy that throws when it is looked at. Its call must be answered all the same.
+    return { name: "Error", message: "Threw what cannot be shown" };
+  }
+}
+
+function wireErrorOf(error: unknown, directory: string): WireError {
   if (!(error instanceof Error)) return { name: "Error", message: `Threw ${describe(error)}, which is no Error` };
-  const afterMs = "afterMs" in error && typeof error.afterMs === "number" ? { afterMs: error.afterMs } : {};
+  // Number("soon"): when to try again is then up to the back-off.
+  const afterMs = "afterMs" in error && Number.isFinite(error.afterMs) ? { afterMs: error.afterMs as number } : {};
   const stack = authoredStack(error.stack ?? "", directory);
   return {
     name: String(error.name).slice(0, 100),

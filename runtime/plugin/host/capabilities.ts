@@ -1,6 +1,6 @@
 /** `ctx.fetch` and `ctx.store`: control does the work and adds what a plugin never sees, the address and the secrets. */
 import type { RunOptions } from "../../../plugins/contract.ts";
-import { type Ask, BODY_LIMIT, ENTRY_LIMIT } from "../protocol.ts";
+import { type Ask, BODY_LIMIT, CHUNK_LIMIT, ENTRY_LIMIT } from "../protocol.ts";
 
 /** Whoever passes questions on to control. */
 export interface Asking {
@@ -57,6 +57,10 @@ function encodeBody(body: unknown, headers: Headers): Uint8Array | null {
 export function createSend(asking: Asking, call: number, signal: AbortSignal) {
   return async (endpoint: string, message: string | Uint8Array): Promise<void> => {
     const bytes = typeof message === "string" ? new TextEncoder().encode(message) : message;
+    if (!(bytes instanceof Uint8Array)) throw new TypeError(`Only text and bytes can be sent, got ${typeof message}`);
+    if (bytes.length > CHUNK_LIMIT) {
+      throw new RangeError(`The message has ${bytes.length} bytes, a datagram may have ${CHUNK_LIMIT}`);
+    }
     await asking.ask(call, { what: "send", endpoint: String(endpoint), data: bytes.toBase64() }, signal);
   };
 }

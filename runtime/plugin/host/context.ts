@@ -27,7 +27,9 @@ export function createContext({ call, config, host, signal, asking, pipe }: Cont
     }
   };
   const measure = (kind: "count" | "gauge") => (name: string, value = 1) => {
-    pipe.send({ type: "metric", kind, name: String(name), value: Number(value) });
+    if (typeof value !== "number") throw new TypeError(`Metric "${name}" must be a number, got ${typeof value}`);
+    if (!Number.isFinite(value)) throw new RangeError(`Metric "${name}" must be a finite number, got ${value}`);
+    pipe.send({ type: "metric", kind, name: String(name), value });
   };
   return Object.freeze({
     config,
