@@ -67,24 +67,31 @@ export function createPlugins(options: PluginsOptions): Plugins {
   let loaded: Loaded | null = null;
   let config: Config | null = null;
 
-  async function load(config: Config): Promise<Loaded> {
+  // What they are told of this node, and where none may connect, is what the configuration says now, and not at the start.
+  const current = {
+    get host() {
+      return hostOf(config!);
+    },
+    get forbidden() {
+      return nodeAddresses(config!);
+    },
+  };
+
+  async function load({ isolation }: Config): Promise<Loaded> {
     const [{ Registry }, { Notifications }, { createGranting }] = await Promise.all([
       import("../plugin/registry.ts"),
       import("../plugin/notifications.ts"),
       import("../plugin/granted.ts"),
     ]);
     const place = await PluginPlace.open(options.stateDirectory);
-    const forbidden = nodeAddresses(config);
-    const labels = config.nodes[config.node]?.labels ?? {};
-    const host = { node: config.node, cluster: config.cluster.name, labels };
     const registry = new Registry({
       directory: place.code,
-      host,
+      host: () => current.host,
       cgroups: openCgroups(),
-      isolation: config.isolation,
+      isolation,
       clock,
       log,
-      capabilities: createGranting({ directory: place.stores, forbidden }),
+      capabilities: createGranting({ directory: place.stores, outward: current }),
       apps: {
         kit: once(() => import("./app_kit.ts").then(({ appKit }) => appKit())),
         open: (_name, uid) => options.sockets.open(uid),
@@ -99,7 +106,7 @@ export function createPlugins(options: PluginsOptions): Plugins {
         options.tell({ type: "plugin.state", severity, about: plugin, text, fields: { state, reason } });
       },
     });
-    const builtIn = { host, clock, log: log.with({ part: "notify" }), outward: { forbidden } };
+    const builtIn = { host: () => current.host, clock, log: log.with({ part: "notify" }), outward: current };
     const notifications = new Notifications({
       registry,
       builtIn,
@@ -113,8 +120,8 @@ export function createPlugins(options: PluginsOptions): Plugins {
   return {
     async change(wanted) {
       if (loaded === null && wanted.plugins.length === 0 && wanted.notify.length === 0) return [];
-      loaded ??= await load(wanted);
       config = wanted;
+      loaded ??= await load(wanted);
       const { problems } = await loaded.registry.apply(pluginOptions(wanted), usesOf(wanted));
       return [...problems, ...loaded.notifications.apply(wanted.notify.map((one) => notifyOptions(one, wanted)))];
     },
@@ -235,6 +242,11 @@ function notifyOptions(notify: NotifyConfig, config: Config): NotifyOptions {
   const plugin = config.plugins.find(({ name }) => name === use);
   const deadline = plugin?.limits.deadline ?? deliveryDeadline;
   return { id, use, with: written, interest: { events, minSeverity, flap }, deadline };
+}
+
+/** What plugins are told of the node they run on. */
+export function hostOf({ node, nodes, cluster }: Config) {
+  return { node, cluster: cluster.name, labels: nodes[node]?.labels ?? {} };
 }
 
 function nodeAddresses({ nodes, vrrp }: Config): string[] {

@@ -8,8 +8,8 @@ import { openStore, type PluginStore } from "./store.ts";
 export interface GrantedOptions {
   /** Holds the stores, a file for each plugin. */
   readonly directory: string;
-  /** Addresses that no endpoint may be at: the VRRP peers. */
-  readonly forbidden: readonly string[];
+  /** Where no endpoint may be: the VRRP peers. Asked anew for every request, for a reload may bring others. */
+  readonly outward: EndpointOptions;
 }
 
 /** One entry of `grants.endpoints` as written, secrets resolved: what is absent is nothing. */
@@ -18,7 +18,7 @@ type WrittenEndpoint = Partial<Endpoint> & { readonly url: string };
 /** The capabilities of the plugin that the configuration calls `name`: what {@linkcode Registry} asks for. */
 export type Granting = (name: string, grants: Grants, granted: Granted) => Omit<Capabilities, "connect">;
 
-export function createGranting({ directory, forbidden }: GrantedOptions): Granting {
+export function createGranting({ directory, outward }: GrantedOptions): Granting {
   // By file: a plugin and its successor of a reload must not overwrite each other's memory.
   const stores = new Map<string, { readonly bytes: number; readonly store: PluginStore }>();
   const storeOf = (path: string, bytes: number): PluginStore => {
@@ -28,7 +28,6 @@ export function createGranting({ directory, forbidden }: GrantedOptions): Granti
     stores.set(path, { bytes, store });
     return store;
   };
-  const outward = { forbidden };
   return (name, grants, granted) => {
     const written = grants.endpoints.map((one) => [one, completed(granted.endpoints[one] as WrittenEndpoint)] as const);
     return {

@@ -53,7 +53,8 @@ export interface UseOptions {
 export interface RegistryOptions {
   /** Holds what plugins run from; must be reachable by every uid. */
   readonly directory: string;
-  readonly host: HostInfo;
+  /** As the configuration says now: a plugin that was told otherwise is swapped. */
+  readonly host: () => HostInfo;
   readonly cgroups: Cgroups;
   readonly isolation: "available" | "strict";
   readonly clock: Clock;
@@ -87,6 +88,8 @@ export interface PluginStatus extends SandboxStatus {
 interface Running {
   readonly options: PluginOptions;
   readonly source: PluginSource;
+  /** What it was told of its node. */
+  readonly host: HostInfo;
   readonly sandbox: Sandbox;
   readonly uses: Map<string, UseOptions>;
   readonly granted: RemoteGrants;
@@ -196,7 +199,7 @@ export class Registry {
       );
     }
     const before = this.#running.get(options.name);
-    if (before && unchanged(before, options, source, uses)) return;
+    if (before && unchanged(before, { options, source, uses, host: this.options.host() })) return;
     const next = await this.#prepare(options, source, uses);
     // Blue and green: the old one serves until the new one has shown that it can. One that was not needed yet has no old.
     if (before?.sandbox.status().state === "running") {
@@ -246,12 +249,13 @@ export class Registry {
     const serving = this.#open(options.name, manifest, uses, uid);
     let app: RemoteApp | null = null;
     const heard = (state: SandboxState) => app?.heard(state);
-    const sandbox = await this.#sandbox(options.name, source, { redact, uid, memory, serving, heard });
+    const host = this.options.host();
+    const sandbox = await this.#sandbox(options.name, source, { redact, uid, memory, serving, host, heard });
     const { targets: _, ...capabilities } = granted;
     for (const { use, config } of configured) await sandbox.add({ id: use.id, config, capabilities });
     const { clock, log } = this.options;
     if (serving !== null) app = new RemoteApp(sandbox, { id: uses[0].id, serving, capabilities, clock, log });
-    return { options, source, sandbox, uses: new Map(uses.map((use) => [use.id, use])), granted, uid, app };
+    return { options, source, host, sandbox, uses: new Map(uses.map((use) => [use.id, use])), granted, uid, app };
   }
 
   /** Sockets of an application; null for other kinds, and while no route uses it. */
@@ -264,15 +268,16 @@ export class Registry {
   async #sandbox(
     name: string,
     source: PluginSource,
-    { redact, uid, memory, serving, heard }: {
+    { redact, uid, memory, serving, host, heard }: {
       readonly redact: (text: string) => string;
       readonly uid: number | null;
       readonly memory: number;
       readonly serving: Serving | null;
+      readonly host: HostInfo;
       readonly heard: (state: SandboxState) => void;
     },
   ): Promise<Sandbox> {
-    const { directory, host, cgroups, isolation, clock, log, changed, metric } = this.options;
+    const { directory, cgroups, isolation, clock, log, changed, metric } = this.options;
     const { manifest } = source;
     const place = placeSource(source, directory);
     const kit = installKit(directory, serving === null ? null : await this.options.apps?.kit() ?? null);
@@ -323,14 +328,17 @@ export class Registry {
   }
 }
 
-function unchanged(
-  before: Running,
-  options: PluginOptions,
-  source: PluginSource,
-  uses: readonly UseOptions[],
-): boolean {
+interface Wanted {
+  readonly options: PluginOptions;
+  readonly source: PluginSource;
+  readonly uses: readonly UseOptions[];
+  readonly host: HostInfo;
+}
+
+function unchanged(before: Running, { options, source, uses, host }: Wanted): boolean {
   return before.source.sha256 === source.sha256 && before.options.memory === options.memory &&
     JSON.stringify(before.options.grants) === JSON.stringify(options.grants) &&
+    JSON.stringify(before.host) === JSON.stringify(host) &&
     JSON.stringify([...before.uses.values()]) === JSON.stringify(uses);
 }
 

@@ -27,12 +27,14 @@ class Place implements AsyncDisposable {
   readonly changes: string[] = [];
   readonly lines: string[] = [];
   readonly registry: Registry;
+  /** A reload may bring others. */
+  labels: Readonly<Record<string, string>> = { zone: "a" };
 
   constructor() {
     Deno.chmodSync(this.directory, 0o755);
     this.registry = new Registry({
       directory: this.directory,
-      host: { node: "dlp1", cluster: "edge", labels: { zone: "a" } },
+      host: () => ({ node: "dlp1", cluster: "edge", labels: this.labels }),
       cgroups: openCgroups(),
       isolation: "available",
       clock: systemClock,
@@ -279,4 +281,21 @@ Deno.test("a policy plans, and a plan that is none is an error of the plugin", a
   };
   assert.deepEqual({ ...(await policy.plan(input, 10_000)).weights }, { a: 3, b: 1 });
   await assert.rejects(policy.plan({ ...input, because: "weights" }, 1000), /weights names the server "nobody"/);
+});
+
+Deno.test("a reload that changes what a plugin is told of its node swaps it", async () => {
+  await using place = new Place();
+  const source = place.source("sample", {
+    "plugin.yaml": manifest("checker"),
+    "main.ts": checkerSource.replace("ctx.host.node", "ctx.host.labels.zone"),
+  });
+  const apply = () => place.registry.apply([options("sample", source)], [use("sample", { word: "one" }, "a")]);
+  await apply();
+  assert.equal((await place.registry.checker("a").check(target, context(10_000))).reason, "one node01 a");
+  const { pid } = place.registry.status()[0];
+  await apply();
+  assert.equal(place.registry.status()[0].pid, pid, "nothing changed");
+  place.labels = { zone: "b" };
+  await apply();
+  assert.equal((await place.registry.checker("a").check(target, context(10_000))).reason, "one node01 b");
 });
