@@ -451,3 +451,42 @@ Deno.test("hostile applications hurt their own routes only", async () => {
   assert.match(await get(port, "/exit"), /^HTTP\/1.1 503 /);
   assert.match(await get(port, "/pass"), /x-web: 1/i, "its route passes by");
 });
+
+const HOARDER = appWith(
+  `if (pathname === "/app/hoard") {
+    for (let i = 0; i < 300; i++) {
+      // More than the socket queues would wait for ever.
+      const connected = Deno.connect({ transport: "unix", path: "/tmp/balancer/forward.sock" } as any);
+      const late = new Promise<null>((resolve) => setTimeout(() => resolve(null), 500));
+      const one = await Promise.race([connected, late]);
+      if (one === null) return new Response("full after " + i);
+      held.push(one);
+      await one.write(new TextEncoder().encode("PROXY UNKNOWN\\r\\nGET / HT"));
+    }
+    return new Response("held " + held.length);
+  }
+  return await ctx.forward("web", request);`,
+  "const held: Deno.Conn[] = [];",
+);
+
+Deno.test("an application that fills its way to the balancer with requests it never ends keeps nobody else from it", async () => {
+  await using web = mirror();
+  const lines = (routes: string) => [
+    `frontends: { in: { bind: "127.0.0.1:PORT", default_backend: web, routes: [${routes}] } }`,
+    `backends: { web: { servers: { one: "127.0.0.1:${web.port}" } } }`,
+    `plugins: { hoarder: { source: ./hoarder }, other: { source: ./other } }`,
+  ];
+  const routes = "{ match: { path: /app/* }, app: hoarder }, { match: { path: /other/* }, app: other }";
+  const other = appWith(`return await ctx.forward("web", request);`);
+  await using world = await startAppNode({ hoarder: HOARDER, other }, lines(routes), "{ threads: 1, maxconn: 100 }");
+  const { node, port } = world;
+  await node.waitFor("both run", ({ plugins }) => plugins.every(({ state }) => state === "running"));
+  assert.match(await get(port, "/app/forwarded"), /^HTTP\/1.1 200 /);
+  assert.match(await get(port, "/app/hoard"), /(held|full after) \d{3}/);
+  assert.match(await get(port, "/plain"), /^HTTP\/1.1 200 /, "what goes past it");
+  assert.match(await get(port, "/other/x"), /^HTTP\/1.1 200 /, "another application");
+  // What was never asked is given up, and it is heard again.
+  let answer = "";
+  for (let tries = 0; tries < 5 && !/^HTTP/.test(answer); tries++) answer = await get(port, "/app/x").catch(String);
+  assert.match(answer, /^HTTP\/1.1 200 /, "and in the end itself");
+});

@@ -187,9 +187,16 @@ Deno.test("createGranting() offers what was granted, and nothing by another name
   const request = { endpoint: "hook", method: "GET", path: "", headers: [], body: null };
   await assert.rejects(made.fetch!(request), /reached only under net_unsafe/);
   await made.store!.set("a", "b");
-  assert.equal(await createGranting({ directory, outward: { forbidden: [] } })("sample", grants, granted).store!.get("a"), "b");
+  assert.equal(
+    await createGranting({ directory, outward: { forbidden: [] } })("sample", grants, granted).store!.get("a"),
+    "b",
+  );
   assert.deepEqual(
-    createGranting({ directory, outward: { forbidden: [] } })("x", { ...grants, endpoints: [], commands: [], store: 0 }, granted),
+    createGranting({ directory, outward: { forbidden: [] } })(
+      "x",
+      { ...grants, endpoints: [], commands: [], store: 0 },
+      granted,
+    ),
     {},
   );
   await Deno.remove(directory, { recursive: true });
