@@ -108,9 +108,10 @@ export interface Metrics {
 export interface Store {
   get(key: string): Promise<string | null>;
   /**
-   * null removes the key. A key and its value may have 240 KiB together, as JSON: what is longer is kept in parts.
+   * null removes the key. On the disk within a second. A key and its value may have 240 KiB together, as JSON: what is longer is kept in parts.
    *
    * @throws {RangeError} when it is longer, or the grant is used up
+   * @throws {Error} when the disk took nothing of late; it is tried again
    */
   set(key: string, value: string | null): Promise<void>;
 }

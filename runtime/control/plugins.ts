@@ -7,6 +7,7 @@ import type { Config, NotifyConfig } from "../config/model.ts";
 import { openCgroups } from "../os/cgroup.ts";
 import type { Clock } from "../os/clock.ts";
 import { forbiddenAddresses, isForbidden } from "../plugin/endpoints.ts";
+import type { Granting } from "../plugin/granted.ts";
 import type { DroppedEvents, Notifications, NotifierStatus, NotifyOptions } from "../plugin/notifications.ts";
 import type { PluginStatus, Registry, UseOptions } from "../plugin/registry.ts";
 import type { RemotePolicy, Unknown } from "../plugin/remote.ts";
@@ -59,6 +60,7 @@ const deliveryDeadline = 10_000;
 interface Loaded {
   readonly registry: Registry;
   readonly notifications: Notifications;
+  readonly granting: Granting;
   readonly place: PluginPlace;
 }
 
@@ -84,6 +86,7 @@ export function createPlugins(options: PluginsOptions): Plugins {
       import("../plugin/granted.ts"),
     ]);
     const place = await PluginPlace.open(options.stateDirectory);
+    const granting = createGranting({ directory: place.stores, outward: current });
     const registry = new Registry({
       directory: place.code,
       host: () => current.host,
@@ -91,7 +94,7 @@ export function createPlugins(options: PluginsOptions): Plugins {
       isolation,
       clock,
       log,
-      capabilities: createGranting({ directory: place.stores, outward: current }),
+      capabilities: granting,
       apps: {
         kit: once(() => import("./app_kit.ts").then(({ appKit }) => appKit())),
         open: (_name, uid) => options.sockets.open(uid),
@@ -114,7 +117,7 @@ export function createPlugins(options: PluginsOptions): Plugins {
       log,
       dropped: (dropped) => options.tell(dropHappening(dropped)),
     });
-    return { registry, place, notifications };
+    return { registry, place, granting, notifications };
   }
 
   return {
@@ -171,6 +174,7 @@ export function createPlugins(options: PluginsOptions): Plugins {
     async stop() {
       loaded?.notifications.stop();
       await loaded?.registry.stop();
+      await loaded?.granting.flush();
       await loaded?.place[Symbol.asyncDispose]();
       loaded = null;
     },

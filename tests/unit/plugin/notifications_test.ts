@@ -179,7 +179,8 @@ Deno.test("createGranting() offers what was granted, and nothing by another name
     store: 100,
   };
   const grants = { targets: false, endpoints: ["hook"], commands: ["hi"], store: 100 };
-  const made = createGranting({ directory, outward: { forbidden: [] } })("sample", grants, granted);
+  const granting = createGranting({ directory, outward: { forbidden: [] } });
+  const made = granting("sample", grants, granted);
   const { signal } = new AbortController();
   assert.deepEqual(await made.run!("hi", ["you"], { input: "", env: {} }, signal), { code: 0, output: "hello you" });
   await assert.rejects(made.run!("constructor", [], { input: "", env: {} }, signal), /"constructor" is not granted/);
@@ -187,6 +188,7 @@ Deno.test("createGranting() offers what was granted, and nothing by another name
   const request = { endpoint: "hook", method: "GET", path: "", headers: [], body: null };
   await assert.rejects(made.fetch!(request), /reached only under net_unsafe/);
   await made.store!.set("a", "b");
+  await granting.flush();
   assert.equal(
     await createGranting({ directory, outward: { forbidden: [] } })("sample", grants, granted).store!.get("a"),
     "b",
