@@ -98,8 +98,14 @@ export interface RunResult {
   readonly output: string;
 }
 
-/** @throws {RangeError} at a number that is not finite */
+/**
+ * Exported by `GET /metrics` as `tandem_plugin_count_total{plugin, name}` and `tandem_plugin_gauge{plugin, name}`: up to 64
+ * names of a plugin, of 64 characters.
+ *
+ * @throws {RangeError} at a number that is not finite, or a negative count
+ */
 export interface Metrics {
+  /** @param by 0 or more. @default 1 */
   count(name: string, by?: number): void;
   gauge(name: string, value: number): void;
 }

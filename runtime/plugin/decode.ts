@@ -95,14 +95,17 @@ function decodeAsk(value: unknown): Ask {
   }
 }
 
+/** Names that somebody goes by. */
+const CONTRACT_ERRORS: ReadonlySet<string> = new Set(["Retry", "GiveUp"]);
+
 function wireError(value: unknown, redact: Redact): WireError {
   const error = record(value, "error");
   // Again for what became a secret when escape sequences were taken out of it.
   const sentence = (line: string) => redact(plainLine(line));
   const stack = error.stack === undefined ? null : redact(text(error.stack, "stack"));
+  const name = text(error.name, "name");
   return {
-    // A word that the contract goes by: "Retry".
-    name: plainLine(text(error.name, "name")).slice(0, 100),
+    name: CONTRACT_ERRORS.has(name) ? name : sentence(redact(name)).slice(0, 100),
     message: sentence(redact(text(error.message, "message"))),
     ...(stack === null ? {} : { stack: stack.split("\n").map(sentence).join("\n") }),
     ...(error.afterMs === undefined ? {} : { afterMs: finite(error.afterMs, "afterMs") }),

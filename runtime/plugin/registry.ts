@@ -13,6 +13,7 @@ import { installKit } from "./kit.ts";
 import type { Manifest } from "./manifest.ts";
 import { checkOptions } from "./options.ts";
 import { redactor } from "./output.ts";
+import { type Metric, MOST_METRICS, PluginMetrics } from "./plugin_metrics.ts";
 import type { HostInfo, LogLevel, PluginKind } from "./protocol.ts";
 import {
   type Granted as RemoteGrants,
@@ -61,8 +62,6 @@ export interface RegistryOptions {
   readonly log: Logger;
   /** Every change of state of any plugin: an event `plugin.state`. */
   readonly changed: (plugin: string, state: SandboxState, reason: string) => void;
-  /** @default none */
-  readonly metric?: (plugin: string, name: string, kind: "count" | "gauge", value: number) => void;
   /** What granted endpoints and the store are; absent while nothing offers them. */
   readonly capabilities?: (plugin: string, grants: Grants, granted: Granted) => Omit<Capabilities, "connect">;
   /** What applications need; absent where none is served. */
@@ -77,6 +76,8 @@ export interface PluginStatus extends SandboxStatus {
   readonly plugin: string;
   readonly kind: PluginKind;
   readonly sha256: string;
+  /** What it counts and measures itself. */
+  readonly metrics: readonly Metric[];
   readonly isolation: {
     readonly inForce: readonly Measure["name"][];
     readonly missing: readonly string[];
@@ -107,6 +108,9 @@ export class Registry {
   readonly #running = new Map<string, Running>();
   /** Applications that were replaced, and may still have requests. */
   readonly #retired = new Set<RemoteApp>();
+  readonly #metrics = new PluginMetrics((plugin) =>
+    this.options.log.warning(`[${plugin}] It has more than ${MOST_METRICS} metrics: the others are not kept`)
+  );
   constructor(private readonly options: RegistryOptions) {}
 
   /**
@@ -126,6 +130,7 @@ export class Registry {
     await Promise.all(
       [...this.#running.values()].filter((running) => !wanted.has(running.options.name)).map((gone) => {
         this.#running.delete(gone.options.name);
+        this.#metrics.forget(gone.options.name);
         return this.#dismiss(gone);
       }),
     );
@@ -167,6 +172,7 @@ export class Registry {
         plugin: `${source.manifest.name} ${source.manifest.version}`,
         kind: source.manifest.kind,
         sha256: source.sha256,
+        metrics: this.#metrics.of(options.name),
         isolation: { inForce, missing: shortfalls(status.measures), substituted: substitutes(status.measures) },
       };
     });
@@ -277,7 +283,7 @@ export class Registry {
       readonly heard: (state: SandboxState) => void;
     },
   ): Promise<Sandbox> {
-    const { directory, cgroups, isolation, clock, log, changed, metric } = this.options;
+    const { directory, cgroups, isolation, clock, log, changed } = this.options;
     const { manifest } = source;
     const place = placeSource(source, directory);
     const kit = installKit(directory, serving === null ? null : await this.options.apps?.kit() ?? null);
@@ -309,7 +315,7 @@ export class Registry {
       },
     }, {
       log: (level: LogLevel, text, fields) => say[level](`[${name}] ${text}`, fields),
-      metric: (metricName, kind, value) => metric?.(name, metricName, kind, value),
+      metric: (metric, kind, value) => this.#metrics.observe(name, metric, kind, value),
       changed(state, reason) {
         heard(state);
         changed(name, state, reason);

@@ -29,6 +29,7 @@ export function createContext({ call, config, host, signal, asking, pipe }: Cont
   const measure = (kind: "count" | "gauge") => (name: string, value = 1) => {
     if (typeof value !== "number") throw new TypeError(`Metric "${name}" must be a number, got ${typeof value}`);
     if (!Number.isFinite(value)) throw new RangeError(`Metric "${name}" must be a finite number, got ${value}`);
+    if (kind === "count" && value < 0) throw new RangeError(`Metric "${name}" can only grow, got ${value}`);
     pipe.send({ type: "metric", kind, name: String(name), value });
   };
   return Object.freeze({

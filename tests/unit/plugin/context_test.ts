@@ -41,6 +41,7 @@ const mistakes: readonly [name: string, make: (ctx: Ctx) => unknown, error: stri
     /"lag" must be a finite.*got NaN/,
   ],
   ["a count without end", (ctx) => ctx.metrics.count("lag", 1 / 0), "RangeError", /"lag" must be a finite.*Infinity/],
+  ["a count that goes down", (ctx) => ctx.metrics.count("lag", -1), "RangeError", /"lag" can only grow, got -1/],
   ["a gauge of text", (ctx) => ctx.metrics.gauge("lag", any("x")), "TypeError", /"lag" must be a number, got string/],
   ["port 0", (ctx) => ctx.connect({ port: 0 }), "RangeError", /Port must be 1 to 65535, got 0/],
   ["port 70000", (ctx) => ctx.connect({ port: 70_000 }), "RangeError", /Port must be 1 to 65535, got 70000/],
