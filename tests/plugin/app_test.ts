@@ -452,6 +452,32 @@ Deno.test("hostile applications hurt their own routes only", async () => {
   assert.match(await get(port, "/pass"), /x-web: 1/i, "its route passes by");
 });
 
+Deno.test("what is no Response is 500, and the application's log says what it was", async () => {
+  await using web = mirror();
+  const mute = appWith(`
+    if (pathname === "/app/text") return "just text" as any;
+    if (pathname === "/app/error") return Response.error();
+    if (pathname === "/app/fine") return new Response("fine");
+    return undefined as any;`);
+  const lines = site(web, "{ match: { path: /app/* }, app: mute }", "mute: { source: ./mute }");
+  await using world = await startAppNode({ mute }, lines);
+  const { node, port } = world;
+  await node.waitFor("it runs", ({ plugins }) => plugins[0]?.state === "running");
+  for (const path of ["/app/nothing?key=1", "/app/text", "/app/error"]) {
+    assert.match(await get(port, path), /^HTTP\/1.1 500 [^]*The application failed\./, path);
+  }
+  assert.match(await get(port, "/app/fine"), /^HTTP\/1.1 200 [^]*fine/);
+  using wire = await Wire.to(port);
+  await wire.send("GET /app/nothing HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: chat\r\n\r\n");
+  assert.match(await wire.until("\r\n\r\n"), /^HTTP\/1.1 500 /);
+  assert.match(
+    node.output,
+    /A request failed: TypeError: GET \/app\/nothing was answered with nothing \(is a return mis/,
+  );
+  assert.match(node.output, /GET \/app\/text was answered with a string, and not with a Response/);
+  assert.match(node.output, /GET \/app\/error was answered with status 0: Response\.error\(\) cannot be sent/);
+});
+
 const HOARDER = appWith(
   `if (pathname === "/app/hoard") {
     for (let i = 0; i < 300; i++) {
