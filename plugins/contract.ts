@@ -208,7 +208,11 @@ export interface Plan {
     /** Of the header, cookie or query parameter. */
     readonly name?: string;
     readonly table: "maglev" | "ring";
-    /** Above 1: at most so many times its share of the requests under way at one server; the rest go to the next. @default none */
+    /**
+     * Above 1, at most 100: at most so many times its share of the requests under way at one server; the rest go to the next.
+     *
+     * @default none
+     */
     readonly bound?: number;
   };
   /** One sentence for `status`. */
