@@ -1,7 +1,7 @@
 /** Messages of a plugin's process, checked field by field: what has another shape is a violation. Pure. */
 import type { Measure } from "../os/confine.ts";
 import { ProtocolViolation } from "./frame.ts";
-import { plainLine, redactAnswer } from "./output.ts";
+import { plainLine, redactAnswer, redactText } from "./output.ts";
 import { type Ask, CHUNK_LIMIT, type FromPlugin, type LogLevel, type WireError } from "./protocol.ts";
 
 type Redact = (text: string) => string;
@@ -95,6 +95,7 @@ function decodeAsk(value: unknown): Ask {
   }
 }
 
+const MESSAGE_LIMIT = 2000;
 /** Names that somebody goes by. */
 const CONTRACT_ERRORS: ReadonlySet<string> = new Set(["Retry", "GiveUp"]);
 
@@ -106,7 +107,7 @@ function wireError(value: unknown, redact: Redact): WireError {
   const name = text(error.name, "name");
   return {
     name: CONTRACT_ERRORS.has(name) ? name : sentence(redact(name)).slice(0, 100),
-    message: sentence(redact(text(error.message, "message"))),
+    message: sentence(redactText(text(error.message, "message"), redact)).slice(0, MESSAGE_LIMIT),
     ...(stack === null ? {} : { stack: stack.split("\n").map(sentence).join("\n") }),
     ...(error.afterMs === undefined ? {} : { afterMs: finite(error.afterMs, "afterMs") }),
   };

@@ -13,7 +13,7 @@ import { PluginUnavailable } from "./failure.ts";
 import { encodeFrame, ProtocolViolation } from "./frame.ts";
 import { HEARTBEAT, Heartbeat } from "./heartbeat.ts";
 import { Flood, readFrames, readLines } from "./intake.ts";
-import { LogGate, plainFields, plainLine, redactDeep } from "./output.ts";
+import { LogGate, plainFields, plainLine, redactDeep, redactText } from "./output.ts";
 import type { FromPlugin, HostInfo, LogLevel, Method, PluginKind, ToPlugin, WireError } from "./protocol.ts";
 import { stepBack } from "../os/scheduling.ts";
 import { cgroupLimits, type PluginStage, residentLimit, type StageArgument } from "./stage.ts";
@@ -319,7 +319,7 @@ export class PluginProcess {
   #log(level: LogLevel, text: string, fields?: Readonly<Record<string, unknown>>): void {
     // Before it is cut, and again for what became a secret when escape sequences were taken out of it.
     const { redact } = this.options;
-    const plain = redact(plainLine(redact(text)));
+    const plain = redact(plainLine(redactText(text, redact)));
     for (const line of this.#gate.pass(plain, this.options.clock.monotonic())) {
       if (line !== "") this.listener.log(level, line, fields);
     }

@@ -27,6 +27,11 @@ export const CONNECTIONS_PER_CALL = 4;
 /** Most bytes of one read or write. */
 export const CHUNK_LIMIT = 64 * 1024;
 
+/**
+ * Characters of a text that travel: twice as many as are shown. What is hidden in a text is seen whole then, and never shown in
+ * part because the text was cut in the middle of it.
+ */
+export const TEXT_LIMIT = 16 * 1024;
 /** Most bytes of a question's content, as JSON or base64: it must fit a frame, together with what is said about it. */
 const CONTENT_LIMIT = 240 * 1024;
 /** Most bytes of a key and its value, as JSON. */

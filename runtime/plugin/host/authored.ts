@@ -1,7 +1,7 @@
 /** Errors as the author of a plugin wants to read them: their own files and lines, nothing of ours. */
-import type { WireError } from "../protocol.ts";
+import { TEXT_LIMIT, type WireError } from "../protocol.ts";
 
-const MESSAGE_LIMIT = 2_000, FRAMES = 8;
+const FRAMES = 8;
 
 /** What of `error` crosses the pipe. `directory` is where the plugin was loaded from: paths become relative to it. */
 export function toWireError(error: unknown, directory: string): WireError {
@@ -20,7 +20,7 @@ function wireErrorOf(error: unknown, directory: string): WireError {
   const stack = authoredStack(error.stack ?? "", directory);
   return {
     name: String(error.name).slice(0, 100),
-    message: relative(String(error.message), directory).slice(0, MESSAGE_LIMIT),
+    message: relative(String(error.message), directory).slice(0, TEXT_LIMIT),
     ...(stack === "" ? {} : { stack }),
     ...afterMs,
   };

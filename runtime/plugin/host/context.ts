@@ -1,6 +1,6 @@
 /** `ctx`: the only capability of a plugin, made new for each call. */
 import type { ConnectOptions } from "../../../plugins/contract.ts";
-import type { HostInfo, LogLevel } from "../protocol.ts";
+import { type HostInfo, type LogLevel, TEXT_LIMIT } from "../protocol.ts";
 import type { Asking } from "./asking.ts";
 import { createFetch, createRun, createSend, createStore } from "./capabilities.ts";
 import type { Pipe } from "./pipe.ts";
@@ -14,8 +14,6 @@ export interface ContextParts {
   readonly asking: Asking;
   readonly pipe: Pipe;
 }
-
-const TEXT_LIMIT = 8 * 1024;
 
 export function createContext({ call, config, host, signal, asking, pipe }: ContextParts) {
   const say = (level: LogLevel) => (text: string, fields?: Readonly<Record<string, unknown>>) => {
