@@ -1,5 +1,6 @@
 /** What a plugin may do: what it asks for, as far as the operator has granted it. Pure. */
 import type { Requests } from "./manifest.ts";
+import type { GrantedNames } from "./protocol.ts";
 
 /** As in the operator's configuration. */
 export interface Granted {
@@ -79,4 +80,18 @@ export function effectiveGrants(name: string, requests: Requests, granted: Grant
   if (missing.length > 0) return { grants: null, missing };
   const { endpoints, commands, store } = requests;
   return { grants: { targets, endpoints, commands, store }, missing: [] };
+}
+
+/** What of `ctx` is there: requests go to endpoints with a URL of HTTP, datagrams to the others. */
+export function grantedNames(
+  { endpoints, commands, store }: Grants,
+  granted: Pick<Granted, "endpoints">,
+): GrantedNames {
+  const isHttp = (name: string) => /^https?:/i.test(String((granted.endpoints[name] as { url?: unknown })?.url));
+  return {
+    fetch: endpoints.filter(isHttp),
+    send: endpoints.filter((name) => !isHttp(name)),
+    run: commands,
+    store: store > 0,
+  };
 }

@@ -14,7 +14,16 @@ import { encodeFrame, ProtocolViolation } from "./frame.ts";
 import { HEARTBEAT, Heartbeat } from "./heartbeat.ts";
 import { Flood, readFrames, readLines } from "./intake.ts";
 import { LogGate, plainFields, plainLine, redactDeep, redactText } from "./output.ts";
-import type { FromPlugin, HostInfo, LogLevel, Method, PluginKind, ToPlugin, WireError } from "./protocol.ts";
+import type {
+  FromPlugin,
+  GrantedNames,
+  HostInfo,
+  LogLevel,
+  Method,
+  PluginKind,
+  ToPlugin,
+  WireError,
+} from "./protocol.ts";
 import { stepBack } from "../os/scheduling.ts";
 import { cgroupLimits, type PluginStage, residentLimit, type StageArgument } from "./stage.ts";
 import { readUsage, type Usage } from "./usage.ts";
@@ -27,6 +36,7 @@ export interface ProcessOptions {
   readonly entry: string;
   readonly kind: PluginKind;
   readonly host: HostInfo;
+  readonly granted: GrantedNames;
   /** Bytes plugin code may use. */
   readonly memory: number;
   readonly cgroups: Cgroups;
@@ -284,8 +294,8 @@ export class PluginProcess {
 
   #ready(): void {
     this.#step("confined", "loading", "ready");
-    const { entry, kind, host } = this.options;
-    this.#send({ type: "load", directory: this.#directory, entry, kind, host });
+    const { entry, kind, host, granted } = this.options;
+    this.#send({ type: "load", directory: this.#directory, entry, kind, host, granted });
   }
 
   #nowLoaded(schema: unknown): void {

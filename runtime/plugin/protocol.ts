@@ -57,6 +57,7 @@ export type ToPlugin =
     readonly entry: string;
     readonly kind: PluginKind;
     readonly host: HostInfo;
+    readonly granted: GrantedNames;
   }
   | {
     readonly type: "call";
@@ -80,6 +81,15 @@ export interface HostInfo {
   readonly node: string;
   readonly cluster: string;
   readonly labels: Readonly<Record<string, string>>;
+}
+
+/** What `ctx` has beside what every plugin has; of a list that is empty it has nothing. A name that is not here is refused. */
+export interface GrantedNames {
+  /** Endpoints that requests go to, and those that datagrams go to. */
+  readonly fetch: readonly string[];
+  readonly send: readonly string[];
+  readonly run: readonly string[];
+  readonly store: boolean;
 }
 
 export type FromPlugin =

@@ -8,13 +8,13 @@ import { type Measure, shortfalls, substitutes } from "../os/confine.ts";
 import type { Logger } from "../telemetry/log.ts";
 import type { Capabilities } from "./broker.ts";
 import { PluginError } from "./failure.ts";
-import { effectiveGrants, endpointSecrets, type Granted, type Grants } from "./grants.ts";
+import { effectiveGrants, endpointSecrets, type Granted, grantedNames, type Grants } from "./grants.ts";
 import { installKit } from "./kit.ts";
 import type { Manifest } from "./manifest.ts";
 import { checkOptions } from "./options.ts";
 import { redactor } from "./output.ts";
 import { type Metric, MOST_METRICS, PluginMetrics } from "./plugin_metrics.ts";
-import type { HostInfo, LogLevel, PluginKind } from "./protocol.ts";
+import type { GrantedNames, HostInfo, LogLevel, PluginKind } from "./protocol.ts";
 import {
   type Granted as RemoteGrants,
   type RemoteChecker,
@@ -256,7 +256,15 @@ export class Registry {
     let app: RemoteApp | null = null;
     const heard = (state: SandboxState) => app?.heard(state);
     const host = this.options.host();
-    const sandbox = await this.#sandbox(options.name, source, { redact, uid, memory, serving, host, heard });
+    const sandbox = await this.#sandbox(options.name, source, {
+      redact,
+      uid,
+      memory,
+      serving,
+      host,
+      names: grantedNames(grants, options.grants),
+      heard,
+    });
     const { targets: _, ...capabilities } = granted;
     for (const { use, config } of configured) await sandbox.add({ id: use.id, config, capabilities });
     const { clock, log } = this.options;
@@ -274,12 +282,13 @@ export class Registry {
   async #sandbox(
     name: string,
     source: PluginSource,
-    { redact, uid, memory, serving, host, heard }: {
+    { redact, uid, memory, serving, host, names, heard }: {
       readonly redact: (text: string) => string;
       readonly uid: number | null;
       readonly memory: number;
       readonly serving: Serving | null;
       readonly host: HostInfo;
+      readonly names: GrantedNames;
       readonly heard: (state: SandboxState) => void;
     },
   ): Promise<Sandbox> {
@@ -308,6 +317,7 @@ export class Registry {
         entry: manifest.entry,
         kind: manifest.kind,
         host,
+        granted: names,
         memory,
         isolation,
         redact,

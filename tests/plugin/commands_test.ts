@@ -96,7 +96,8 @@ for (const [kind, main, wanted] of bad) {
     using place = openKit(kits);
     const directory = `${place.directory}/bad`;
     Deno.mkdirSync(directory);
-    Deno.writeTextFileSync(`${directory}/plugin.yaml`, manifest(kind));
+    const asks = main.includes("ctx.fetch") ? "requests: { endpoints: [x] }\n" : "";
+    Deno.writeTextFileSync(`${directory}/plugin.yaml`, manifest(kind) + asks);
     Deno.writeTextFileSync(`${directory}/main.ts`, `export default { kind: "${kind}", ${main} };`);
     await using workshop = await openWorkshop(await readSource(directory), place);
     await workshop.call("init", null, 1000, { config: sampleConfig(workshop.loaded.schema as JsonSchema) });

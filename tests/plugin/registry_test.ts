@@ -299,3 +299,17 @@ Deno.test("a reload that changes what a plugin is told of its node swaps it", as
   await apply();
   assert.equal((await place.registry.checker("a").check(target, context(10_000))).reason, "one node01 b");
 });
+
+Deno.test("what was not granted is not in ctx, and what was is", async () => {
+  await using place = new Place();
+  const source = place.source("sample", {
+    "plugin.yaml": manifest("checker", "requests: { store: 1KiB, endpoints: [web] }"),
+    "main.ts": checkerSource.replace(
+      "ctx.host.node",
+      '["store", "fetch", "send", "run"].filter((name) => name in ctx)',
+    ),
+  });
+  const grants = { ...nothingGranted, store: 1024, endpoints: { web: { url: "https://a.example/" } } };
+  await place.registry.apply([{ ...options("sample", source), grants }], [use("sample", { word: "has" }, "a")]);
+  assert.equal((await place.registry.checker("a").check(target, context(10_000))).reason, "has node01 store,fetch");
+});

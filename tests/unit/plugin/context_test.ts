@@ -4,12 +4,13 @@ import { decodeMessage } from "../../../runtime/plugin/decode.ts";
 import { encodeFrame } from "../../../runtime/plugin/frame.ts";
 import { Asking } from "../../../runtime/plugin/host/asking.ts";
 import { toWireError } from "../../../runtime/plugin/host/authored.ts";
+import { grantedNames } from "../../../runtime/plugin/grants.ts";
 import { createContext } from "../../../runtime/plugin/host/context.ts";
-import type { FromPlugin } from "../../../runtime/plugin/protocol.ts";
+import type { FromPlugin, GrantedNames } from "../../../runtime/plugin/protocol.ts";
 import { Retry } from "../../../plugins/contract.ts";
 
 /** A context, and what control would make of everything that it sent. */
-function context() {
+function context(granted: GrantedNames = { fetch: ["web"], send: ["log"], run: ["id"], store: true }) {
   const received: FromPlugin[] = [];
   const pipe = {
     send: (message: FromPlugin) => {
@@ -22,6 +23,7 @@ function context() {
     call: 1,
     config: {},
     host: { node: "dlp1", cluster: "edge", labels: {} },
+    granted,
     signal: new AbortController().signal,
     asking: new Asking(pipe),
     pipe,
@@ -51,11 +53,11 @@ const mistakes: readonly [name: string, make: (ctx: Ctx) => unknown, error: stri
   ["another transport", (ctx) => ctx.connect({ transport: any("sctp") }), "TypeError", /"tcp" or "udp", got "sctp"/],
   [
     "a long datagram",
-    (ctx) => ctx.send("log", "x".repeat(100_000)),
+    (ctx) => ctx.send!("log", "x".repeat(100_000)),
     "RangeError",
     /100000 bytes, a datagram may have 65536/,
   ],
-  ["a datagram of nothing", (ctx) => ctx.send("log", any(undefined)), "TypeError", /text and bytes can be sent/],
+  ["a datagram of nothing", (ctx) => ctx.send!("log", any(undefined)), "TypeError", /text and bytes can be sent/],
 ];
 for (const [name, make, error, message] of mistakes) {
   Deno.test(`ctx refuses ${name} at the author's line`, async () => {
@@ -69,6 +71,40 @@ for (const [name, make, error, message] of mistakes) {
     assert.deepEqual(received, []);
   });
 }
+
+const nothing: GrantedNames = { fetch: [], send: [], run: [], store: false };
+const there: readonly [granted: Partial<GrantedNames>, names: readonly string[]][] = [
+  [{}, []],
+  [{ store: true }, ["store"]],
+  [{ fetch: ["web"] }, ["fetch"]],
+  [{ send: ["log"] }, ["send"]],
+  [{ run: ["id"], store: true }, ["run", "store"]],
+];
+for (const [granted, names] of there) {
+  Deno.test(`ctx has ${names.join(" and ") || "nothing"} where ${JSON.stringify(granted)} is granted`, () => {
+    const { ctx } = context({ ...nothing, ...granted });
+    assert.deepEqual(["fetch", "send", "run", "store"].filter((name) => name in ctx), names);
+  });
+}
+
+Deno.test("grantedNames() tells requests from datagrams by where the endpoints are", () => {
+  const endpoints = {
+    web: { url: "https://a.example/" },
+    plain: { url: "HTTP://a.example/" },
+    log: { url: "udp://192.0.2.1:514" },
+    local: { url: "unix:/dev/log" },
+    other: { url: "https://not.asked.example/" },
+  };
+  const grants = { targets: false, endpoints: ["web", "plain", "log", "local"], commands: ["id"], store: 10 };
+  assert.deepEqual(grantedNames(grants, { endpoints }), {
+    fetch: ["web", "plain"],
+    send: ["log", "local"],
+    run: ["id"],
+    store: true,
+  });
+  const none = { targets: true, endpoints: [], commands: [], store: 0 };
+  assert.deepEqual(grantedNames(none, { endpoints }), nothing);
+});
 
 Deno.test("ctx.connect() asks for nothing but a connection", () => {
   const { ctx, received } = context();
