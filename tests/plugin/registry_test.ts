@@ -300,6 +300,32 @@ Deno.test("a reload that changes what a plugin is told of its node swaps it", as
   assert.equal((await place.registry.checker("a").check(target, context(10_000))).reason, "one node01 b");
 });
 
+for (const password of ["answer", "type", "down", "state", "info"]) {
+  Deno.test(`a secret "${password}" is hidden in sentences, and breaks nothing that the protocol goes by`, async () => {
+    await using place = new Place();
+    const main = checkerSource.replace(
+      "return {",
+      `ctx.log.info("it is " + ctx.config.password);
+    if (target.server === "two") throw new Error("no " + ctx.config.password);
+    return {`,
+    );
+    const more = "requests: { secrets: [password], endpoints: [web] }";
+    const source = place.source("sample", { "plugin.yaml": manifest("checker", more), "main.ts": main });
+    const web = { url: "https://a.example/", headers: { "x-level": "info" }, secretHeaders: [] };
+    const grants = { ...nothingGranted, secrets: ["pg"], endpoints: { web } };
+    const uses = [use("sample", { word: password, password }, "a")];
+    assert.deepEqual(await place.registry.apply([{ ...options("sample", source), grants }], uses), { problems: [] });
+    const checker = place.registry.checker("a");
+    assert.deepEqual(await checker.check(target, context(10_000)), { state: "up", reason: "••• node01 dlp1" });
+    assert.deepEqual(await checker.check({ ...target, server: "two" }, context()), { state: "down", reason: "no •••" });
+    assert.equal(place.registry.status()[0].state, "running");
+    assert.equal(
+      place.lines.map((line) => JSON.parse(line)).filter(({ text }) => text === "[sample] it is •••").length,
+      2,
+    );
+  });
+}
+
 Deno.test("what was not granted is not in ctx, and what was is", async () => {
   await using place = new Place();
   const source = place.source("sample", {
