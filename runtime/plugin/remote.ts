@@ -131,7 +131,10 @@ export function remoteNotifier(sandbox: Sandbox, id: string, granted: Granted, c
 /** What becomes of an event whose notifier threw this. */
 export function deliveryOf({ name, message, afterMs }: WireError): Delivery {
   if (name === GIVE_UP) return { result: "dropped", reason: message };
-  const asked = name === RETRY && afterMs !== undefined ? Math.min(Math.max(0, afterMs), LONGEST_RETRY) : null;
+  // Our own notifiers throw here what no pipe has looked at.
+  const asked = name === RETRY && afterMs !== undefined && Number.isFinite(afterMs)
+    ? Math.min(Math.max(0, afterMs), LONGEST_RETRY)
+    : null;
   return { result: "again", reason: message, afterMs: asked };
 }
 

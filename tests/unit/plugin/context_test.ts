@@ -6,6 +6,7 @@ import { Asking } from "../../../runtime/plugin/host/asking.ts";
 import { toWireError } from "../../../runtime/plugin/host/authored.ts";
 import { grantedNames } from "../../../runtime/plugin/grants.ts";
 import { createContext } from "../../../runtime/plugin/host/context.ts";
+import { deliveryOf } from "../../../runtime/plugin/remote.ts";
 import type { FromPlugin, GrantedNames } from "../../../runtime/plugin/protocol.ts";
 import { Retry } from "../../../plugins/contract.ts";
 
@@ -132,5 +133,13 @@ for (const [name, error, afterMs] of thrown) {
     const answer = decodeMessage(message) as { error: { afterMs?: number; message: string } };
     assert.equal(answer.error.afterMs, afterMs);
     assert.notEqual(answer.error.message, "");
+  });
+}
+
+for (const [afterMs, wanted] of [[500, 500], [-1, 0], [NaN, null], [Infinity, null], [1e12, 3_600_000]] as const) {
+  Deno.test(`deliveryOf() of a notifier of ours that wants to try again after ${afterMs} is ${wanted}`, () => {
+    // Its errors cross no pipe, where somebody would have looked at them.
+    const { name, message } = new Retry("busy", afterMs);
+    assert.deepEqual(deliveryOf({ name, message, afterMs }), { result: "again", reason: "busy", afterMs: wanted });
   });
 }
