@@ -1,6 +1,7 @@
 /** What a plugin answers, checked before anyone acts on it, and by its author's tests in the same way. Pure. */
 import type { Plan, Verdict } from "./contract.ts";
 import { plainLine } from "./plain_line.ts";
+import { BOUND_ABOVE, isBound, KEY_SOURCES, KEY_TABLES, MOST_BOUND, PLAN_PICKS } from "./plan_bounds.ts";
 
 const SENTENCE_LIMIT = 300;
 
@@ -19,7 +20,8 @@ export function decodeVerdict(value: unknown): Verdict {
   switch (state) {
     case "up": {
       const { weightPercent } = answer;
-      if (!given(weightPercent)) return { state, reason };
+      // NaN is null on the wire, and no full weight.
+      if (weightPercent === undefined) return { state, reason };
       return { state, reason, weightPercent: number(weightPercent, "weightPercent", 0, 100) };
     }
     case "standby":
@@ -32,12 +34,9 @@ export function decodeVerdict(value: unknown): Verdict {
   }
 }
 
-const PICKS = ["smooth", "random2", "leastconn", "first"] as const;
-const KEY_SOURCES = ["client_ip", "header", "cookie", "path", "query"] as const;
-const TABLES = ["maglev", "ring"] as const;
 /** A plan that holds for less would be asked for more often than ten times a second. */
 const LEAST_TTL = 100, LONGEST_TTL = 3_600_000;
-const MOST_WEIGHT = 65_535, MOST_BOUND = 1000;
+const MOST_WEIGHT = 65_535;
 
 /** @throws {InvalidAnswer} when `value` is no plan for `servers`. */
 export function decodePlan(value: unknown, servers: ReadonlySet<string>): Plan {
@@ -53,7 +52,7 @@ export function decodePlan(value: unknown, servers: ReadonlySet<string>): Plan {
   return {
     ttlMs: number(answer.ttlMs, "ttlMs", LEAST_TTL, LONGEST_TTL),
     weights,
-    ...(given(answer.pick) ? { pick: oneOf(answer.pick, "pick", PICKS) } : {}),
+    ...(given(answer.pick) ? { pick: oneOf(answer.pick, "pick", PLAN_PICKS) } : {}),
     ...(given(answer.key) ? { key: decodeKey(answer.key) } : {}),
     ...(given(answer.explain) ? { explain: sentence(answer.explain, "explain") } : {}),
   };
@@ -62,12 +61,17 @@ export function decodePlan(value: unknown, servers: ReadonlySet<string>): Plan {
 function decodeKey(value: unknown): NonNullable<Plan["key"]> {
   const key = fields(value, "key");
   const from = oneOf(key.from, "key.from", KEY_SOURCES);
-  const table = oneOf(key.table, "key.table", TABLES);
-  const bound = given(key.bound) ? { bound: number(key.bound, "key.bound", 1, MOST_BOUND) } : {};
+  const table = oneOf(key.table, "key.table", KEY_TABLES);
+  const bound = key.bound === undefined ? {} : { bound: boundOf(key.bound) };
   if (from === "client_ip" || from === "path") return { from, table, ...bound };
   const name = sentence(key.name, "key.name");
   if (!/^[\w!#$%&'*+.^`|~-]+$/.test(name)) throw new InvalidAnswer(`key.name must be a token, got ${show(name)}`);
   return { from, name, table, ...bound };
+}
+
+function boundOf(value: unknown): number {
+  if (isBound(value)) return value;
+  throw new InvalidAnswer(`key.bound must be above ${BOUND_ABOVE} and at most ${MOST_BOUND}, got ${show(value)}`);
 }
 
 function given(value: unknown): boolean {
@@ -86,7 +90,11 @@ function sentence(value: unknown, name: string): string {
 
 function number(value: unknown, name: string, least: number, most: number): number {
   if (typeof value === "number" && value >= least && value <= most) return value;
-  throw new InvalidAnswer(`${name} must be a number from ${least} to ${most}, got ${show(value)}`);
+  throw new InvalidAnswer(`${name} must be a number from ${least} to ${most}, got ${numberLike(value)}`);
+}
+
+function numberLike(value: unknown): string {
+  return value === null ? "null, as NaN and Infinity arrive" : show(value);
 }
 
 function oneOf<const T extends string>(value: unknown, name: string, values: readonly T[]): T {

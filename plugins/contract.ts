@@ -98,15 +98,27 @@ export interface RunResult {
   readonly output: string;
 }
 
+/**
+ * Exported by `GET /metrics` as `tandem_plugin_count_total{plugin, name}` and `tandem_plugin_gauge{plugin, name}`: up to 64
+ * names of a plugin, of 64 characters.
+ *
+ * @throws {RangeError} at a number that is not finite, or a negative count
+ */
 export interface Metrics {
+  /** @param by 0 or more. @default 1 */
   count(name: string, by?: number): void;
   gauge(name: string, value: number): void;
 }
 
-/** Survives restarts and swaps of the plugin. Keys and values count toward the granted bytes. */
+/** Survives restarts and swaps of the plugin. Keys and values count toward the granted bytes, as JSON. */
 export interface Store {
   get(key: string): Promise<string | null>;
-  /** null removes the key. Rejects when the grant is used up. */
+  /**
+   * null removes the key. On the disk within a second. A key and its value may have 240 KiB together, as JSON: what is longer is kept in parts.
+   *
+   * @throws {RangeError} when it is longer, or the grant is used up
+   * @throws {Error} when the disk took nothing of late; it is tried again
+   */
   set(key: string, value: string | null): Promise<void>;
 }
 
@@ -117,7 +129,7 @@ export interface FetchOptions {
   /** Appended to the endpoint's URL: "/v2/enqueue", "?a=b". */
   readonly path?: string;
   readonly headers?: Readonly<Record<string, string>>;
-  /** Text and bytes as they are, anything else as JSON. */
+  /** Text and bytes as they are, anything else as JSON. Up to 180 KiB. */
   readonly body?: unknown;
 }
 
@@ -196,7 +208,11 @@ export interface Plan {
     /** Of the header, cookie or query parameter. */
     readonly name?: string;
     readonly table: "maglev" | "ring";
-    /** Above 1: at most so many times its share of the requests under way at one server; the rest go to the next. @default none */
+    /**
+     * Above 1, at most 100: at most so many times its share of the requests under way at one server; the rest go to the next.
+     *
+     * @default none
+     */
     readonly bound?: number;
   };
   /** One sentence for `status`. */

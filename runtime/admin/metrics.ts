@@ -100,6 +100,11 @@ function pluginFamilies({ plugins, notifiers }: Status): Family[] {
       const found = value(plugin);
       return found === null ? [] : [[{ plugin: plugin.name }, found]];
     });
+  // Names as labels: those of two plugins may be alike, and neither need be one of Prometheus.
+  const own = (wanted: Plugin["metrics"][number]["kind"]): Sample[] =>
+    plugins.flatMap(({ name: plugin, metrics }) =>
+      metrics.filter(({ kind }) => kind === wanted).map(({ name, value }): Sample => [{ plugin, name }, value])
+    );
   type Notifier = Status["notifiers"][number];
   const told = (value: (notifier: Notifier) => number): Sample[] =>
     notifiers.map((notifier) => [{ notifier: notifier.id, use: notifier.use }, value(notifier)]);
@@ -122,6 +127,8 @@ function pluginFamilies({ plugins, notifiers }: Status): Family[] {
       "Processor time of the process that runs",
       each(({ cpu_ms: cpu }) => cpu === null ? null : cpu / 1000),
     ),
+    counter("tandem_plugin_count_total", "What the plugin counts, by its own names", own("count")),
+    gauge("tandem_plugin_gauge", "What the plugin measures, by its own names", own("gauge")),
     gauge("tandem_notifier_waiting", "Events that wait to be told", told(({ waiting }) => waiting)),
     counter("tandem_notifier_delivered_total", "Events told", told(({ delivered }) => delivered)),
     counter("tandem_notifier_retried_total", "Attempts that failed and were repeated", told(({ retried }) => retried)),

@@ -5,6 +5,7 @@
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { Duplex } from "node:stream";
 import { requestOf } from "./target.ts";
+import { usableResponse } from "./usable_response.ts";
 import { type Upgraded, UPGRADED_FIELD, type Upgrades } from "./upgrades.ts";
 
 export interface AdoptedServer {
@@ -56,7 +57,8 @@ async function exchange(
   });
   let response: Response;
   try {
-    response = await answer(readRequest(incoming, gone.signal));
+    const request = readRequest(incoming, gone.signal);
+    response = usableResponse(await answer(request), request);
   } catch (error) {
     if (!gone.signal.aborted) failed(error);
     response = new Response("The application failed.\n", { status: 500 });
@@ -136,7 +138,8 @@ async function upgrade(
   socket.on("close", leave);
   let response: Response;
   try {
-    response = await answer(readRequest(incoming, gone.signal));
+    const request = readRequest(incoming, gone.signal);
+    response = usableResponse(await answer(request), request);
   } catch (error) {
     failed(error);
     response = new Response("The application failed.\n", { status: 500 });

@@ -34,6 +34,8 @@ export interface GrantedConfig {
 export interface EndpointConfig {
   readonly url: string;
   readonly headers: Readonly<Record<string, string>>;
+  /** Names of those that were not written as they are, but as where a secret is. */
+  readonly secretHeaders: readonly string[];
   readonly signature: { readonly header: string; readonly secret: string } | null;
   readonly unsafe: boolean;
 }

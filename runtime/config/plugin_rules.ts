@@ -160,14 +160,17 @@ function openGrants(draft: GrantsDraft | null | undefined, at: Tree, subject: Ca
   for (const [name, endpoint] of draft?.endpoints ?? []) {
     const where = reach(at, "endpoints", name);
     const headers: Record<string, string> = {};
+    const secretHeaders: string[] = [];
     for (const [header, source] of endpoint?.headers ?? []) {
       const value = source && openSecret(source, reach(where, "headers", header), secrets, report);
       if (value !== undefined) headers[header] = value;
+      if (source !== undefined && !("inline" in source)) secretHeaders.push(header);
     }
     const { header, secret } = endpoint?.signature ?? {};
     const key = secret && openSecret(secret, reach(where, "signature", "secret"), secrets, report);
     const signature = header === undefined || key === undefined ? null : { header, secret: key };
-    endpoints[name] = { url: endpoint?.url ?? "", headers, signature, unsafe: netUnsafe.includes(name) };
+    const unsafe = netUnsafe.includes(name);
+    endpoints[name] = { url: endpoint?.url ?? "", headers, secretHeaders, signature, unsafe };
   }
   const commands = [...draft?.commands ?? []].map(([name, argv]) => [name, present(argv)] as const);
   return {

@@ -6,6 +6,7 @@ import adoptedServer from "../app/adopted_server.ts" with { type: "text" };
 import forwarder from "../app/forwarder.ts" with { type: "text" };
 import target from "../app/target.ts" with { type: "text" };
 import upgrades from "../app/upgrades.ts" with { type: "text" };
+import usableResponse from "../app/usable_response.ts" with { type: "text" };
 import body from "../http/body.ts" with { type: "text" };
 import bytes from "../http/bytes.ts" with { type: "text" };
 import connection from "../http/connection.ts" with { type: "text" };
@@ -29,6 +30,7 @@ const FILES: Readonly<Record<string, string>> = {
   "runtime/app/forwarder.ts": forwarder,
   "runtime/app/target.ts": target,
   "runtime/app/upgrades.ts": upgrades,
+  "runtime/app/usable_response.ts": usableResponse,
   "runtime/http/body.ts": body,
   "runtime/http/bytes.ts": bytes,
   "runtime/http/connection.ts": connection,

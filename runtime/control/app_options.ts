@@ -1,11 +1,11 @@
-/** What the proxy is told of applications: each is a backend of one server on a Unix socket; all forward by one frontend. */
+/** What the proxy is told of applications: each is a backend of one server on a Unix socket; each forwards by a frontend. */
 import type { RouteConfig } from "../config/route_model.ts";
 import { BACKEND_FIELD } from "../app/forwarder.ts";
 import type { BackendOptions, FrontendOptions, ServerVerdict } from "../proxy/protocol.ts";
 import type { ActionOptions, RouteOptions } from "../proxy/routes/options.ts";
 
 const APP = "app:";
-/** Name of the frontend that only applications reach; no configured one can have it. */
+/** Names of the frontends that only applications reach begin so; no configured one can. */
 const BALANCER = "app:forward";
 const NO_FIELDS = { set: {}, add: {}, remove: [] };
 
@@ -54,22 +54,41 @@ export function routeOptions(route: RouteConfig, defaultBackend: string | null):
   return { ...route, action: { type: "backend", backend: appBackendName(action.app), rewrite: null, otherwise } };
 }
 
-/** The frontend at `sockets` by which applications forward, to each of `backends` by its name. */
-export function balancerFrontend(sockets: readonly string[], backends: readonly string[]): FrontendOptions {
-  return {
-    name: BALANCER,
+/** Part of `proxy.maxconn` that one application may have under way, and how many in any case. */
+const SHARE = 0.5, LEAST_SHARE = 256;
+/** An application writes what it forwards at once: whoever takes longer holds a place and says nothing, ms. */
+const HEAD_DEADLINE = 5000;
+
+/** Where an application forwards: its name makes its frontend another than those of the rest. */
+export interface Forwarding {
+  readonly name: string;
+  readonly socket: string;
+}
+
+/**
+ * The frontends by which applications forward, to each of `backends` by its name. Each has a room of its own, beside that of
+ * the clients: what one application holds is lost to itself, and to nobody else.
+ */
+export function balancerFrontends(
+  forwarding: readonly Forwarding[],
+  { backends, maxconn }: { readonly backends: readonly { readonly name: string }[]; readonly maxconn: number },
+): FrontendOptions[] {
+  const routes = [...backends.map(({ name }) => toBackend(name)), UNKNOWN];
+  return forwarding.map(({ name, socket }) => ({
+    name: `${BALANCER}/${name}`,
     mode: "http",
     // Whom a request is for is told in front of it.
-    binds: sockets.map((socket) => ({ address: `unix:${socket}`, port: 0, proxyProtocol: true })),
+    binds: [{ address: `unix:${socket}`, port: 0, proxyProtocol: true }],
     // The first frontend has written them, and the application may have changed them.
     forwardfor: false,
     trustedProxies: [],
     defaultBackend: null,
-    maxconn: 100_000,
-    timeouts: { httpRequest: 10_000, keepAlive: 10_000, client: 30_000, tunnel: 3_600_000 },
-    routes: [...backends.map(toBackend), UNKNOWN],
+    maxconn: Math.max(LEAST_SHARE, Math.floor(maxconn * SHARE)),
+    apart: true,
+    timeouts: { httpRequest: HEAD_DEADLINE, keepAlive: HEAD_DEADLINE, client: 30_000, tunnel: 3_600_000 },
+    routes,
     requestHeaders: { set: {}, add: {}, remove: [BACKEND_FIELD] },
-  };
+  }));
 }
 
 function toBackend(backend: string): RouteOptions {

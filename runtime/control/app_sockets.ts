@@ -7,8 +7,9 @@
  *       3.sock          the application listens                          proxy's, 0600
  *       3/forward.sock  the balancer listens for what it forwards        directory proxy's : application's, 0710
  */
-import { dirname } from "node:path";
+import { basename, dirname } from "node:path";
 import type { Serving } from "../plugin/stage.ts";
+import type { Forwarding } from "./app_options.ts";
 import { openTemporary, type Temporary } from "./temporary.ts";
 
 interface User {
@@ -21,8 +22,8 @@ export interface AppSockets extends Disposable {
   own(): string;
   open(uid: number | null): Serving;
   close(serving: Serving): void;
-  /** Where the balancer is to listen. */
-  balancers(): readonly string[];
+  /** Where the balancer is to listen, each with a name that no other has had. */
+  balancers(): readonly Forwarding[];
 }
 
 /** @param owner Who the proxy is; null = as we are */
@@ -67,7 +68,7 @@ export function createAppSockets(owner: User | null): AppSockets {
       // The balancer has its socket there until it is told otherwise.
       Deno.chmodSync(dirname(serving.balancer), 0o700);
     },
-    balancers: () => [...open].map(({ balancer }) => balancer),
+    balancers: () => [...open].map(({ balancer }) => ({ name: basename(dirname(balancer)), socket: balancer })),
     [Symbol.dispose]: () => temporary?.[Symbol.dispose](),
   };
 }

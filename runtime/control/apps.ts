@@ -13,7 +13,7 @@ import type { ProxyOptions, ServerVerdict } from "../proxy/protocol.ts";
 import type { Logger } from "../telemetry/log.ts";
 import { contentOf } from "./app_files.ts";
 import { importFlags } from "./app_packages.ts";
-import { appBackend, appOf, appVerdict, balancerFrontend } from "./app_options.ts";
+import { appBackend, appOf, appVerdict, balancerFrontends, type Forwarding } from "./app_options.ts";
 import { type Child, superviseChild } from "./child.ts";
 
 export interface AppsOptions {
@@ -26,7 +26,7 @@ export interface AppsOptions {
   /** An application began to serve, or stopped. */
   readonly changed: (verdicts: readonly ServerVerdict[]) => void;
   /** Applications that are plugins, and where the balancer listens for them. */
-  readonly confined: () => { readonly places: readonly AppPlace[]; readonly balancers: readonly string[] };
+  readonly confined: () => { readonly places: readonly AppPlace[]; readonly balancers: readonly Forwarding[] };
   readonly died: (role: string, exit: Exit, wait: number) => void;
 }
 
@@ -196,11 +196,11 @@ export function createApps(options: AppsOptions): Apps {
       const places = placesOf().filter(({ name }) => named.has(name));
       told = JSON.stringify(placesOf().map(({ name, socket }) => [name, socket]));
       if (places.length === 0) return proxy;
-      const sockets = [...apps.size > 0 ? [`${options.place()}/forward.sock`] : [], ...options.confined().balancers];
-      const balancer = balancerFrontend(sockets, proxy.backends.map(({ name }) => name));
+      const own = apps.size > 0 ? [{ name: "own", socket: `${options.place()}/forward.sock` }] : [];
+      const balancers = balancerFrontends([...own, ...options.confined().balancers], proxy);
       return {
         ...proxy,
-        frontends: [...proxy.frontends, balancer],
+        frontends: [...proxy.frontends, ...balancers],
         backends: [...proxy.backends, ...places.map(({ name, socket }) => appBackend(name, socket))],
       };
     },

@@ -15,7 +15,7 @@ import type { Names } from "./names.ts";
 import { introducing } from "./introduced_checks.ts";
 import { createMoves, type Moves } from "./moves.ts";
 import { createPlanner, type Planner } from "./planner.ts";
-import { createPlugins, type Plugins } from "./plugins.ts";
+import { createPlugins, hostOf, type Plugins } from "./plugins.ts";
 import type { OperatorState } from "./operator_state.ts";
 import { changeServer, type ServerChange, serverWords } from "./overrides.ts";
 import { describePlan } from "./plan.ts";
@@ -113,7 +113,6 @@ export class Node implements Control {
       confined: () => ({ places: this.plugins.apps(), balancers: this.appSockets.balancers() }),
       died: (role, exit, wait) => this.tellDeath(role, exit, wait),
     });
-    const labels = config.nodes[config.node]?.labels ?? {};
     this.plugins = createPlugins({
       clock,
       log,
@@ -137,11 +136,14 @@ export class Node implements Control {
       send: (backend, plan) => this.proxy.send({ type: "plan", backend, plan }),
     });
     journal.subscribe((event) => this.plugins.notify(event));
+    const current = () => this.config;
     const builtIn = builtInCheckers(options.spawn.proxyUser ?? null);
     this.prober = createProber({
       clock,
       log: log.with({ part: "health" }),
-      host: { node: config.node, cluster: config.cluster.name, labels },
+      get host() {
+        return hostOf(current());
+      },
       checker: introducing((use) => builtIn(use) ?? this.plugins.checker(use)),
       substitute: tcp as Checker<unknown>,
       observed: (standing, before) => {

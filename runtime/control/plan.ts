@@ -21,11 +21,12 @@ export function deferred({ settings }: Plan): string[] {
   return settings.map(({ key }) => key).filter((key) => fixed.test(key));
 }
 
+/** Settings that who goes by them is told, or looks up. */
+const followed = /^(log\.access|metrics|nodes|notify|proxy\.(?:threads|maxconn))/;
+
 /** Settings that were told to who goes by them: "log.access", "metrics". */
 function told({ settings }: Plan): string[] {
-  const keys = settings.map(({ key }) => /^(log\.access|metrics|proxy\.(?:threads|maxconn))/.exec(key)?.[0]).filter((
-    key,
-  ) => key !== undefined);
+  const keys = settings.flatMap(({ key }) => followed.exec(key)?.[0] ?? []);
   return keys.length === 0 ? [] : [`updated ${[...new Set(keys)].join(", ")}`];
 }
 

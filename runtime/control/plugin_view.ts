@@ -27,6 +27,8 @@ export interface PluginView {
   readonly cpu_ms: number | null;
   readonly memory_bytes: number | null;
   readonly last_error: string | null;
+  /** What it counts and measures itself. */
+  readonly metrics: readonly { readonly name: string; readonly kind: "count" | "gauge"; readonly value: number }[];
 }
 
 export function viewPlugin(status: PluginStatus): PluginView {
@@ -47,5 +49,6 @@ export function viewPlugin(status: PluginStatus): PluginView {
     cpu_ms: status.usage?.cpu ?? null,
     memory_bytes: status.usage?.memory ?? null,
     last_error: status.lastError,
+    metrics: status.metrics,
   };
 }

@@ -7,6 +7,7 @@ import type { Config, NotifyConfig } from "../config/model.ts";
 import { openCgroups } from "../os/cgroup.ts";
 import type { Clock } from "../os/clock.ts";
 import { forbiddenAddresses, isForbidden } from "../plugin/endpoints.ts";
+import type { Granting } from "../plugin/granted.ts";
 import type { DroppedEvents, Notifications, NotifierStatus, NotifyOptions } from "../plugin/notifications.ts";
 import type { PluginStatus, Registry, UseOptions } from "../plugin/registry.ts";
 import type { RemotePolicy, Unknown } from "../plugin/remote.ts";
@@ -59,6 +60,7 @@ const deliveryDeadline = 10_000;
 interface Loaded {
   readonly registry: Registry;
   readonly notifications: Notifications;
+  readonly granting: Granting;
   readonly place: PluginPlace;
 }
 
@@ -67,24 +69,32 @@ export function createPlugins(options: PluginsOptions): Plugins {
   let loaded: Loaded | null = null;
   let config: Config | null = null;
 
-  async function load(config: Config): Promise<Loaded> {
+  // What they are told of this node, and where none may connect, is what the configuration says now, and not at the start.
+  const current = {
+    get host() {
+      return hostOf(config!);
+    },
+    get forbidden() {
+      return nodeAddresses(config!);
+    },
+  };
+
+  async function load({ isolation }: Config): Promise<Loaded> {
     const [{ Registry }, { Notifications }, { createGranting }] = await Promise.all([
       import("../plugin/registry.ts"),
       import("../plugin/notifications.ts"),
       import("../plugin/granted.ts"),
     ]);
     const place = await PluginPlace.open(options.stateDirectory);
-    const forbidden = nodeAddresses(config);
-    const labels = config.nodes[config.node]?.labels ?? {};
-    const host = { node: config.node, cluster: config.cluster.name, labels };
+    const granting = createGranting({ directory: place.stores, outward: current });
     const registry = new Registry({
       directory: place.code,
-      host,
+      host: () => current.host,
       cgroups: openCgroups(),
-      isolation: config.isolation,
+      isolation,
       clock,
       log,
-      capabilities: createGranting({ directory: place.stores, forbidden }),
+      capabilities: granting,
       apps: {
         kit: once(() => import("./app_kit.ts").then(({ appKit }) => appKit())),
         open: (_name, uid) => options.sockets.open(uid),
@@ -99,7 +109,7 @@ export function createPlugins(options: PluginsOptions): Plugins {
         options.tell({ type: "plugin.state", severity, about: plugin, text, fields: { state, reason } });
       },
     });
-    const builtIn = { host, clock, log: log.with({ part: "notify" }), outward: { forbidden } };
+    const builtIn = { host: () => current.host, clock, log: log.with({ part: "notify" }), outward: current };
     const notifications = new Notifications({
       registry,
       builtIn,
@@ -107,14 +117,14 @@ export function createPlugins(options: PluginsOptions): Plugins {
       log,
       dropped: (dropped) => options.tell(dropHappening(dropped)),
     });
-    return { registry, place, notifications };
+    return { registry, place, granting, notifications };
   }
 
   return {
     async change(wanted) {
       if (loaded === null && wanted.plugins.length === 0 && wanted.notify.length === 0) return [];
-      loaded ??= await load(wanted);
       config = wanted;
+      loaded ??= await load(wanted);
       const { problems } = await loaded.registry.apply(pluginOptions(wanted), usesOf(wanted));
       return [...problems, ...loaded.notifications.apply(wanted.notify.map((one) => notifyOptions(one, wanted)))];
     },
@@ -164,6 +174,7 @@ export function createPlugins(options: PluginsOptions): Plugins {
     async stop() {
       loaded?.notifications.stop();
       await loaded?.registry.stop();
+      await loaded?.granting.flush();
       await loaded?.place[Symbol.asyncDispose]();
       loaded = null;
     },
@@ -235,6 +246,11 @@ function notifyOptions(notify: NotifyConfig, config: Config): NotifyOptions {
   const plugin = config.plugins.find(({ name }) => name === use);
   const deadline = plugin?.limits.deadline ?? deliveryDeadline;
   return { id, use, with: written, interest: { events, minSeverity, flap }, deadline };
+}
+
+/** What plugins are told of the node they run on. */
+export function hostOf({ node, nodes, cluster }: Config) {
+  return { node, cluster: cluster.name, labels: nodes[node]?.labels ?? {} };
 }
 
 function nodeAddresses({ nodes, vrrp }: Config): string[] {

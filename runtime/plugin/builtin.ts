@@ -33,7 +33,8 @@ export function builtInSchema(name: BuiltInNotifier): JsonSchema {
 }
 
 export interface BuiltInOptions {
-  readonly host: HostInfo;
+  /** As the configuration says now. */
+  readonly host: () => HostInfo;
   readonly clock: Clock;
   readonly log: Logger;
   /** Where requests and datagrams never go. */
@@ -87,7 +88,7 @@ function context(config: unknown, options: BuiltInOptions, broker: Broker, signa
   };
   return {
     config,
-    host: { ...host, api: 1 },
+    host: { ...host(), api: 1 },
     signal,
     clock: { now: clock.now, monotonic: clock.monotonic, sleep: (ms) => sleep(clock, ms, signal) },
     log: { debug: log.debug, info: log.info, warn: log.warning, error: log.error },

@@ -40,6 +40,12 @@ export class Calls {
     }
     const { signal, capabilities = {}, config } = options;
     const id = this.#next++;
+    try {
+      this.send({ type: "call", id, use, method, argument, ...(config === undefined ? {} : { config }) });
+    } catch (cause) {
+      // What was never asked is never answered, and waits for nothing.
+      return Promise.reject(new PluginUnavailable(cause instanceof Error ? cause.message : String(cause), { cause }));
+    }
     return new Promise((resolve, reject) => {
       let patience: Disposable | undefined;
       const abort = () => {
@@ -57,7 +63,6 @@ export class Calls {
         resolve: (value) => (settle(), resolve(value)),
         reject: (error) => (settle(), reject(error)),
       });
-      this.send({ type: "call", id, use, method, argument, ...(config === undefined ? {} : { config }) });
       if (signal.aborted) abort();
       else signal.addEventListener("abort", abort, { once: true });
     });

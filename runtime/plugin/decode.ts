@@ -1,16 +1,22 @@
 /** Messages of a plugin's process, checked field by field: what has another shape is a violation. Pure. */
 import type { Measure } from "../os/confine.ts";
 import { ProtocolViolation } from "./frame.ts";
-import { plainLine } from "./output.ts";
+import { plainLine, redactAnswer, redactText } from "./output.ts";
 import { type Ask, CHUNK_LIMIT, type FromPlugin, type LogLevel, type WireError } from "./protocol.ts";
 
 /** Characters of a file's path, line and column. */
 const PLACE_LIMIT = 300;
 
+type Redact = (text: string) => string;
+
 /**
+ * The words of the protocol are taken as they came. Sentences, which end in a log, a status or an event, are redacted here,
+ * before anything of them is cut; those of a log line by whoever writes it.
+ *
+ * @param redact takes secrets out of text. @default nothing is
  * @throws {ProtocolViolation} when `value` is no message of the protocol.
  */
-export function decodeMessage(value: unknown): FromPlugin {
+export function decodeMessage(value: unknown, redact: Redact = (text) => text): FromPlugin {
   const message = record(value, "message");
   const type = message.type;
   switch (type) {
@@ -25,12 +31,12 @@ export function decodeMessage(value: unknown): FromPlugin {
     case "loaded":
       return { type, kind: text(message.kind, "kind"), schema: message.schema };
     case "failed":
-      return { type, error: wireError(message.error) };
+      return { type, error: wireError(message.error, redact) };
     case "answer": {
       const id = count(message.id, "id");
       if (message.abandoned === true) return { type, id, abandoned: true };
-      if ("error" in message) return { type, id, error: wireError(message.error) };
-      return { type, id, value: message.value };
+      if ("error" in message) return { type, id, error: wireError(message.error, redact) };
+      return { type, id, value: redactAnswer(message.value, redact) };
     }
     case "ask":
       return { type, id: count(message.id, "id"), call: count(message.call, "call"), ask: decodeAsk(message.ask) };
@@ -39,7 +45,7 @@ export function decodeMessage(value: unknown): FromPlugin {
     case "metric": {
       const kind = message.kind;
       if (kind !== "count" && kind !== "gauge") throw wrong("kind of a metric", kind);
-      return { type, kind, name: text(message.name, "name"), value: finite(message.value, "value") };
+      return { type, kind, name: redact(text(message.name, "name")), value: finite(message.value, "value") };
     }
     case "pong":
       return { type, n: count(message.n, "n"), abandoned: count(message.abandoned, "abandoned") };
@@ -92,13 +98,21 @@ function decodeAsk(value: unknown): Ask {
   }
 }
 
-function wireError(value: unknown): WireError {
+const MESSAGE_LIMIT = 2000;
+/** Names that somebody goes by. */
+const CONTRACT_ERRORS: ReadonlySet<string> = new Set(["Retry", "GiveUp"]);
+
+function wireError(value: unknown, redact: Redact): WireError {
   const error = record(value, "error");
+  // Again for what became a secret when escape sequences were taken out of it.
+  const sentence = (line: string) => redact(plainLine(line));
+  const stack = error.stack === undefined ? null : redact(text(error.stack, "stack"));
+  const name = text(error.name, "name");
   return {
-    name: plainLine(text(error.name, "name")).slice(0, 100),
-    message: plainLine(text(error.message, "message")),
-    ...(error.stack === undefined ? {} : { stack: text(error.stack, "stack").split("\n").map(plainLine).join("\n") }),
-    ...(error.at === undefined ? {} : { at: plainLine(text(error.at, "at")).slice(0, PLACE_LIMIT) }),
+    name: CONTRACT_ERRORS.has(name) ? name : sentence(redact(name)).slice(0, 100),
+    message: sentence(redactText(text(error.message, "message"), redact)).slice(0, MESSAGE_LIMIT),
+    ...(stack === null ? {} : { stack: stack.split("\n").map(sentence).join("\n") }),
+    ...(error.at === undefined ? {} : { at: sentence(redact(text(error.at, "at"))).slice(0, PLACE_LIMIT) }),
     ...(error.afterMs === undefined ? {} : { afterMs: finite(error.afterMs, "afterMs") }),
   };
 }

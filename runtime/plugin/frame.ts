@@ -23,7 +23,7 @@ export class ProtocolViolation extends Error {
 const encoder = new TextEncoder();
 
 /**
- * @throws {RangeError} when the value does not fit a frame.
+ * @throws {RangeError} when the value does not fit a frame, or nests too deeply for whoever decodes it.
  */
 export function encodeFrame(value: unknown): Uint8Array<ArrayBuffer> {
   const text = JSON.stringify(value);
@@ -32,6 +32,9 @@ export function encodeFrame(value: unknown): Uint8Array<ArrayBuffer> {
   const { written } = encoder.encodeInto(text, frame.subarray(HEADER));
   if (written > FRAME_LIMIT) {
     throw new RangeError(`Cannot send a message of ${written} bytes: the limit is ${FRAME_LIMIT}`);
+  }
+  if (depth(frame.subarray(HEADER, HEADER + written)) > DEPTH_LIMIT) {
+    throw new RangeError(`Cannot send values nested deeper than ${DEPTH_LIMIT}`);
   }
   new DataView(frame.buffer).setUint32(0, written);
   return frame.subarray(0, HEADER + written);

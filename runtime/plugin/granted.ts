@@ -8,28 +8,30 @@ import { openStore, type PluginStore } from "./store.ts";
 export interface GrantedOptions {
   /** Holds the stores, a file for each plugin. */
   readonly directory: string;
-  /** Addresses that no endpoint may be at: the VRRP peers. */
-  readonly forbidden: readonly string[];
+  /** Where no endpoint may be: the VRRP peers. Asked anew for every request, for a reload may bring others. */
+  readonly outward: EndpointOptions;
 }
 
 /** One entry of `grants.endpoints` as written, secrets resolved: what is absent is nothing. */
 type WrittenEndpoint = Partial<Endpoint> & { readonly url: string };
 
 /** The capabilities of the plugin that the configuration calls `name`: what {@linkcode Registry} asks for. */
-export type Granting = (name: string, grants: Grants, granted: Granted) => Omit<Capabilities, "connect">;
+export interface Granting {
+  (name: string, grants: Grants, granted: Granted): Omit<Capabilities, "connect">;
+  /** Resolves when all stores are on the disk. */
+  flush(): Promise<void>;
+}
 
-export function createGranting({ directory, forbidden }: GrantedOptions): Granting {
+export function createGranting({ directory, outward }: GrantedOptions): Granting {
   // By file: a plugin and its successor of a reload must not overwrite each other's memory.
-  const stores = new Map<string, { readonly bytes: number; readonly store: PluginStore }>();
+  const stores = new Map<string, PluginStore>();
   const storeOf = (path: string, bytes: number): PluginStore => {
-    const open = stores.get(path);
-    if (open?.bytes === bytes) return open.store;
-    const store = openStore(path, bytes);
-    stores.set(path, { bytes, store });
+    const store = stores.get(path) ?? openStore(path, bytes);
+    store.limit(bytes);
+    stores.set(path, store);
     return store;
   };
-  const outward = { forbidden };
-  return (name, grants, granted) => {
+  const grant = (name: string, grants: Grants, granted: Granted) => {
     const written = grants.endpoints.map((one) => [one, completed(granted.endpoints[one] as WrittenEndpoint)] as const);
     return {
       ...(written.length === 0 ? {} : endpointCapabilities(Object.fromEntries(written), outward)),
@@ -37,6 +39,9 @@ export function createGranting({ directory, forbidden }: GrantedOptions): Granti
       ...(grants.store === 0 ? {} : { store: storeOf(`${directory}/${name}.store.json`, grants.store) }),
     };
   };
+  return Object.assign(grant, {
+    flush: async () => void await Promise.all([...stores.values()].map((store) => store.flush())),
+  });
 }
 
 function endpointCapabilities(

@@ -1,5 +1,6 @@
 /** What a plugin may do: what it asks for, as far as the operator has granted it. Pure. */
 import type { Requests } from "./manifest.ts";
+import type { GrantedNames } from "./protocol.ts";
 
 /** As in the operator's configuration. */
 export interface Granted {
@@ -26,19 +27,26 @@ export type GrantsResult =
   | { readonly grants: Grants; readonly missing: readonly [] }
   | { readonly grants: null; readonly missing: readonly string[] };
 
+/** Fields that prove who we are, also where an operator wrote their value into the configuration. */
+const CREDENTIAL = /auth|token|secret|passw|api-?key|cookie|signature/i;
+
 /**
  * What control proves itself with at the endpoints of `granted`. A plugin never gets it, but an endpoint may answer with it:
- * "401, Bearer abc is not valid".
+ * "401, Bearer abc is not valid". Other headers are no secret: one that says "info" must not hide every "info".
  */
 export function endpointSecrets({ endpoints }: Granted): string[] {
   return Object.values(endpoints).flatMap((endpoint) => {
-    const { headers, signature } = endpoint as {
+    const { url, headers = {}, secretHeaders = [], signature } = endpoint as {
+      readonly url?: string;
       readonly headers?: Readonly<Record<string, string>>;
+      readonly secretHeaders?: readonly string[];
       readonly signature?: { readonly secret: string } | null;
     };
+    const secret = Object.entries(headers).filter(([name]) => secretHeaders.includes(name) || CREDENTIAL.test(name));
     // "Bearer abc" is shown as "abc" too.
-    const credentials = Object.values(headers ?? {}).flatMap((value) => [value, ...value.split(" ").slice(1)]);
-    return signature ? [...credentials, signature.secret] : credentials;
+    const credentials = secret.flatMap(([, value]) => [value, ...value.split(" ").slice(1)]);
+    const password = url !== undefined && URL.canParse(url) ? decodeURIComponent(new URL(url).password) : "";
+    return [...credentials, ...signature ? [signature.secret] : [], ...password === "" ? [] : [password]];
   });
 }
 
@@ -72,4 +80,18 @@ export function effectiveGrants(name: string, requests: Requests, granted: Grant
   if (missing.length > 0) return { grants: null, missing };
   const { endpoints, commands, store } = requests;
   return { grants: { targets, endpoints, commands, store }, missing: [] };
+}
+
+/** What of `ctx` is there: requests go to endpoints with a URL of HTTP, datagrams to the others. */
+export function grantedNames(
+  { endpoints, commands, store }: Grants,
+  granted: Pick<Granted, "endpoints">,
+): GrantedNames {
+  const isHttp = (name: string) => /^https?:/i.test(String((granted.endpoints[name] as { url?: unknown })?.url));
+  return {
+    fetch: endpoints.filter(isHttp),
+    send: endpoints.filter((name) => !isHttp(name)),
+    run: commands,
+    store: store > 0,
+  };
 }

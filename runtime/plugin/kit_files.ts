@@ -6,6 +6,7 @@ import answers from "../../plugins/answers.ts" with { type: "text" };
 import contract from "../../plugins/contract.ts" with { type: "text" };
 import declaration from "../../plugins/declaration.ts" with { type: "text" };
 import plainLine from "../../plugins/plain_line.ts" with { type: "text" };
+import planBounds from "../../plugins/plan_bounds.ts" with { type: "text" };
 import scriptedServer from "../../plugins/scripted_server.ts" with { type: "text" };
 import testing from "../../plugins/testing.ts" with { type: "text" };
 import virtualTime from "../../plugins/virtual_time.ts" with { type: "text" };
@@ -42,6 +43,7 @@ export const KIT_FILES: Readonly<Record<string, string>> = {
   "plugins/contract.ts": contract,
   "plugins/declaration.ts": declaration,
   "plugins/plain_line.ts": plainLine,
+  "plugins/plan_bounds.ts": planBounds,
   "plugins/scripted_server.ts": scriptedServer,
   "plugins/testing.ts": testing,
   "plugins/virtual_time.ts": virtualTime,

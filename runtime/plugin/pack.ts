@@ -10,7 +10,8 @@
  */
 
 const MAGIC = "TANDEM-PLUGIN 1\n";
-const MOST_FILES = 512, MOST_BYTES = 16 * 2 ** 20;
+/** What a plugin may hold, however it comes. */
+export const MOST_FILES = 512, MOST_BYTES = 16 * 2 ** 20;
 
 export function pack(files: ReadonlyMap<string, Uint8Array>): Uint8Array<ArrayBuffer> {
   const encoder = new TextEncoder();

@@ -13,8 +13,17 @@ import { PluginUnavailable, withPlace } from "./failure.ts";
 import { encodeFrame, ProtocolViolation } from "./frame.ts";
 import { HEARTBEAT, Heartbeat } from "./heartbeat.ts";
 import { Flood, readFrames, readLines } from "./intake.ts";
-import { LogGate, plainFields, plainLine, redactDeep } from "./output.ts";
-import type { FromPlugin, HostInfo, LogLevel, Method, PluginKind, ToPlugin, WireError } from "./protocol.ts";
+import { LogGate, plainFields, plainLine, redactDeep, redactText } from "./output.ts";
+import type {
+  FromPlugin,
+  GrantedNames,
+  HostInfo,
+  LogLevel,
+  Method,
+  PluginKind,
+  ToPlugin,
+  WireError,
+} from "./protocol.ts";
 import { stepBack } from "../os/scheduling.ts";
 import { cgroupLimits, type PluginStage, residentLimit, type StageArgument } from "./stage.ts";
 import { readUsage, type Usage } from "./usage.ts";
@@ -27,6 +36,7 @@ export interface ProcessOptions {
   readonly entry: string;
   readonly kind: PluginKind;
   readonly host: HostInfo;
+  readonly granted: GrantedNames;
   /** Bytes plugin code may use. */
   readonly memory: number;
   readonly cgroups: Cgroups;
@@ -164,6 +174,7 @@ export class PluginProcess {
   }
 
   async #live(): Promise<void> {
+    const { redact } = this.options;
     const intake = { clock: this.options.clock, over: () => this.#end !== null };
     const log = (line: string) => {
       this.#firstWords ||= plainLine(line).slice(0, 200);
@@ -171,7 +182,7 @@ export class PluginProcess {
     };
     const [status] = await Promise.all([
       this.#child.status,
-      readFrames(this.#child.stdout, (value) => this.#receive(decodeMessage(this.#redact(value))), intake).catch(
+      readFrames(this.#child.stdout, (value) => this.#receive(decodeMessage(value, redact)), intake).catch(
         (error) => {
           this.#broke(error);
         },
@@ -210,12 +221,6 @@ export class PluginProcess {
       if (this.#cgroup.remove()) return;
       await new Promise<void>((resolve) => this.options.clock.after(25, resolve));
     }
-  }
-
-  /** Whatever the plugin says ends in a log, a status or an event; only what it writes to its target must be whole. */
-  #redact(value: unknown): unknown {
-    const asked = typeof value === "object" && value !== null && "type" in value && value.type === "ask";
-    return asked ? value : redactDeep(value, this.options.redact);
   }
 
   #broke(error: unknown): void {
@@ -289,8 +294,8 @@ export class PluginProcess {
 
   #ready(): void {
     this.#step("confined", "loading", "ready");
-    const { entry, kind, host } = this.options;
-    this.#send({ type: "load", directory: this.#directory, entry, kind, host });
+    const { entry, kind, host, granted } = this.options;
+    this.#send({ type: "load", directory: this.#directory, entry, kind, host, granted });
   }
 
   #nowLoaded(schema: unknown): void {
@@ -316,14 +321,15 @@ export class PluginProcess {
   }
 
   #plain(fields: unknown): Readonly<Record<string, unknown>> | undefined {
-    const plain = plainFields(fields);
+    // Before they are cut, and again for what escape sequences had hidden.
+    const plain = plainFields(redactDeep(fields, this.options.redact));
     return plain && redactDeep(plain, this.options.redact) as Readonly<Record<string, unknown>>;
   }
 
   #log(level: LogLevel, text: string, fields?: Readonly<Record<string, unknown>>): void {
     // Before it is cut, and again for what became a secret when escape sequences were taken out of it.
     const { redact } = this.options;
-    const plain = redact(plainLine(redact(text)));
+    const plain = redact(plainLine(redactText(text, redact)));
     for (const line of this.#gate.pass(plain, this.options.clock.monotonic())) {
       if (line !== "") this.listener.log(level, line, fields);
     }

@@ -27,6 +27,18 @@ export const CONNECTIONS_PER_CALL = 4;
 /** Most bytes of one read or write. */
 export const CHUNK_LIMIT = 64 * 1024;
 
+/**
+ * Characters of a text that travel: twice as many as are shown. What is hidden in a text is seen whole then, and never shown in
+ * part because the text was cut in the middle of it.
+ */
+export const TEXT_LIMIT = 16 * 1024;
+/** Most bytes of a question's content, as JSON or base64: it must fit a frame, together with what is said about it. */
+const CONTENT_LIMIT = 240 * 1024;
+/** Most bytes of a key and its value, as JSON. */
+export const ENTRY_LIMIT = CONTENT_LIMIT;
+/** Most bytes of the body of a request to an endpoint. */
+export const BODY_LIMIT = CONTENT_LIMIT / 4 * 3;
+
 /** An error that crossed the pipe. */
 export interface WireError {
   readonly name: string;
@@ -47,6 +59,7 @@ export type ToPlugin =
     readonly entry: string;
     readonly kind: PluginKind;
     readonly host: HostInfo;
+    readonly granted: GrantedNames;
   }
   | {
     readonly type: "call";
@@ -70,6 +83,15 @@ export interface HostInfo {
   readonly node: string;
   readonly cluster: string;
   readonly labels: Readonly<Record<string, string>>;
+}
+
+/** What `ctx` has beside what every plugin has; of a list that is empty it has nothing. A name that is not here is refused. */
+export interface GrantedNames {
+  /** Endpoints that requests go to, and those that datagrams go to. */
+  readonly fetch: readonly string[];
+  readonly send: readonly string[];
+  readonly run: readonly string[];
+  readonly store: boolean;
 }
 
 export type FromPlugin =

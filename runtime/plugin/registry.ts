@@ -8,12 +8,13 @@ import { type Measure, shortfalls, substitutes } from "../os/confine.ts";
 import type { Logger } from "../telemetry/log.ts";
 import type { Capabilities } from "./broker.ts";
 import { PluginError } from "./failure.ts";
-import { effectiveGrants, endpointSecrets, type Granted, type Grants } from "./grants.ts";
+import { effectiveGrants, endpointSecrets, type Granted, grantedNames, type Grants } from "./grants.ts";
 import { installKit } from "./kit.ts";
 import type { Manifest } from "./manifest.ts";
 import { checkOptions } from "./options.ts";
 import { redactor } from "./output.ts";
-import type { HostInfo, LogLevel, PluginKind } from "./protocol.ts";
+import { type Metric, MOST_METRICS, PluginMetrics } from "./plugin_metrics.ts";
+import type { GrantedNames, HostInfo, LogLevel, PluginKind } from "./protocol.ts";
 import {
   type Granted as RemoteGrants,
   type RemoteChecker,
@@ -53,15 +54,14 @@ export interface UseOptions {
 export interface RegistryOptions {
   /** Holds what plugins run from; must be reachable by every uid. */
   readonly directory: string;
-  readonly host: HostInfo;
+  /** As the configuration says now: a plugin that was told otherwise is swapped. */
+  readonly host: () => HostInfo;
   readonly cgroups: Cgroups;
   readonly isolation: "available" | "strict";
   readonly clock: Clock;
   readonly log: Logger;
   /** Every change of state of any plugin: an event `plugin.state`. */
   readonly changed: (plugin: string, state: SandboxState, reason: string) => void;
-  /** @default none */
-  readonly metric?: (plugin: string, name: string, kind: "count" | "gauge", value: number) => void;
   /** What granted endpoints and the store are; absent while nothing offers them. */
   readonly capabilities?: (plugin: string, grants: Grants, granted: Granted) => Omit<Capabilities, "connect">;
   /** What applications need; absent where none is served. */
@@ -76,6 +76,8 @@ export interface PluginStatus extends SandboxStatus {
   readonly plugin: string;
   readonly kind: PluginKind;
   readonly sha256: string;
+  /** What it counts and measures itself. */
+  readonly metrics: readonly Metric[];
   readonly isolation: {
     readonly inForce: readonly Measure["name"][];
     readonly missing: readonly string[];
@@ -87,6 +89,8 @@ export interface PluginStatus extends SandboxStatus {
 interface Running {
   readonly options: PluginOptions;
   readonly source: PluginSource;
+  /** What it was told of its node. */
+  readonly host: HostInfo;
   readonly sandbox: Sandbox;
   readonly uses: Map<string, UseOptions>;
   readonly granted: RemoteGrants;
@@ -104,6 +108,9 @@ export class Registry {
   readonly #running = new Map<string, Running>();
   /** Applications that were replaced, and may still have requests. */
   readonly #retired = new Set<RemoteApp>();
+  readonly #metrics = new PluginMetrics((plugin) =>
+    this.options.log.warning(`[${plugin}] It has more than ${MOST_METRICS} metrics: the others are not kept`)
+  );
   constructor(private readonly options: RegistryOptions) {}
 
   /**
@@ -123,6 +130,7 @@ export class Registry {
     await Promise.all(
       [...this.#running.values()].filter((running) => !wanted.has(running.options.name)).map((gone) => {
         this.#running.delete(gone.options.name);
+        this.#metrics.forget(gone.options.name);
         return this.#dismiss(gone);
       }),
     );
@@ -164,6 +172,7 @@ export class Registry {
         plugin: `${source.manifest.name} ${source.manifest.version}`,
         kind: source.manifest.kind,
         sha256: source.sha256,
+        metrics: this.#metrics.of(options.name),
         isolation: { inForce, missing: shortfalls(status.measures), substituted: substitutes(status.measures) },
       };
     });
@@ -196,7 +205,7 @@ export class Registry {
       );
     }
     const before = this.#running.get(options.name);
-    if (before && unchanged(before, options, source, uses)) return;
+    if (before && unchanged(before, { options, source, uses, host: this.options.host() })) return;
     const next = await this.#prepare(options, source, uses);
     // Blue and green: the old one serves until the new one has shown that it can. One that was not needed yet has no old.
     if (before?.sandbox.status().state === "running") {
@@ -246,12 +255,21 @@ export class Registry {
     const serving = this.#open(options.name, manifest, uses, uid);
     let app: RemoteApp | null = null;
     const heard = (state: SandboxState) => app?.heard(state);
-    const sandbox = await this.#sandbox(options.name, source, { redact, uid, memory, serving, heard });
+    const host = this.options.host();
+    const sandbox = await this.#sandbox(options.name, source, {
+      redact,
+      uid,
+      memory,
+      serving,
+      host,
+      names: grantedNames(grants, options.grants),
+      heard,
+    });
     const { targets: _, ...capabilities } = granted;
     for (const { use, config } of configured) await sandbox.add({ id: use.id, config, capabilities });
     const { clock, log } = this.options;
     if (serving !== null) app = new RemoteApp(sandbox, { id: uses[0].id, serving, capabilities, clock, log });
-    return { options, source, sandbox, uses: new Map(uses.map((use) => [use.id, use])), granted, uid, app };
+    return { options, source, host, sandbox, uses: new Map(uses.map((use) => [use.id, use])), granted, uid, app };
   }
 
   /** Sockets of an application; null for other kinds, and while no route uses it. */
@@ -264,15 +282,17 @@ export class Registry {
   async #sandbox(
     name: string,
     source: PluginSource,
-    { redact, uid, memory, serving, heard }: {
+    { redact, uid, memory, serving, host, names, heard }: {
       readonly redact: (text: string) => string;
       readonly uid: number | null;
       readonly memory: number;
       readonly serving: Serving | null;
+      readonly host: HostInfo;
+      readonly names: GrantedNames;
       readonly heard: (state: SandboxState) => void;
     },
   ): Promise<Sandbox> {
-    const { directory, host, cgroups, isolation, clock, log, changed, metric } = this.options;
+    const { directory, cgroups, isolation, clock, log, changed } = this.options;
     const { manifest } = source;
     const place = placeSource(source, directory);
     const kit = installKit(directory, serving === null ? null : await this.options.apps?.kit() ?? null);
@@ -297,6 +317,7 @@ export class Registry {
         entry: manifest.entry,
         kind: manifest.kind,
         host,
+        granted: names,
         memory,
         isolation,
         redact,
@@ -304,7 +325,7 @@ export class Registry {
       },
     }, {
       log: (level: LogLevel, text, fields) => say[level](`[${name}] ${text}`, fields),
-      metric: (metricName, kind, value) => metric?.(name, metricName, kind, value),
+      metric: (metric, kind, value) => this.#metrics.observe(name, metric, kind, value),
       changed(state, reason) {
         heard(state);
         changed(name, state, reason);
@@ -323,14 +344,17 @@ export class Registry {
   }
 }
 
-function unchanged(
-  before: Running,
-  options: PluginOptions,
-  source: PluginSource,
-  uses: readonly UseOptions[],
-): boolean {
+interface Wanted {
+  readonly options: PluginOptions;
+  readonly source: PluginSource;
+  readonly uses: readonly UseOptions[];
+  readonly host: HostInfo;
+}
+
+function unchanged(before: Running, { options, source, uses, host }: Wanted): boolean {
   return before.source.sha256 === source.sha256 && before.options.memory === options.memory &&
     JSON.stringify(before.options.grants) === JSON.stringify(options.grants) &&
+    JSON.stringify(before.host) === JSON.stringify(host) &&
     JSON.stringify([...before.uses.values()]) === JSON.stringify(uses);
 }
 

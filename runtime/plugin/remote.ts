@@ -57,7 +57,8 @@ export function remoteChecker(sandbox: Sandbox, id: string, granted: Granted, cl
         return decodeVerdict(answer);
       } catch (error) {
         if (error instanceof PluginThrew) return { state: "down", reason: error.message };
-        const what = error instanceof Error ? error.message : String(error);
+        // What is wrong with an answer shows what it was.
+        const what = sandbox.redact(error instanceof Error ? error.message : String(error));
         return { state: "unknown", reason: `no verdict of plugin "${sandbox.name}": ${what}` };
       }
     },
@@ -131,7 +132,10 @@ export function remoteNotifier(sandbox: Sandbox, id: string, granted: Granted, c
 export function deliveryOf(error: WireError): Delivery {
   const { name, message, afterMs } = error;
   if (name === GIVE_UP) return { result: "dropped", reason: message };
-  const asked = name === RETRY && afterMs !== undefined ? Math.min(Math.max(0, afterMs), LONGEST_RETRY) : null;
+  // Our own notifiers throw here what no pipe has looked at.
+  const asked = name === RETRY && afterMs !== undefined && Number.isFinite(afterMs)
+    ? Math.min(Math.max(0, afterMs), LONGEST_RETRY)
+    : null;
   // What the contract's errors say is meant for the operator; where any other was thrown is what its author needs.
   return { result: "again", reason: name === RETRY ? message : withPlace(error), afterMs: asked };
 }
@@ -139,5 +143,5 @@ export function deliveryOf(error: WireError): Delivery {
 function failure(sandbox: Sandbox, phase: "plan", error: unknown): PluginError {
   const known = error instanceof PluginThrew || error instanceof PluginUnavailable || error instanceof InvalidAnswer;
   if (!known) throw error;
-  return new PluginError(sandbox.name, phase, describeFailure(error), { cause: error });
+  return new PluginError(sandbox.name, phase, sandbox.redact(describeFailure(error)), { cause: error });
 }

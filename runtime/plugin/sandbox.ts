@@ -85,6 +85,11 @@ export class Sandbox {
     return this.options.name;
   }
 
+  /** `text` without the secrets of its uses. */
+  redact(text: string): string {
+    return this.options.process.redact(text);
+  }
+
   status(): SandboxStatus {
     return {
       state: this.#state,

@@ -5,7 +5,7 @@
 import { contentHash, placeFiles } from "./kit.ts";
 import { decodeManifest, formatManifestProblem, type Manifest } from "./manifest.ts";
 import { plainLine } from "./output.ts";
-import { isInside, isPacked, unpack } from "./pack.ts";
+import { isInside, isPacked, MOST_BYTES, MOST_FILES, unpack } from "./pack.ts";
 
 /** A plugin as read, before anything of it has run. */
 export interface PluginSource {
@@ -24,7 +24,6 @@ export class SourceError extends Error {
 }
 
 const MANIFEST = "plugin.yaml";
-const MOST_FILES = 512, MOST_BYTES = 16 * 2 ** 20;
 /** Left out: what belongs to the author's work and not to the plugin. */
 const LEFT_OUT = new Set(["node_modules", "deno.lock", "dist"]);
 
@@ -79,8 +78,9 @@ async function readFiles(path: string): Promise<Map<string, Uint8Array>> {
     await walk(path, "", files, { bytes: 0 });
     return files;
   }
-  // A pipe would be waited for, and a device has no end.
-  if (!stat.isFile) throw new SourceError(path, [`${path}: is neither a file nor a directory`]);
+  // A device or a FIFO would be read for ever.
+  if (!stat.isFile) throw new SourceError(path, [`${path}: is neither a directory nor a file`]);
+  if (stat.size > MOST_BYTES) throw new SourceError(path, [`${path}: is larger than ${MOST_BYTES / 2 ** 20} MiB`]);
   try {
     return unpack(await Deno.readFile(path));
   } catch (cause) {
@@ -102,19 +102,24 @@ async function walk(
   for await (const entry of Deno.readDir(`${top}/${below}`)) {
     if (entry.name.startsWith(".") || LEFT_OUT.has(entry.name)) continue;
     const path = below === "" ? entry.name : `${below}/${entry.name}`;
+    if (entry.isDirectory) {
+      if (!isInside(entry.name)) throw new SourceError(top, [misnamed(`${top}/${path}`)]);
+      await walk(top, path, files, total);
+      continue;
+    }
     // A link could lead out of the plugin, to what only we may read.
     if (entry.isSymlink) throw new SourceError(top, [`${top}/${path}: is a link, and a plugin may hold none`]);
-    if (!isInside(entry.name)) throw new SourceError(top, [misnamed(`${top}/${path}`)]);
-    if (entry.isDirectory) await walk(top, path, files, total);
-    else if (entry.isFile) {
-      const bytes = await Deno.readFile(`${top}/${path}`);
-      // What plugin pack made here before is no part of what it makes now.
-      if (isPacked(bytes)) continue;
-      total.bytes += bytes.length;
-      files.set(path, bytes);
-      if (files.size > MOST_FILES || total.bytes > MOST_BYTES) {
-        throw new SourceError(top, [`${top}: has more than ${MOST_FILES} files or ${MOST_BYTES / 2 ** 20} MiB`]);
-      }
+    if (!entry.isFile) {
+      throw new SourceError(top, [`${top}/${path}: is a FIFO, a socket or a device, and a plugin may hold none`]);
     }
+    if (!isInside(entry.name)) throw new SourceError(top, [misnamed(`${top}/${path}`)]);
+    const large = (bytes: number) => files.size >= MOST_FILES || total.bytes + bytes > MOST_BYTES;
+    const excess = `${top}: has more than ${MOST_FILES} files or ${MOST_BYTES / 2 ** 20} MiB`;
+    if (large((await Deno.lstat(`${top}/${path}`)).size)) throw new SourceError(top, [excess]);
+    const bytes = await Deno.readFile(`${top}/${path}`);
+    // What plugin pack made here before is no part of what it makes now.
+    if (isPacked(bytes)) continue;
+    total.bytes += bytes.length;
+    files.set(path, bytes);
   }
 }

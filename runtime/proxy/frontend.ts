@@ -39,6 +39,8 @@ export class Frontend {
     this.#route(options);
     this.#counters = engine.shared.frontends;
     this.#base = slot * FrontendCounter.stride;
+    // Before its first connection, and never changed: each is counted out as it was counted in.
+    this.#counters[this.#base + FrontendCounter.apart] = options.apart === true ? 1 : 0;
   }
 
   get options(): ThreadFrontend {

@@ -28,6 +28,8 @@ export interface FrontendOptions extends Partial<RoutingOptions> {
   /** Routes in `mode: tcp`. @default none */
   readonly tcpRoutes?: readonly TcpRouteOptions[];
   readonly maxconn: number;
+  /** Its connections are not among those that `ProxyOptions.maxconn` limits, as long as it exists. @default false */
+  readonly apart?: boolean;
   readonly timeouts: {
     /** Whole request head, from its first byte. */
     readonly httpRequest: number;

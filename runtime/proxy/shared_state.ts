@@ -19,7 +19,9 @@ export const FrontendCounter = {
   responses: 3,
   bytesIn: 8,
   bytesOut: 9,
-  stride: 10,
+  /** 1 where its connections have a room of their own, and are none of the process's; no counter. */
+  apart: 10,
+  stride: 11,
 } as const;
 
 /** Counters of a server, in one thread. */
@@ -216,7 +218,7 @@ export class SharedState {
     this.lines.fill(0, words * this.thread, words * (this.thread + 1));
     for (let at = FrontendCounter.current; at < this.frontends.length; at += FrontendCounter.stride) {
       const lost = this.frontends[at];
-      Atomics.sub(this.open, 0, lost);
+      if (this.frontends[at + FrontendCounter.apart] === 0) Atomics.sub(this.open, 0, lost);
       Atomics.sub(this.open, 1 + (at - FrontendCounter.current) / FrontendCounter.stride, lost);
       this.frontends[at] = 0;
     }

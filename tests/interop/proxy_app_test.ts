@@ -1,7 +1,7 @@
 /** Applications behind routes: a process of their own, an origin on a Unix socket, `forward` back through the balancer. */
 import assert from "node:assert/strict";
 import type { AppReport } from "../../runtime/app/protocol.ts";
-import { appBackend, balancerFrontend } from "../../runtime/control/app_options.ts";
+import { appBackend, balancerFrontends } from "../../runtime/control/app_options.ts";
 import { type RouteOptions } from "../../runtime/proxy/routes/options.ts";
 import { backend, freePort, frontend, Origin, ProxyUnderTest, ways, Wire } from "./proxy_support.ts";
 
@@ -113,7 +113,10 @@ async function set(way: string, web: Origin, threads = 1) {
     threads,
     frontends: [
       frontend("in", port, { routes: [route({ match, action: pass }), route({})] }),
-      balancerFrontend([`${directory}/b.sock`], ["web"]),
+      ...balancerFrontends([{ name: "own", socket: `${directory}/b.sock` }], {
+        backends: [{ name: "web" }],
+        maxconn: 1000,
+      }),
     ],
     backends,
   };

@@ -99,12 +99,12 @@ Deno.test("plugin add takes no name that plugins: could not hold, and writes not
   assert.match(stdout, /plugins:\n {2}"true": \{/);
 });
 
-Deno.test("plugin add of what is neither a file nor a directory says so", async () => {
+Deno.test("plugin add of what is neither a directory nor a file says so", async () => {
   using shop = new Shop();
   await command(["mkfifo", shop.file("fifo")]);
   const { code, stderr } = await shop.plugin(["add", "./fifo"]);
   assert.equal(code, 1);
-  assert.match(stderr, /\.\/fifo: is neither a file nor a directory/);
+  assert.match(stderr, /\.\/fifo: is neither a directory nor a file/);
 });
 
 /** `npm pack` of `directory` into `to`: the tarball's path. */
@@ -233,6 +233,29 @@ Deno.test("plugin add of an archive touches nothing that is not its own, and not
   assert.match(none.stderr, /has no plugin\.yaml/);
   const names = [...Deno.readDirSync(shop.path)].map(({ name }) => name).sort();
   assert.deepEqual(names, ["acme-probe-1.0.0", "acme-probe-1.0.0.tgz", "none.tgz", "src"]);
+});
+
+Deno.test("plugin add of an archive makes no FIFO and no device, and stops where a plugin must be smaller", async () => {
+  using shop = new Shop();
+  writePlugin(shop.file("package"));
+  const archive = async () => {
+    await command(["tar", "-C", shop.path, "-czf", shop.file("hostile.tgz"), "package"]);
+    return await shop.plugin(["add", "./hostile.tgz"]);
+  };
+  await command(["mkfifo", shop.file("package/.door")]);
+  const fifo = await archive();
+  assert.equal(fifo.code, 1);
+  assert.match(fifo.stderr, /Cannot unpack "\.\/hostile\.tgz": it holds "package\/\.door", which is a FIFO/);
+  Deno.removeSync(shop.file("package/.door"));
+  // Nothing but zeros: a small archive, and a thousand times as much on the disk.
+  const bomb = Deno.openSync(shop.file("package/.bomb"), { write: true, create: true });
+  bomb.truncateSync(200 * 2 ** 20);
+  bomb.close();
+  const large = await archive();
+  assert.equal(large.code, 1);
+  assert.match(large.stderr, /it has more than 512 files or 16 MiB/);
+  const names = [...Deno.readDirSync(shop.path)].map(({ name }) => name).sort();
+  assert.deepEqual(names, ["hostile.tgz", "package"]);
 });
 
 Deno.test("plugin add npm:NAME@VERSION asks the operator's own registry, and nothing asks it afterwards", async () => {

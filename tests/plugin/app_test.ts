@@ -1,6 +1,7 @@
 /** Applications that are plugins, in a whole node: confined, forwarded by, swapped, and hostile beside what is served. */
 import assert from "node:assert/strict";
 import { get, Origin, Wire } from "../interop/proxy_support.ts";
+import { until } from "../support/command.ts";
 import { hostileApps } from "./app_attacks.ts";
 import { appWith, askAllTheTime, startAppNode } from "./app_node.ts";
 
@@ -450,4 +451,70 @@ Deno.test("hostile applications hurt their own routes only", async () => {
   }, 30_000);
   assert.match(await get(port, "/exit"), /^HTTP\/1.1 503 /);
   assert.match(await get(port, "/pass"), /x-web: 1/i, "its route passes by");
+});
+
+Deno.test("what is no Response is 500, and the application's log says what it was", async () => {
+  await using web = mirror();
+  const mute = appWith(`
+    if (pathname === "/app/text") return "just text" as any;
+    if (pathname === "/app/error") return Response.error();
+    if (pathname === "/app/fine") return new Response("fine");
+    return undefined as any;`);
+  const lines = site(web, "{ match: { path: /app/* }, app: mute }", "mute: { source: ./mute }");
+  await using world = await startAppNode({ mute }, lines);
+  const { node, port } = world;
+  await node.waitFor("it runs", ({ plugins }) => plugins[0]?.state === "running");
+  for (const path of ["/app/nothing?key=1", "/app/text", "/app/error"]) {
+    assert.match(await get(port, path), /^HTTP\/1.1 500 [^]*The application failed\./, path);
+  }
+  assert.match(await get(port, "/app/fine"), /^HTTP\/1.1 200 [^]*fine/);
+  using wire = await Wire.to(port);
+  await wire.send("GET /app/nothing HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: chat\r\n\r\n");
+  assert.match(await wire.until("\r\n\r\n"), /^HTTP\/1.1 500 /);
+  for (
+    const line of [
+      /A request failed: TypeError: GET \/app\/nothing was answered with nothing \(is a return missing\?\)/,
+      /GET \/app\/text was answered with a string, and not with a Response/,
+      /GET \/app\/error was answered with status 0: Response\.error\(\) cannot be sent/,
+    ]
+  ) await until("the log says so", () => line.test(node.output));
+});
+
+const HOARDER = appWith(
+  `if (pathname === "/app/hoard") {
+    for (let i = 0; i < 300; i++) {
+      // More than the socket queues would wait for ever.
+      const connected = Deno.connect({ transport: "unix", path: "/tmp/balancer/forward.sock" } as any);
+      const late = new Promise<null>((resolve) => setTimeout(() => resolve(null), 500));
+      const one = await Promise.race([connected, late]);
+      if (one === null) return new Response("full after " + i);
+      held.push(one);
+      await one.write(new TextEncoder().encode("PROXY UNKNOWN\\r\\nGET / HT"));
+    }
+    return new Response("held " + held.length);
+  }
+  return await ctx.forward("web", request);`,
+  "const held: Deno.Conn[] = [];",
+);
+
+Deno.test("an application that fills its way to the balancer with requests it never ends keeps nobody else from it", async () => {
+  await using web = mirror();
+  const lines = (routes: string) => [
+    `frontends: { in: { bind: "127.0.0.1:PORT", default_backend: web, routes: [${routes}] } }`,
+    `backends: { web: { servers: { one: "127.0.0.1:${web.port}" } } }`,
+    `plugins: { hoarder: { source: ./hoarder }, other: { source: ./other } }`,
+  ];
+  const routes = "{ match: { path: /app/* }, app: hoarder }, { match: { path: /other/* }, app: other }";
+  const other = appWith(`return await ctx.forward("web", request);`);
+  await using world = await startAppNode({ hoarder: HOARDER, other }, lines(routes), "{ threads: 1, maxconn: 100 }");
+  const { node, port } = world;
+  await node.waitFor("both run", ({ plugins }) => plugins.every(({ state }) => state === "running"));
+  assert.match(await get(port, "/app/forwarded"), /^HTTP\/1.1 200 /);
+  assert.match(await get(port, "/app/hoard"), /(held|full after) \d{3}/);
+  assert.match(await get(port, "/plain"), /^HTTP\/1.1 200 /, "what goes past it");
+  assert.match(await get(port, "/other/x"), /^HTTP\/1.1 200 /, "another application");
+  // What was never asked is given up, and it is heard again.
+  let answer = "";
+  for (let tries = 0; tries < 5 && !/^HTTP/.test(answer); tries++) answer = await get(port, "/app/x").catch(String);
+  assert.match(answer, /^HTTP\/1.1 200 /, "and in the end itself");
 });

@@ -5,7 +5,7 @@ import type { Verdict } from "../../plugins/contract.ts";
 import type { Capabilities } from "../../runtime/plugin/broker.ts";
 import { installKit } from "../../runtime/plugin/kit.ts";
 import { redactor } from "../../runtime/plugin/output.ts";
-import type { PluginKind } from "../../runtime/plugin/protocol.ts";
+import type { GrantedNames, PluginKind } from "../../runtime/plugin/protocol.ts";
 import { Sandbox, type SandboxState } from "../../runtime/plugin/sandbox.ts";
 import { pluginStage, pluginUid } from "../../runtime/plugin/stage.ts";
 
@@ -29,6 +29,8 @@ export interface ArenaOptions {
   readonly config?: unknown;
   readonly secrets?: readonly string[];
   readonly isolation?: "available" | "strict";
+  /** @default everything is there */
+  readonly granted?: GrantedNames;
   /** @default what this machine has */
   readonly cgroups?: Cgroups;
 }
@@ -85,6 +87,8 @@ export class Arena implements AsyncDisposable {
         entry: "main.ts",
         kind: options.kind ?? "checker",
         host: { node: "dlp1", cluster: "edge", labels: {} },
+        // Whatever it does with them, the broker has the last word.
+        granted: options.granted ?? { fetch: ["any"], send: ["any"], run: ["any"], store: true },
         memory,
         isolation: options.isolation ?? "available",
         redact: redactor(options.secrets ?? []),

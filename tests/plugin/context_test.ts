@@ -25,13 +25,13 @@ async function check(main: string, requests: string, grants: Partial<typeof noth
   Deno.writeTextFileSync(`${directory}/src/main.ts`, main);
   const registry = new Registry({
     directory,
-    host,
+    host: () => host,
     isolation: "available",
     clock: systemClock,
     log,
     changed: () => {},
     cgroups: openCgroups(),
-    capabilities: createGranting({ directory, forbidden: [] }),
+    capabilities: createGranting({ directory, outward: { forbidden: [] } }),
   });
   try {
     const options = {

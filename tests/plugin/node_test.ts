@@ -301,6 +301,7 @@ Deno.test("a secret that a plugin says, throws and prints is in no log, status, 
     journal: (await command([...tandem, "events", "--limit", "1000", ...reach])).stdout,
   };
   assert.match(shown.status, /login with .*•••.* failed/);
+  assert.match(shown.metrics, /^tandem_plugin_count_total\{plugin="[\w-]+",name="•••"\} [1-9]/m);
   for (const [where, text] of Object.entries(shown)) {
     assert.ok(text.length > 0, where);
     assert.doesNotMatch(text, new RegExp(`${SECRET}|${btoa(SECRET)}`), where);

@@ -68,7 +68,7 @@ Deno.test("a plugin reaches what was granted by name, and nothing else", async (
     peer: { url: "http://192.0.2.7/" },
   };
   const grants = { targets: false, endpoints: Object.keys(endpoints), commands: [], store: 0 };
-  const granting = createGranting({ directory: arena.directory, forbidden: ["192.0.2.7"] });
+  const granting = createGranting({ directory: arena.directory, outward: { forbidden: ["192.0.2.7"] } });
   const capabilities = granting("outbound", grants, { ...nothingGranted, endpoints });
   const list = attempts.map(([, code]) =>
     `() => ${code.replaceAll("PORT", String(port)).replaceAll("\r\n", "\\r\\n")}`

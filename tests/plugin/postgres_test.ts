@@ -25,7 +25,7 @@ if (binaries !== undefined && Deno.uid() === 0) {
     await Deno.chmod(directory, 0o755);
     const registry = new Registry({
       directory,
-      host: { node: "dlp1", cluster: "edge", labels: {} },
+      host: () => ({ node: "dlp1", cluster: "edge", labels: {} }),
       cgroups: openCgroups(),
       isolation: "available",
       clock: systemClock,

@@ -27,12 +27,14 @@ class Place implements AsyncDisposable {
   readonly changes: string[] = [];
   readonly lines: string[] = [];
   readonly registry: Registry;
+  /** A reload may bring others. */
+  labels: Readonly<Record<string, string>> = { zone: "a" };
 
   constructor() {
     Deno.chmodSync(this.directory, 0o755);
     this.registry = new Registry({
       directory: this.directory,
-      host: { node: "dlp1", cluster: "edge", labels: { zone: "a" } },
+      host: () => ({ node: "dlp1", cluster: "edge", labels: this.labels }),
       cgroups: openCgroups(),
       isolation: "available",
       clock: systemClock,
@@ -348,4 +350,61 @@ Deno.test("what init and loading throw is told with file and line", async () => 
     assert.match(reason, wanted);
     assert.ok(place.changes.some((change) => wanted.test(change)), place.changes.join("\n"));
   }
+});
+
+Deno.test("a reload that changes what a plugin is told of its node swaps it", async () => {
+  await using place = new Place();
+  const source = place.source("sample", {
+    "plugin.yaml": manifest("checker"),
+    "main.ts": checkerSource.replace("ctx.host.node", "ctx.host.labels.zone"),
+  });
+  const apply = () => place.registry.apply([options("sample", source)], [use("sample", { word: "one" }, "a")]);
+  await apply();
+  assert.equal((await place.registry.checker("a").check(target, context(10_000))).reason, "one node01 a");
+  const { pid } = place.registry.status()[0];
+  await apply();
+  assert.equal(place.registry.status()[0].pid, pid, "nothing changed");
+  place.labels = { zone: "b" };
+  await apply();
+  assert.equal((await place.registry.checker("a").check(target, context(10_000))).reason, "one node01 b");
+});
+
+for (const password of ["answer", "type", "down", "state", "info"]) {
+  Deno.test(`a secret "${password}" is hidden in sentences, and breaks nothing that the protocol goes by`, async () => {
+    await using place = new Place();
+    const main = checkerSource.replace(
+      "return {",
+      `ctx.log.info("it is " + ctx.config.password);
+    if (target.server === "two") throw new Error("no " + ctx.config.password);
+    return {`,
+    );
+    const more = "requests: { secrets: [password], endpoints: [web] }";
+    const source = place.source("sample", { "plugin.yaml": manifest("checker", more), "main.ts": main });
+    const web = { url: "https://a.example/", headers: { "x-level": "info" }, secretHeaders: [] };
+    const grants = { ...nothingGranted, secrets: ["pg"], endpoints: { web } };
+    const uses = [use("sample", { word: password, password }, "a")];
+    assert.deepEqual(await place.registry.apply([{ ...options("sample", source), grants }], uses), { problems: [] });
+    const checker = place.registry.checker("a");
+    assert.deepEqual(await checker.check(target, context(10_000)), { state: "up", reason: "••• node01 dlp1" });
+    assert.deepEqual(await checker.check({ ...target, server: "two" }, context()), { state: "down", reason: "no •••" });
+    assert.equal(place.registry.status()[0].state, "running");
+    assert.equal(
+      place.lines.map((line) => JSON.parse(line)).filter(({ text }) => text === "[sample] it is •••").length,
+      2,
+    );
+  });
+}
+
+Deno.test("what was not granted is not in ctx, and what was is", async () => {
+  await using place = new Place();
+  const source = place.source("sample", {
+    "plugin.yaml": manifest("checker", "requests: { store: 1KiB, endpoints: [web] }"),
+    "main.ts": checkerSource.replace(
+      "ctx.host.node",
+      '["store", "fetch", "send", "run"].filter((name) => name in ctx)',
+    ),
+  });
+  const grants = { ...nothingGranted, store: 1024, endpoints: { web: { url: "https://a.example/" } } };
+  await place.registry.apply([{ ...options("sample", source), grants }], [use("sample", { word: "has" }, "a")]);
+  assert.equal((await place.registry.checker("a").check(target, context(10_000))).reason, "has node01 store,fetch");
 });

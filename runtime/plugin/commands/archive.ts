@@ -1,6 +1,7 @@
 /** Plugins that come as archives: packages are fetched with the operator's own npm settings, and unpacked beside the lock. */
 import type { Lock } from "../lock.ts";
 import { readSource } from "../source.ts";
+import { readTar } from "../tar.ts";
 import { CommandFailed } from "./terminal.ts";
 
 const ARCHIVE = /\.(tgz|tar\.gz)$/;
@@ -46,9 +47,7 @@ async function unpacked(archive: string, lock: Lock): Promise<string> {
   await Deno.remove(fresh, { recursive: true }).catch(() => {});
   await Deno.mkdir(fresh);
   try {
-    // What the archive says about owners and modes is of no interest; npm puts everything in package/.
-    const options = ["--strip-components=1", "--no-same-owner", "--no-same-permissions"];
-    await command(["tar", "-xzf", archive, "-C", fresh, ...options]);
+    await unpackInto(archive, fresh);
     await readSource(fresh);
     await Deno.remove(place, { recursive: true }).catch(() => {});
     await Deno.rename(fresh, place);
@@ -57,6 +56,22 @@ async function unpacked(archive: string, lock: Lock): Promise<string> {
     throw error;
   }
   return place;
+}
+
+/** What the archive says about owners and modes is of no interest. */
+async function unpackInto(archive: string, directory: string): Promise<void> {
+  let files: ReadonlyMap<string, Uint8Array>;
+  try {
+    const { readable } = await Deno.open(archive);
+    files = await readTar(readable.pipeThrough(new DecompressionStream("gzip")));
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    throw new CommandFailed(`Cannot unpack "${archive}": it ${reason}`, { cause });
+  }
+  for (const [path, bytes] of files) {
+    await Deno.mkdir(`${directory}/${path}`.replace(/\/[^/]*$/, ""), { recursive: true });
+    await Deno.writeFile(`${directory}/${path}`, bytes, { createNew: true });
+  }
 }
 
 async function exists(path: string): Promise<boolean> {

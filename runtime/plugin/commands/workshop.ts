@@ -88,6 +88,7 @@ export async function openWorkshop(source: PluginSource, place: KitPlace): Promi
   const kit = await place.kitOf(source.manifest.kind);
   const visit = source.manifest.kind === "app" ? openAppVisit(directory) : null;
   const { manifest } = source;
+  const { requests } = manifest;
   const uid = pluginUid(manifest.name, new Set());
   const log: string[] = [];
   const process = new PluginProcess({
@@ -105,6 +106,8 @@ export async function openWorkshop(source: PluginSource, place: KitPlace): Promi
     entry: manifest.entry,
     kind: manifest.kind,
     host: { node: "dlp1", cluster: "edge", labels: {} },
+    // As if all that it asks for were granted; where an endpoint would be nobody has said yet.
+    granted: { fetch: requests.endpoints, send: requests.endpoints, run: requests.commands, store: requests.store > 0 },
     memory: manifest.limits.memory,
     isolation: "available",
     redact: (text) => text,

@@ -28,11 +28,18 @@ export class Asking {
       const settle = () => signal.removeEventListener("abort", abort);
       const send = () => {
         const id = this.#next++;
+        try {
+          this.pipe.send({ type: "ask", id, call, ask });
+        } catch (error) {
+          // Nothing was asked, so no reply will bring the credit back.
+          settle();
+          reject(error);
+          return this.#release();
+        }
         this.#open.set(id, {
           resolve: (value) => (settle(), resolve(value)),
           reject: (error) => (settle(), reject(error)),
         });
-        this.pipe.send({ type: "ask", id, call, ask });
       };
       // The credit comes back with the reply, also when nobody waits for that any more.
       if (this.#open.size < ASK_CREDITS) send();
@@ -58,7 +65,7 @@ export class Asking {
     options: ConnectOptions,
     signal: AbortSignal,
   ): Promise<Connection> {
-    const connection = await this.ask(call, { what: "connect", ...options }, signal) as number;
+    const connection = await this.ask(call, connectOf(options), signal) as number;
     let open = true;
     const close = () => {
       if (!open) return;
@@ -72,6 +79,7 @@ export class Asking {
         return data === null ? null : Uint8Array.fromBase64(data);
       },
       write: async (bytes) => {
+        if (!(bytes instanceof Uint8Array)) throw new TypeError(`Only bytes can be written, got ${typeof bytes}`);
         for (let at = 0; at < bytes.length; at += CHUNK_LIMIT) {
           const data = bytes.subarray(at, at + CHUNK_LIMIT).toBase64();
           await this.ask(call, { what: "write", connection, data }, signal);
@@ -81,4 +89,16 @@ export class Asking {
       [Symbol.asyncDispose]: () => Promise.resolve(close()),
     };
   }
+}
+
+/** @throws {TypeError} when control would take it for a message that the SDK never sends. */
+function connectOf({ port, tls, transport }: ConnectOptions): Extract<Ask, { what: "connect" }> {
+  if (port !== undefined && typeof port !== "number") throw new TypeError(`Port must be a number, got ${typeof port}`);
+  if (port !== undefined && !(Number.isInteger(port) && port >= 1 && port <= 65535)) {
+    throw new RangeError(`Port must be 1 to 65535, got ${port}`);
+  }
+  if (transport !== undefined && transport !== "tcp" && transport !== "udp") {
+    throw new TypeError(`Transport must be "tcp" or "udp", got "${transport}"`);
+  }
+  return { what: "connect", port, tls, transport };
 }

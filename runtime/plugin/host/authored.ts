@@ -1,16 +1,26 @@
 /** Errors as the author of a plugin wants to read them: their own files and lines, nothing of ours. */
-import type { WireError } from "../protocol.ts";
+import { TEXT_LIMIT, type WireError } from "../protocol.ts";
 
-const MESSAGE_LIMIT = 2_000, FRAMES = 8;
+const FRAMES = 8;
 
 /** What of `error` crosses the pipe. `directory` is where the plugin was loaded from: paths become relative to it. */
 export function toWireError(error: unknown, directory: string): WireError {
+  try {
+    return wireErrorOf(error, directory);
+  } catch {
+    // A getter or a proxy that throws when it is looked at. Its call must be answered all the same.
+    return { name: "Error", message: "Threw what cannot be shown" };
+  }
+}
+
+function wireErrorOf(error: unknown, directory: string): WireError {
   if (!(error instanceof Error)) return { name: "Error", message: `Threw ${describe(error)}, which is no Error` };
-  const afterMs = "afterMs" in error && typeof error.afterMs === "number" ? { afterMs: error.afterMs } : {};
+  // Number("soon"): when to try again is then up to the back-off.
+  const afterMs = "afterMs" in error && Number.isFinite(error.afterMs) ? { afterMs: error.afterMs as number } : {};
   const stack = authoredStack(error.stack ?? "", directory);
   return {
     name: String(error.name).slice(0, 100),
-    message: relative(String(error.message), directory).slice(0, MESSAGE_LIMIT),
+    message: relative(String(error.message), directory).slice(0, TEXT_LIMIT),
     ...(stack === "" ? {} : { stack }),
     ...placeIn(stack),
     ...afterMs,

@@ -1,6 +1,6 @@
 /** `ctx.fetch` and `ctx.store`: control does the work and adds what a plugin never sees, the address and the secrets. */
 import type { RunOptions } from "../../../plugins/contract.ts";
-import type { Ask } from "../protocol.ts";
+import { type Ask, BODY_LIMIT, CHUNK_LIMIT, ENTRY_LIMIT } from "../protocol.ts";
 
 /** Whoever passes questions on to control. */
 export interface Asking {
@@ -27,6 +27,9 @@ export function createFetch(asking: Asking, call: number, signal: AbortSignal) {
   return async (endpoint: string, options: FetchOptions = {}): Promise<Response> => {
     const headers = new Headers(options.headers);
     const body = encodeBody(options.body, headers);
+    if (body !== null && body.length > BODY_LIMIT) {
+      throw new RangeError(`The body has ${body.length} bytes, a request may have ${BODY_LIMIT}`);
+    }
     const answer = await asking.ask(call, {
       what: "fetch",
       endpoint: String(endpoint),
@@ -54,6 +57,10 @@ function encodeBody(body: unknown, headers: Headers): Uint8Array | null {
 export function createSend(asking: Asking, call: number, signal: AbortSignal) {
   return async (endpoint: string, message: string | Uint8Array): Promise<void> => {
     const bytes = typeof message === "string" ? new TextEncoder().encode(message) : message;
+    if (!(bytes instanceof Uint8Array)) throw new TypeError(`Only text and bytes can be sent, got ${typeof message}`);
+    if (bytes.length > CHUNK_LIMIT) {
+      throw new RangeError(`The message has ${bytes.length} bytes, a datagram may have ${CHUNK_LIMIT}`);
+    }
     await asking.ask(call, { what: "send", endpoint: String(endpoint), data: bytes.toBase64() }, signal);
   };
 }
@@ -74,6 +81,11 @@ export function createStore(asking: Asking, call: number, signal: AbortSignal) {
   return Object.freeze({
     get: async (key: string) => await asking.ask(call, { what: "get", key: String(key) }, signal) as string | null,
     set: async (key: string, value: string | null) => {
+      // As it travels and is kept: most characters are one byte, and those that JSON escapes are six.
+      const size = new TextEncoder().encode(JSON.stringify([String(key), String(value)])).length;
+      if (size > ENTRY_LIMIT) {
+        throw new RangeError(`"${String(key).slice(0, 60)}" and its value have ${size} bytes, at most ${ENTRY_LIMIT}`);
+      }
       await asking.ask(call, { what: "set", key: String(key), value: value === null ? null : String(value) }, signal);
     },
   });

@@ -1,6 +1,6 @@
 /** `ctx`: the only capability of a plugin, made new for each call. */
 import type { ConnectOptions } from "../../../plugins/contract.ts";
-import type { HostInfo, LogLevel } from "../protocol.ts";
+import { type GrantedNames, type HostInfo, type LogLevel, TEXT_LIMIT } from "../protocol.ts";
 import type { Asking } from "./asking.ts";
 import { createFetch, createRun, createSend, createStore } from "./capabilities.ts";
 import type { Pipe } from "./pipe.ts";
@@ -10,14 +10,13 @@ export interface ContextParts {
   readonly call: number;
   readonly config: unknown;
   readonly host: HostInfo;
+  readonly granted: GrantedNames;
   readonly signal: AbortSignal;
   readonly asking: Asking;
   readonly pipe: Pipe;
 }
 
-const TEXT_LIMIT = 8 * 1024;
-
-export function createContext({ call, config, host, signal, asking, pipe }: ContextParts) {
+export function createContext({ call, config, host, granted, signal, asking, pipe }: ContextParts) {
   const say = (level: LogLevel) => (text: string, fields?: Readonly<Record<string, unknown>>) => {
     const line = { type: "log", level, text: String(text).slice(0, TEXT_LIMIT) } as const;
     try {
@@ -27,7 +26,10 @@ export function createContext({ call, config, host, signal, asking, pipe }: Cont
     }
   };
   const measure = (kind: "count" | "gauge") => (name: string, value = 1) => {
-    pipe.send({ type: "metric", kind, name: String(name), value: Number(value) });
+    if (typeof value !== "number") throw new TypeError(`Metric "${name}" must be a number, got ${typeof value}`);
+    if (!Number.isFinite(value)) throw new RangeError(`Metric "${name}" must be a finite number, got ${value}`);
+    if (kind === "count" && value < 0) throw new RangeError(`Metric "${name}" can only grow, got ${value}`);
+    pipe.send({ type: "metric", kind, name: String(name), value });
   };
   return Object.freeze({
     config,
@@ -41,10 +43,11 @@ export function createContext({ call, config, host, signal, asking, pipe }: Cont
     log: Object.freeze({ debug: say("debug"), info: say("info"), warn: say("warn"), error: say("error") }),
     metrics: Object.freeze({ count: measure("count"), gauge: measure("gauge") }),
     connect: (options: ConnectOptions = {}) => asking.connect(call, options, signal),
-    fetch: createFetch(asking, call, signal),
-    send: createSend(asking, call, signal),
-    run: createRun(asking, call, signal),
-    store: createStore(asking, call, signal),
+    // What was not granted is not there, so that a plugin can tell without trying.
+    ...(granted.fetch.length > 0 ? { fetch: createFetch(asking, call, signal) } : {}),
+    ...(granted.send.length > 0 ? { send: createSend(asking, call, signal) } : {}),
+    ...(granted.run.length > 0 ? { run: createRun(asking, call, signal) } : {}),
+    ...(granted.store ? { store: createStore(asking, call, signal) } : {}),
   });
 }
 

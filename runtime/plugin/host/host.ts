@@ -110,6 +110,7 @@ export class Host {
       call: call.id,
       config: this.#configs.get(call.use),
       host: this.#load.host,
+      granted: this.#load.granted,
       signal,
       asking: this.#asking,
       pipe: this.pipe,

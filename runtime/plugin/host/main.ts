@@ -2,6 +2,7 @@
 import { sentenceOf, toWireError } from "./authored.ts";
 import type { Carrier } from "./carrier.ts";
 import { Host } from "./host.ts";
+import { TEXT_LIMIT } from "../protocol.ts";
 import { claimPipe, type Pipe } from "./pipe.ts";
 
 /**
@@ -43,7 +44,7 @@ function logConsole(pipe: Pipe, host: Host): void {
     Object.assign(console, {
       [name]: (...values: unknown[]) => {
         const text = values.map(shown).join(" ");
-        pipe.send({ type: "log", level, text: text.slice(0, 8 * 1024) });
+        pipe.send({ type: "log", level, text: text.slice(0, TEXT_LIMIT) });
       },
     });
   }

@@ -1,12 +1,13 @@
 /** Whether a plan can be applied: it may come from code that is not ours. */
 import type { Plan } from "../../../plugins/contract.ts";
+import { BOUND_ABOVE, isBound, KEY_SOURCES, KEY_TABLES, MOST_BOUND, PLAN_PICKS } from "../../../plugins/plan_bounds.ts";
 
 /** What a policy may ask to be left alone for, ms. */
 const longest = 24 * 3_600_000;
-const picks: readonly unknown[] = ["smooth", "random2", "leastconn", "first"];
-const sources: readonly unknown[] = ["client_ip", "header", "cookie", "path", "query"];
+const picks: readonly unknown[] = PLAN_PICKS;
+const sources: readonly unknown[] = KEY_SOURCES;
 const named: readonly unknown[] = ["header", "cookie", "query"];
-const tables: readonly unknown[] = ["maglev", "ring"];
+const tables: readonly unknown[] = KEY_TABLES;
 
 /** Why `plan` cannot be applied to the servers of these names, or null. */
 export function planFault(plan: Plan, servers: readonly string[]): string | null {
@@ -29,6 +30,6 @@ function keyFault(key: NonNullable<Plan["key"]>): string | null {
   if (named.includes(key.from) && !key.name) return `key.from "${key.from}" needs key.name`;
   if (!tables.includes(key.table)) return `key.table must be ${tables.join(" or ")}, got "${key.table}"`;
   const { bound } = key;
-  if (bound === undefined || (bound > 1 && bound <= 100)) return null;
-  return `key.bound must be above 1 and at most 100, got ${bound}`;
+  if (bound === undefined || isBound(bound)) return null;
+  return `key.bound must be above ${BOUND_ABOVE} and at most ${MOST_BOUND}, got ${bound}`;
 }

@@ -1,7 +1,13 @@
 /** What the proxy is told of applications. */
 import assert from "node:assert/strict";
 import type { RouteConfig } from "../../../runtime/config/route_model.ts";
-import { appBackend, appOf, appVerdict, balancerFrontend, routeOptions } from "../../../runtime/control/app_options.ts";
+import {
+  appBackend,
+  appOf,
+  appVerdict,
+  balancerFrontends,
+  routeOptions,
+} from "../../../runtime/control/app_options.ts";
 
 const none = { set: {}, add: {}, remove: [] };
 const route = (action: RouteConfig["action"]): RouteConfig => ({
@@ -41,8 +47,13 @@ Deno.test("an application is a server on a Unix socket, up while it runs", () =>
   assert.equal(appVerdict("./a.ts", true).state, "up");
 });
 
-Deno.test("balancerFrontend() takes each backend by its name, nothing else, and tells no server how it was asked", () => {
-  const { binds, forwardfor, routes = [], requestHeaders } = balancerFrontend(["/run/b.sock"], ["web", "api"]);
+const backends = [{ name: "web" }, { name: "api" }];
+
+Deno.test("balancerFrontends() take each backend by its name, nothing else, and tell no server how it was asked", () => {
+  const [{ binds, forwardfor, routes = [], requestHeaders }] = balancerFrontends(
+    [{ name: "own", socket: "/run/b.sock" }],
+    { backends, maxconn: 10_000 },
+  );
   assert.deepEqual(binds, [{ address: "unix:/run/b.sock", port: 0, proxyProtocol: true }]);
   assert.equal(forwardfor, false);
   assert.deepEqual(requestHeaders?.remove, ["x-tandem-backend"]);
@@ -50,4 +61,14 @@ Deno.test("balancerFrontend() takes each backend by its name, nothing else, and 
     { match, action },
   ) => [match.headers.map(({ values }) => values.join()).join(), action.type]);
   assert.deepEqual(seen, [["web", "backend"], ["api", "backend"], ["", "respond"]]);
+});
+
+Deno.test("balancerFrontends() give each application a room of its own, beside that of the clients", () => {
+  const forwarding = ["own", "0", "1"].map((name) => ({ name, socket: `/run/${name}.sock` }));
+  for (const [maxconn, share] of [[10_000, 5000], [300, 256], [1, 256]]) {
+    const all = balancerFrontends(forwarding, { backends, maxconn });
+    assert.deepEqual(all.map(({ name }) => name), ["app:forward/own", "app:forward/0", "app:forward/1"]);
+    assert.deepEqual(all.map(({ maxconn, apart }) => [maxconn, apart]), Array(3).fill([share, true]));
+    assert.ok(all.every(({ timeouts }) => timeouts.httpRequest <= 5000 && timeouts.keepAlive <= 5000));
+  }
 });

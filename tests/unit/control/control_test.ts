@@ -368,6 +368,8 @@ Deno.test("reload() touches only what changed", async () => {
   assert.deepEqual([proxy.told.length, vrrp.told.length], [proxied, routed]);
   world.text = pairText.replace("weight: 2", "weight: 3");
   assert.equal((await done(control.reload())).text, "updated web");
+  world.text = world.text.replace("address: 192.0.2.2 }", "address: 192.0.2.2, labels: { zone: b } }");
+  assert.equal((await done(control.reload())).text, "updated nodes");
   assert.deepEqual(types(vrrp.told.slice(routed)), [], "a weight is no matter of vrrp");
   world.text = world.text.replace("dlp1: 101", "dlp1: 150");
   await done(control.reload());

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { decodeMessage } from "../../../runtime/plugin/decode.ts";
+import { redactor } from "../../../runtime/plugin/output.ts";
 
 const valid: unknown[] = [
   { type: "ready" },
@@ -66,4 +67,64 @@ Deno.test("decodeMessage() drops what the protocol does not know", () => {
   const message = JSON.parse('{"type":"ready","__proto__":{"polluted":true},"more":1}');
   assert.deepEqual(decodeMessage(message), { type: "ready" });
   assert.equal(({} as Record<string, unknown>).polluted, undefined);
+});
+
+// Every word that the protocol goes by as a secret of its own: they must mean what they mean, and be dots in sentences only.
+const words = [
+  "answer",
+  "type",
+  "info",
+  "down",
+  "state",
+  "reason",
+  "value",
+  "error",
+  "Retry",
+  "node01",
+  "smooth",
+  "count",
+  "text",
+];
+const wordy: readonly (readonly [sent: unknown, decoded: unknown])[] = [
+  ...valid.filter((message) => !JSON.stringify(message).includes("fields")).map((message) =>
+    [message, message] as const
+  ),
+  [
+    { type: "answer", id: 1, value: { state: "down", reason: "node01 is down", got: "info", weightPercent: 1 } },
+    { type: "answer", id: 1, value: { state: "down", reason: "••• is •••", got: "•••", weightPercent: 1 } },
+  ],
+  [
+    { type: "answer", id: 1, value: { weights: { node01: 1 }, pick: "smooth", explain: "all to node01" } },
+    { type: "answer", id: 1, value: { weights: { node01: 1 }, pick: "smooth", explain: "all to •••" } },
+  ],
+  [
+    { type: "answer", id: 1, error: { name: "Retry", message: "an error", stack: "at state (main.ts:1:1)" } },
+    { type: "answer", id: 1, error: { name: "Retry", message: "an •••", stack: "at ••• (main.ts:1:1)" } },
+  ],
+  [{ type: "failed", error: { name: "Error", message: "no value" } }, {
+    type: "failed",
+    error: { name: "Error", message: "no •••" },
+  }],
+  [{ type: "metric", kind: "count", name: "down_count", value: 1 }, {
+    type: "metric",
+    kind: "count",
+    name: "•••_•••",
+    value: 1,
+  }],
+  [{ type: "log", level: "info", text: "x" }, { type: "log", level: "info", text: "x", fields: undefined }],
+];
+for (const [sent, decoded] of wordy) {
+  Deno.test(`decodeMessage() redacts sentences and no words of ${JSON.stringify(sent)}`, () => {
+    assert.deepEqual(decodeMessage(sent, redactor(words)), decoded);
+  });
+}
+
+Deno.test("decodeMessage() redacts before it cuts, and what escape sequences had hidden", () => {
+  const secret = "correct-horse";
+  const hidden = {
+    type: "failed",
+    error: { name: "E", message: `no cor\x1b[0mrect-horse, ${"x".repeat(8155)}${secret}` },
+  };
+  const { error } = decodeMessage(hidden, redactor([secret])) as { error: { message: string } };
+  assert.doesNotMatch(error.message, /cor|horse/);
 });

@@ -8,7 +8,6 @@ import {
   targetHeaders,
   targetUrl,
 } from "../../../runtime/plugin/endpoints.ts";
-import { openStore } from "../../../runtime/plugin/store.ts";
 
 const urls: [base: string, path: string, url: string][] = [
   ["https://h.example/x", "", "https://h.example/x"],
@@ -149,22 +148,6 @@ Deno.test("requestEndpoint() gives up on an endpoint that does not answer", asyn
   (await accepted).close();
 });
 
-Deno.test("openStore() keeps what was set over a restart, and no more bytes than granted", async () => {
-  const directory = await Deno.makeTempDir();
-  const path = `${directory}/store.json`;
-  const store = openStore(path, 20);
-  await Promise.all([store.set("a", "12345"), store.set("__proto__", "x")]);
-  await assert.rejects(store.set("b", "x".repeat(10)), /The store is full: 27 bytes wanted, 20 granted/);
-  await store.set("a", "1");
-  const again = openStore(path, 20);
-  assert.deepEqual([again.get("a"), again.get("__proto__"), again.get("b")], ["1", "x", null]);
-  await again.set("a", null);
-  assert.equal(openStore(path, 20).get("a"), null);
-  await Deno.writeTextFile(path, "{broken");
-  assert.equal(openStore(path, 20).get("a"), null);
-  await Deno.remove(directory, { recursive: true });
-});
-
 Deno.test("endpointSecrets() is all that an endpoint could answer with, and no address", () => {
   const endpoints = {
     hook: {
@@ -173,6 +156,9 @@ Deno.test("endpointSecrets() is all that an endpoint could answer with, and no a
       signature: { header: "x-s", secret: "k" },
     },
     plain: { url: "https://b.example/" },
+    // Only what is written as a secret is one, and what proves who we are; a level is not.
+    level: { url: "https://u:p%40ss@c.example/", headers: { "x-level": "info", "x-key-id": "one", "X-API-Key": "k2" } },
+    named: { url: "https://d.example/", headers: { "x-level": "info", room: "r" }, secretHeaders: ["room"] },
   };
-  assert.deepEqual(endpointSecrets({ ...nothingGranted, endpoints }), ["Bearer abc", "abc", "k"]);
+  assert.deepEqual(endpointSecrets({ ...nothingGranted, endpoints }), ["Bearer abc", "abc", "k", "k2", "p@ss", "r"]);
 });

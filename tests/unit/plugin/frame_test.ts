@@ -25,6 +25,12 @@ Deno.test("encodeFrame() takes a value that fills the frame, and no more", () =>
   assert.throws(() => encodeFrame("x".repeat(FRAME_LIMIT - 1)), /Cannot send a message of 262145 bytes/);
 });
 
+Deno.test("encodeFrame() refuses what the decoder would take for a violation", () => {
+  const nested = (depth: number) => JSON.parse("[".repeat(depth) + "]".repeat(depth));
+  assert.deepEqual(decodeAll([encodeFrame(nested(64))]), [nested(64)]);
+  assert.throws(() => encodeFrame(nested(65)), { name: "RangeError", message: /nested deeper than 64/ });
+});
+
 const frames = new Uint8Array([...encodeFrame({ a: "…" }), ...encodeFrame([1]), ...encodeFrame(null)]);
 for (const size of [1, 2, 3, 5, 7, 1000]) {
   Deno.test(`FrameDecoder gives the same values from pieces of ${size} bytes`, () => {

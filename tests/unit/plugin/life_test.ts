@@ -9,6 +9,7 @@ import {
   plainLine,
   redactDeep,
   redactor,
+  redactText,
 } from "../../../runtime/plugin/output.ts";
 import { pluginUid } from "../../../runtime/plugin/stage.ts";
 import { parseUsage } from "../../../runtime/plugin/usage.ts";
@@ -89,16 +90,19 @@ Deno.test("plainFields() keeps names apart from what they mean", () => {
   const fields = plainFields(JSON.parse('{"__proto__":{"a":1},"n":1,"s":"a\\nb","o":{"deep":["x"]}}'))!;
   assert.deepEqual(Object.entries(fields), [["__proto__", '{"a":1}'], ["n", 1], ["s", "a b"], ["o", '{"deep":["x"]}']]);
 });
-Deno.test("LineSplitter gives whole lines, and one that never ends in pieces", () => {
+Deno.test("LineSplitter gives whole lines, and the beginning of one that never ends", () => {
   const splitter = new LineSplitter();
   const push = (text: string) => splitter.push(new TextEncoder().encode(text));
-  assert.deepEqual([push("a\nb"), push("c\n"), push("x".repeat(8193)), push("y")], [
+  const most = "x".repeat(16_384);
+  assert.deepEqual([push("a\nb"), push("c\n"), push(`${most}y`), push("y"), push("z\nd\ne"), push("f\n")], [
     ["a"],
     ["bc"],
-    ["x".repeat(8193)],
+    [most],
     [],
+    ["d"],
+    ["ef"],
   ]);
-  assert.deepEqual(splitter.end(), ["y"]);
+  assert.deepEqual([push(`${most}y\n${most}y\ng`), splitter.end()], [[most, most], ["g"]]);
 });
 Deno.test("LogGate drops what is more than a hundred lines a second, and says how many", () => {
   const gate = new LogGate(0);
@@ -118,19 +122,76 @@ Deno.test("redactor() hides each secret, the longer one first, and none that is 
   assert.deepEqual(redactDeep({ pass: ["xpassx", 1, null] }, redact), { "•••": ["x•••x", 1, null] });
 });
 
-const spellings: [how: string, text: string][] = [
-  ["itself", `login with p"ss/word? failed`],
-  ["in JSON", JSON.stringify({ key: 'p"ss/word?' })],
-  ["in a URL", `https://a.example/?key=${encodeURIComponent('p"ss/word?')}`],
-  ["in base64", `Basic ${btoa('p"ss/word?')}`],
+const SECRETS = [
+  'p"ss/word?',
+  "it's(mine)",
+  "a+b/c=d e~",
+  "tab\tend",
+  "ünïcode-sécret",
+  "correct-horse-battery?",
+  "🎉🎉",
 ];
-for (const [how, text] of spellings) {
+const url = (secret: string) => Object.assign(new URL("http://u@a.example/"), { password: secret }).href;
+const bytes = (text: string) => new TextEncoder().encode(text);
+const base64 = (text: string) => bytes(text).toBase64();
+const spellings: readonly [how: string, spell: (secret: string) => string][] = [
+  ["itself", (secret) => `login with ${secret} failed`],
+  ["in JSON", (secret) => JSON.stringify({ key: secret })],
+  [
+    "in JSON that keeps to ASCII",
+    (secret) =>
+      JSON.stringify(secret).replace(
+        /[\x7f-\uffff]/g,
+        (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, "0")}`,
+      ),
+  ],
+  ["in a URL", (secret) => `https://a.example/?key=${encodeURIComponent(secret)}`],
+  [
+    "in a URL in lower case",
+    (secret) => `?key=${encodeURIComponent(secret).replace(/%../g, (hex) => hex.toLowerCase())}`,
+  ],
+  ["in a form", (secret) => `${new URLSearchParams({ user: "u", password: secret, more: "1" })}`],
+  ["in a URL's userinfo", url],
+  ["in base64", (secret) => `token ${base64(secret)} is wrong`],
+  ["in base64 without padding", (secret) => base64(secret).replace(/=+$/, "")],
+  ["in base64url", (secret) => bytes(secret).toBase64({ alphabet: "base64url", omitPadding: true })],
+  ["in hexadecimal", (secret) => `key ${bytes(secret).toHex()}`],
+  ["in hexadecimal capitals", (secret) => `key ${bytes(secret).toHex().toUpperCase()}`],
+  ...["u:", "me:", "user:", "monitor:"].flatMap((user): [string, (secret: string) => string][] => [
+    [`behind ${user} in base64`, (secret) => `Basic ${base64(user + secret)}`],
+    [`behind ${user} and before more in base64`, (secret) => base64(`${user}${secret}\r\n`)],
+  ]),
+];
+for (const [how, spell] of spellings) {
   Deno.test(`redactor() hides a secret ${how}`, () => {
-    const shown = redactor(['p"ss/word?'])(text);
-    assert.match(shown, /•••/);
-    assert.doesNotMatch(shown, /ss.{0,3}word|cCJzcy93b3JkPw/);
+    for (const secret of SECRETS) {
+      const text = spell(secret);
+      const shown = redactor([secret])(text);
+      const hidden = text.length - shown.replace("•••", "").length;
+      assert.match(shown, /•••/, text);
+      // All of it, but for what in base64 belongs to its neighbours too.
+      assert.ok(hidden >= bytes(secret).length * 4 / 3 - 3 || hidden >= secret.length, `${text} became ${shown}`);
+    }
   });
 }
+Deno.test("redactor() leaves alone what only looks like a secret", () => {
+  const text = "status=down code=504 id=deadbeef YWJj a+b";
+  assert.equal(redactor(["abc", "correct-horse-battery?", "deadline"])(text), text);
+});
+
+Deno.test("redactText() shows no part of a secret where a text was cut", () => {
+  const secret = "correct-horse-battery";
+  const redact = redactor([secret]);
+  for (const at of [16_384 - 10, 8192 - 10, 0]) {
+    const text = `${"x".repeat(at)}${secret}${"y".repeat(20_000)}`.slice(0, 16_384);
+    assert.doesNotMatch(plainLine(redactText(text, redact)), /corr|attery/, String(at));
+  }
+  // Even where what is hidden makes room for what was cut.
+  const many = `${secret}${"z".repeat(10)}`.repeat(1000).slice(0, 16_384);
+  assert.doesNotMatch(redactText(many, redact), /corr|attery/);
+  assert.equal(redactText(`a ${secret} b`, redact), "a ••• b");
+});
+
 Deno.test("redactor() hides the lines of a key, each by itself", () => {
   const redact = redactor(["-----BEGIN PRIVATE KEY-----\nMC4CAQAwBQYDK2VwBCIEIKIZ\nshort\n"]);
   assert.equal(redact("line 2: MC4CAQAwBQYDK2VwBCIEIKIZ is short"), "line 2: ••• is short");

@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
-import { defineChecker, type JsonSchema, s, schemaOf } from "../../../plugins/contract.ts";
 import { decodePlan, decodeVerdict } from "../../../plugins/answers.ts";
+import { defineChecker, type JsonSchema, s, schemaOf } from "../../../plugins/contract.ts";
+import { KEY_SOURCES, KEY_TABLES, PLAN_PICKS } from "../../../plugins/plan_bounds.ts";
+import { planFault } from "../../../runtime/proxy/balance/plan_check.ts";
 import { effectiveGrants, nothingGranted } from "../../../runtime/plugin/grants.ts";
 import { HOST_ENTRY, KIT_FILES, SDK_ENTRY, STAGE_ENTRY, TEST_ENTRY } from "../../../runtime/plugin/kit_files.ts";
 import { appKit } from "../../../runtime/control/app_kit.ts";
@@ -381,6 +383,8 @@ const noVerdicts: [value: unknown, error: RegExp][] = [
   [{ state: "unknown", reason: "x" }, /state must be one of up, standby, drain, down, got "unknown"/],
   [{ state: "up" }, /reason must be text, got nothing/],
   [{ state: "up", reason: "x", weightPercent: 101 }, /weightPercent must be a number from 0 to 100, got 101/],
+  // As NaN arrives.
+  [{ state: "up", reason: "x", weightPercent: null }, /weightPercent must be .* got null, as NaN and Infinity arrive/],
 ];
 for (const [value, error] of noVerdicts) {
   Deno.test(`decodeVerdict() refuses ${JSON.stringify(value)}`, () => assert.throws(() => decodeVerdict(value), error));
@@ -405,12 +409,36 @@ const noPlans: [change: Record<string, unknown>, error: RegExp][] = [
   [{ ttlMs: 1 }, /ttlMs must be a number from 100 to 3600000, got 1/],
   [{ pick: "fastest" }, /pick must be one of smooth, random2, leastconn, first/],
   [{ key: { from: "header", name: "a b", table: "ring" } }, /key\.name must be a token/],
+  [{ ttlMs: null }, /ttlMs must be .* got null, as NaN and Infinity arrive/],
+  [{ weights: { a: null } }, /weights\.a must be .* got null, as NaN and Infinity arrive/],
+  ...[null, 1, 0, 500, 100.1].map((bound): [Record<string, unknown>, RegExp] => [
+    { key: { from: "path", table: "ring", bound } },
+    /key\.bound must be above 1 and at most 100, got /,
+  ]),
 ];
 for (const [change, error] of noPlans) {
   Deno.test(`decodePlan() refuses ${JSON.stringify(change)}`, () => {
     assert.throws(() => decodePlan({ ttlMs: 1000, weights: { a: 1 }, ...change }, servers), error);
   });
 }
+
+Deno.test("decodePlan() takes no plan that the engine refuses", () => {
+  const keys = [
+    ...KEY_SOURCES.map((from) => ({ from, name: "x", table: "ring" })),
+    ...KEY_TABLES.map((table) => ({ from: "path", table })),
+    ...[1.01, 1.25, 100].map((bound) => ({ from: "client_ip", table: "maglev", bound })),
+  ];
+  const changes = [
+    ...keys.map((key) => ({ key })),
+    ...PLAN_PICKS.map((pick) => ({ pick })),
+    ...[100, 3_600_000].map((ttlMs) => ({ ttlMs })),
+    ...[0.001, 65_535].map((a) => ({ weights: { a } })),
+  ];
+  for (const change of changes) {
+    const plan = decodePlan({ ttlMs: 1000, weights: { a: 1 }, ...change }, servers);
+    assert.equal(planFault(plan, [...servers]), null, JSON.stringify(change));
+  }
+});
 
 Deno.test("KIT_FILES holds all that the two stages and the SDK import, and nothing else", async () => {
   const imported = await filesOf([STAGE_ENTRY, HOST_ENTRY, SDK_ENTRY, TEST_ENTRY]);

@@ -16,7 +16,7 @@ function notifications(answer: (id: string, event: Event) => Delivery = () => ({
   const all: Notifications = new Notifications({
     clock,
     log,
-    builtIn: { clock, log, host: { node: "dlp1", cluster: "edge", labels: {} }, outward: { forbidden: [] } },
+    builtIn: { clock, log, host: () => ({ node: "dlp1", cluster: "edge", labels: {} }), outward: { forbidden: [] } },
     registry: {
       notifier(id): RemoteNotifier {
         if (!/^notify\.[0-4]$/.test(id) || gone.has(id)) throw new Error(`no plugin is used at ${id}`);
@@ -179,7 +179,8 @@ Deno.test("createGranting() offers what was granted, and nothing by another name
     store: 100,
   };
   const grants = { targets: false, endpoints: ["hook"], commands: ["hi"], store: 100 };
-  const made = createGranting({ directory, forbidden: [] })("sample", grants, granted);
+  const granting = createGranting({ directory, outward: { forbidden: [] } });
+  const made = granting("sample", grants, granted);
   const { signal } = new AbortController();
   assert.deepEqual(await made.run!("hi", ["you"], { input: "", env: {} }, signal), { code: 0, output: "hello you" });
   await assert.rejects(made.run!("constructor", [], { input: "", env: {} }, signal), /"constructor" is not granted/);
@@ -187,10 +188,31 @@ Deno.test("createGranting() offers what was granted, and nothing by another name
   const request = { endpoint: "hook", method: "GET", path: "", headers: [], body: null };
   await assert.rejects(made.fetch!(request), /reached only under net_unsafe/);
   await made.store!.set("a", "b");
-  assert.equal(await createGranting({ directory, forbidden: [] })("sample", grants, granted).store!.get("a"), "b");
+  await granting.flush();
+  assert.equal(
+    await createGranting({ directory, outward: { forbidden: [] } })("sample", grants, granted).store!.get("a"),
+    "b",
+  );
   assert.deepEqual(
-    createGranting({ directory, forbidden: [] })("x", { ...grants, endpoints: [], commands: [], store: 0 }, granted),
+    createGranting({ directory, outward: { forbidden: [] } })(
+      "x",
+      { ...grants, endpoints: [], commands: [], store: 0 },
+      granted,
+    ),
     {},
   );
   await Deno.remove(directory, { recursive: true });
+});
+
+Deno.test("createGranting() asks for every request where none may go: a reload may bring a peer", async () => {
+  const endpoints = { hook: { url: "http://192.0.2.77:9/" }, log: { url: "udp://192.0.2.77:9" } };
+  const granted = { ...nothingGranted, endpoints };
+  const grants = { targets: false, endpoints: ["hook", "log"], commands: [], store: 0 };
+  const outward = { forbidden: [] as readonly string[], timeout: 1 };
+  const { fetch, send } = createGranting({ directory: "/nowhere", outward })("sample", grants, granted);
+  const request = { endpoint: "hook", method: "GET", path: "", headers: [], body: null };
+  await assert.rejects(fetch!(request), /no answer of the endpoint|unreachable|ENETUNREACH/i);
+  outward.forbidden = ["192.0.2.77"];
+  await assert.rejects(fetch!(request), /Address 192\.0\.2\.77 is reached only under net_unsafe/);
+  await assert.rejects(send!("log", new Uint8Array(1)), /Address 192\.0\.2\.77 is reached only under net_unsafe/);
 });

@@ -27,7 +27,7 @@ function builtIn(name: BuiltInNotifier, written: unknown, lines: string[] = []) 
   const { value, problems } = checkOptions(builtInSchema(name), written);
   assert.deepEqual(problems, []);
   return builtInNotifier(name, value, {
-    host: { node: "dlp1", cluster: "edge", labels: {} },
+    host: () => ({ node: "dlp1", cluster: "edge", labels: {} }),
     clock: systemClock,
     log: createLogger({ role: "control", write: (line) => lines.push(line), format: "text" }),
     outward: { forbidden: [] },

@@ -49,3 +49,20 @@ Deno.test("Room of a thread that died is free again", () => {
   state.forgetConnections();
   assert.ok(a.admit(3, 9) && a.admit(3, 9) && !a.admit(3, 9));
 });
+
+Deno.test("Room counts a frontend that is apart for itself only, also when its thread dies", () => {
+  const { all: [a, b], shared } = rooms(2, 1);
+  const states = [0, 1].map((thread) => new SharedState(shared, thread));
+  for (const { frontends } of states) frontends[7 * FrontendCounter.stride + FrontendCounter.apart] = 1;
+  assert.ok(b.admit(7, 3) && b.admit(7, 3));
+  a.enter(7);
+  assert.ok(!a.has(7, 3) && !a.admit(7, 3), "it is full");
+  assert.ok(a.has(0, 9) && a.admit(0, 9), "and nobody else is");
+  a.release(7);
+  assert.ok(a.has(7, 3), "though the process is full now");
+  assert.ok(!a.has(0, 9));
+  states[1].frontends[7 * FrontendCounter.stride + FrontendCounter.current] = 2;
+  states[1].forgetConnections();
+  assert.ok(a.admit(7, 1));
+  assert.ok(!a.has(0, 9), "the one of the process is still there");
+});
