@@ -6,6 +6,7 @@
  * @module
  */
 import { decodePlan, decodeVerdict } from "./answers.ts";
+import { assertEntry, assertMetric } from "./capability_rules.ts";
 import type {
   App,
   AppContext,
@@ -361,7 +362,10 @@ function createContext<Config>(config: Config, around: Surroundings, fallback: G
     signal,
     clock: { ...time.clock, sleep: (ms) => time.blocked(wake(time, ms), signal) },
     log,
-    metrics: { count() {}, gauge() {} },
+    metrics: {
+      count: (name, by = 1) => assertMetric("count", name, by),
+      gauge: (name, value) => assertMetric("gauge", name, value),
+    },
     ...(store > 0 ? { store: createStore(store) } : {}),
     ...outside.capabilities,
   };
@@ -423,6 +427,7 @@ function createStore(bytes: number): Store {
     get: (key) => Promise.resolve(kept.get(key) ?? null),
     // deno-lint-ignore require-await
     async set(key, value) {
+      assertEntry(key, value);
       if (value === null) return void kept.delete(key);
       const wanted = size(new Map(kept).set(key, value));
       if (wanted > bytes) throw new RangeError(`The store is full: ${wanted} bytes wanted, ${bytes} granted`);

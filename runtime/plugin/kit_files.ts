@@ -3,6 +3,7 @@
  * text, so that a bundle carries them and a machine needs no sources.
  */
 import answers from "../../plugins/answers.ts" with { type: "text" };
+import capabilityRules from "../../plugins/capability_rules.ts" with { type: "text" };
 import contract from "../../plugins/contract.ts" with { type: "text" };
 import declaration from "../../plugins/declaration.ts" with { type: "text" };
 import plainLine from "../../plugins/plain_line.ts" with { type: "text" };
@@ -40,6 +41,7 @@ import firstStageEntry from "./first_stage_entry.ts" with { type: "text" };
 /** By path from the top of the sources, as they import each other. */
 export const KIT_FILES: Readonly<Record<string, string>> = {
   "plugins/answers.ts": answers,
+  "plugins/capability_rules.ts": capabilityRules,
   "plugins/contract.ts": contract,
   "plugins/declaration.ts": declaration,
   "plugins/plain_line.ts": plainLine,

@@ -32,12 +32,8 @@ export const CHUNK_LIMIT = 64 * 1024;
  * part because the text was cut in the middle of it.
  */
 export const TEXT_LIMIT = 16 * 1024;
-/** Most bytes of a question's content, as JSON or base64: it must fit a frame, together with what is said about it. */
-const CONTENT_LIMIT = 240 * 1024;
-/** Most bytes of a key and its value, as JSON. */
-export const ENTRY_LIMIT = CONTENT_LIMIT;
-/** Most bytes of the body of a request to an endpoint. */
-export const BODY_LIMIT = CONTENT_LIMIT / 4 * 3;
+/** Most bytes of the body of a request to an endpoint. As base64 it fits a frame, with what is said about it. */
+export const BODY_LIMIT = 180 * 1024;
 
 /** An error that crossed the pipe. */
 export interface WireError {

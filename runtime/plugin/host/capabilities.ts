@@ -1,6 +1,7 @@
 /** `ctx.fetch` and `ctx.store`: control does the work and adds what a plugin never sees, the address and the secrets. */
 import type { RunOptions } from "../../../plugins/contract.ts";
-import { type Ask, BODY_LIMIT, CHUNK_LIMIT, ENTRY_LIMIT } from "../protocol.ts";
+import { assertEntry } from "../../../plugins/capability_rules.ts";
+import { type Ask, BODY_LIMIT, CHUNK_LIMIT } from "../protocol.ts";
 
 /** Whoever passes questions on to control. */
 export interface Asking {
@@ -81,11 +82,7 @@ export function createStore(asking: Asking, call: number, signal: AbortSignal) {
   return Object.freeze({
     get: async (key: string) => await asking.ask(call, { what: "get", key: String(key) }, signal) as string | null,
     set: async (key: string, value: string | null) => {
-      // As it travels and is kept: most characters are one byte, and those that JSON escapes are six.
-      const size = new TextEncoder().encode(JSON.stringify([String(key), String(value)])).length;
-      if (size > ENTRY_LIMIT) {
-        throw new RangeError(`"${String(key).slice(0, 60)}" and its value have ${size} bytes, at most ${ENTRY_LIMIT}`);
-      }
+      assertEntry(key, value);
       await asking.ask(call, { what: "set", key: String(key), value: value === null ? null : String(value) }, signal);
     },
   });

@@ -1,5 +1,6 @@
 /** `ctx`: the only capability of a plugin, made new for each call. */
 import type { ConnectOptions } from "../../../plugins/contract.ts";
+import { assertMetric } from "../../../plugins/capability_rules.ts";
 import { type GrantedNames, type HostInfo, type LogLevel, TEXT_LIMIT } from "../protocol.ts";
 import type { Asking } from "./asking.ts";
 import { createFetch, createRun, createSend, createStore } from "./capabilities.ts";
@@ -26,9 +27,7 @@ export function createContext({ call, config, host, granted, signal, asking, pip
     }
   };
   const measure = (kind: "count" | "gauge") => (name: string, value = 1) => {
-    if (typeof value !== "number") throw new TypeError(`Metric "${name}" must be a number, got ${typeof value}`);
-    if (!Number.isFinite(value)) throw new RangeError(`Metric "${name}" must be a finite number, got ${value}`);
-    if (kind === "count" && value < 0) throw new RangeError(`Metric "${name}" can only grow, got ${value}`);
+    assertMetric(kind, name, value);
     pipe.send({ type: "metric", kind, name: String(name), value });
   };
   return Object.freeze({

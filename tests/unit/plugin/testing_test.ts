@@ -241,6 +241,29 @@ Deno.test("what a plugin did not ask for is absent, and what it asked for has it
   ]);
 });
 
+Deno.test("what a node refuses at the author's line, the kit refuses there", async () => {
+  const rows: readonly [does: (ctx: CheckerContext<unknown>) => void | Promise<void>, error: RegExp][] = [
+    [(ctx) => ctx.metrics!.gauge("depth", NaN), /Metric "depth" must be a finite number, got NaN/],
+    [(ctx) => ctx.metrics!.count("asked", -1), /Metric "asked" can only grow, got -1/],
+    [(ctx) => ctx.metrics!.count("asked", "2" as never), /Metric "asked" must be a number, got string/],
+    [
+      (ctx) => ctx.store!.set("k", "x".repeat(250_000)),
+      /"k" and its value have 250008 bytes, at most 245760/,
+    ],
+  ];
+  for (const [does, error] of rows) {
+    const checker = defineChecker({
+      async check(_target, ctx) {
+        await does(ctx);
+        return up("");
+      },
+    });
+    const { verdict } = await runCheck(checker, { config: {}, requests: { store: 2 ** 20 } });
+    assert.equal(verdict.state, "down", "what a checker throws speaks against the server");
+    assert.match(verdict.reason, error);
+  }
+});
+
 Deno.test("deliver() shows datagrams and commands, and answers as the test says", async () => {
   const notifier = defineNotifier({
     async notify(event, ctx) {
