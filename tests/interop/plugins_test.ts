@@ -186,7 +186,7 @@ Deno.test("plugins of a pair that serves: their verdicts, plans and events, and 
       );
       await Deno.writeTextFile(`${directory}/topmost/main.ts`, broken);
       const { stdout } = await tandem(["reload", ...reach]);
-      assert.match(stdout, /updated topmost.*not today; the one that runs goes on/);
+      assert.match(stdout, /updated topmost.*not today \(at main\.ts:2:\d+\); the one that runs goes on/);
       assert.equal(pluginOf(await node.status(), "topmost").pid, pid);
       await Deno.writeTextFile(`${directory}/topmost/main.ts`, sources.topmost["main.ts"]);
       await tandem(["reload", ...reach]);
