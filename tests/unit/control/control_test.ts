@@ -4,7 +4,7 @@ import type { Resolution } from "../../../runtime/control/resolve_name.ts";
 import { createLogger } from "../../../runtime/telemetry/log.ts";
 import type { InstanceStatus } from "../../../runtime/vrrp/protocol.ts";
 import { fakeClock } from "../../support/fake_clock.ts";
-import { fakeProxy, fakeVrrp, instanceStatus } from "./fake_roles.ts";
+import { fakeProxy, fakeVrrp, instanceStatus, proxyAlive } from "./fake_roles.ts";
 import { config, pairText } from "./pair_config.ts";
 
 /** A node with fake children; `state` is what its instance is in. */
@@ -119,15 +119,7 @@ Deno.test("a failing listener makes its instance yield, and a healed one ends th
 Deno.test("a stall of control is no silence of the proxy, and a silent proxy is found after it", async () => {
   const { clock, control, proxy, vrrp, done, stop } = await fixture();
   await done(control.start());
-  const status = () =>
-    proxy.say({
-      type: "status",
-      at: 0,
-      threads: [{ thread: 0, alive: true, turnAgeMs: 0 }],
-      frontends: [],
-      servers: [],
-      backends: [],
-    });
+  const status = () => proxy.say(proxyAlive);
   // The vrrp process says something all the time; only the proxy falls silent.
   const alive = () =>
     vrrp.say({ type: "status", at: 0, instances: [instanceStatus({ name: "VI_1", priority: 101 }, "backup")] });

@@ -48,6 +48,16 @@ function fakeRole<Command extends { readonly type: string }, Report>(
   return role;
 }
 
+/** What a proxy with one thread and nothing to count says every 250 ms. */
+export const proxyAlive: ProxyReport = {
+  type: "status",
+  at: 0,
+  threads: [{ thread: 0, alive: true, turnAgeMs: 0 }],
+  frontends: [],
+  servers: [],
+  backends: [],
+};
+
 /** A proxy that listens wherever it is told, but on the addresses in `taken`. */
 export function fakeProxy(taken: Set<string> = new Set()): FakeRole<ProxyCommand, ProxyReport> {
   return fakeRole<ProxyCommand, ProxyReport>((command, say) => {
@@ -61,14 +71,7 @@ export function fakeProxy(taken: Set<string> = new Set()): FakeRole<ProxyCommand
       })
     );
     say({ type: "applied", id: command.id, listeners });
-    say({
-      type: "status",
-      at: 0,
-      threads: [{ thread: 0, alive: true, turnAgeMs: 0 }],
-      frontends: [],
-      servers: [],
-      backends: [],
-    });
+    say(proxyAlive);
   });
 }
 

@@ -3,24 +3,12 @@ import { type Address, formatAddress, parseAddress } from "../../../runtime/byte
 import { createLogger } from "../../../runtime/telemetry/log.ts";
 import type { InstanceOptions, VrrpReport } from "../../../runtime/vrrp/protocol.ts";
 import { Router } from "../../../runtime/vrrp/router.ts";
+import { routerOptions } from "./router_options.ts";
 
 const instance: InstanceOptions = {
-  name: "VI_1",
-  interface: "eth0",
-  virtualRouterId: 51,
-  version: 3,
-  priority: 100,
+  ...routerOptions,
   advertInterval: 5000,
-  preempt: true,
-  preemptDelay: 0,
-  authentication: null,
-  addresses: [{ address: "192.0.2.100", prefix: 24, interface: "eth0" }],
-  unicast: null,
-  checksum: "auto",
   garp: { repeat: 5, delay: 5000, refresh: 0 },
-  trackInterfaces: [],
-  handover: { connections: "auto", drain: 30_000 },
-  ports: [],
 };
 
 /** A router with one instance that is vouched for: it is active at once. */

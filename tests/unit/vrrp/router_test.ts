@@ -6,25 +6,9 @@ import type { InterfaceView } from "../../../runtime/vrrp/outlook.ts";
 import type { AddressPort, ConnectionPort } from "../../../runtime/vrrp/ports.ts";
 import type { InstanceOptions, InstanceStatus, Tracking, VrrpCommand } from "../../../runtime/vrrp/protocol.ts";
 import { Router, type WireListener } from "../../../runtime/vrrp/router.ts";
+import { routerOptions } from "./router_options.ts";
 
-const options: InstanceOptions = {
-  name: "VI_1",
-  interface: "eth0",
-  virtualRouterId: 51,
-  version: 3,
-  priority: 255,
-  advertInterval: 1000,
-  preempt: true,
-  preemptDelay: 0,
-  authentication: null,
-  addresses: [{ address: "192.0.2.100", prefix: 24, interface: "eth0" }],
-  unicast: null,
-  checksum: "auto",
-  garp: { repeat: 1, delay: 0, refresh: 0 },
-  trackInterfaces: [],
-  handover: { connections: "auto", drain: 30_000 },
-  ports: [],
-};
+const options: InstanceOptions = { ...routerOptions, priority: 255 };
 
 const view = (index: number, address: string): InterfaceView => {
   return { index, up: true, mac: "02:00:00:00:00:01", addresses: [parseAddress(address)] };
